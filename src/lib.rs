@@ -1,0 +1,22 @@
+//! Keeps Stripe's products and prices equal to a company's pricing catalog.
+//!
+//! # Code tour
+//! The path of a sync: [`discovery`] reads the catalog, [`engine`] observes
+//! Stripe through the port in [`stripe`], [`plan`] decides (pure), [`engine`]
+//! executes and records through the port in [`store`], [`grpc`] and [`http`] show.
+//!
+//! | module | what it holds | may use |
+//! |---|---|---|
+//! | [`catalog`] | PURE: ids, money, products, prices, lint | nothing of ours |
+//! | [`plan`] | PURE: diff of desired, known and observed; checks; digest; rendering | catalog |
+//! | [`discovery`] | TypeScript, documents and rules to a catalog | catalog |
+//! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, plan |
+//! | [`sandbox`] | a stand-in for Stripe over real HTTP | nothing of ours |
+//! | [`store`] | the database: port, `SQLite` | catalog, plan |
+//! | [`engine`] | runs: observe, execute, journal, progress, reports | stripe, store, discovery, plan, catalog |
+//! | [`grpc`], [`http`] | the services | engine's handle, store reads, plan, catalog |
+//! | [`config`] | one struct per section, all mistakes at once | catalog |
+//! | [`cli`] | commands; the only place that names concrete adapters | everything |
+
+pub mod config;
+pub mod sandbox;

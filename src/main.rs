@@ -1,0 +1,3 @@
+//! The `stripe-product-sync` binary: dispatch only.
+
+fn main() {}
