@@ -18,5 +18,6 @@
 //! | [`config`] | one struct per section, all mistakes at once | catalog |
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
+pub mod catalog;
 pub mod config;
 pub mod sandbox;

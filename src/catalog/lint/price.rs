@@ -1,0 +1,226 @@
+//! A price against Stripe's rules and the configured bounds.
+//! <https://docs.stripe.com/api/prices/create>
+
+use super::{Findings, LintCode, Policy};
+use crate::catalog::{Amount, Charge, Currency, Price, Tier, Usage};
+
+// "up to eight digits", twelve for idr. https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+const MAX_MINOR: i64 = 99_999_999;
+const MAX_MINOR_IDR: i64 = 999_999_999_999;
+
+/// `prices.KEY.` for a further price, nothing for the default one.
+pub(super) fn path(price: &Price) -> String {
+    if price.key.is_default() {
+        String::new()
+    } else {
+        format!("prices.{}.", price.key)
+    }
+}
+
+pub(super) fn check(price: &Price, policy: &Policy, findings: &mut Findings) {
+    let path = path(price);
+    charge(
+        &format!("{path}amount"),
+        &price.terms.charge,
+        price.terms.currency,
+        policy,
+        findings,
+    );
+    for (currency, option) in &price.currency_options {
+        let field = format!("{path}currency_options.{currency}");
+        if *currency == price.terms.currency {
+            findings.error(
+                LintCode::Terms,
+                &field,
+                format!("{currency} is the price's own currency"),
+            );
+        }
+        charge(&field, &option.charge, *currency, policy, findings);
+        if std::mem::discriminant(&option.charge) != std::mem::discriminant(&price.terms.charge) {
+            findings.error(
+                LintCode::Terms,
+                &field,
+                "is tiered where the price is not, or the reverse",
+            );
+        }
+    }
+    match &price.terms.recurring {
+        None => {
+            if matches!(price.terms.charge, Charge::Tiered { .. }) {
+                findings.error(
+                    LintCode::Terms,
+                    format!("{path}tiers"),
+                    "a one-time price cannot be tiered; set an interval",
+                );
+            }
+        }
+        Some(recurring) => {
+            let (count, max) = (
+                recurring.interval_count.get(),
+                recurring.interval.max_count(),
+            );
+            if count > max {
+                findings.error(
+                    LintCode::Terms,
+                    format!("{path}interval_count"),
+                    format!(
+                        "{count} {}s is longer than three years ({max})",
+                        recurring.interval.as_str()
+                    ),
+                );
+            }
+            if let Usage::Metered(meter) = &recurring.usage
+                && meter.trim().is_empty()
+            {
+                findings.error(
+                    LintCode::Terms,
+                    format!("{path}meter"),
+                    "a metered price needs its meter's id (mtr_…)",
+                );
+            }
+        }
+    }
+    if price.terms.transform_quantity.is_some()
+        && matches!(price.terms.charge, Charge::Tiered { .. })
+    {
+        findings.error(
+            LintCode::Terms,
+            format!("{path}transform_quantity"),
+            "cannot be combined with tiers",
+        );
+    }
+    findings.length(
+        &format!("{path}nickname"),
+        price.nickname.as_deref().unwrap_or_default(),
+        0,
+        5000,
+    );
+    if let Some(key) = price.lookup_key.as_deref() {
+        findings.length(&format!("{path}lookup_key"), key, 1, 200);
+    }
+    super::product::metadata(&format!("{path}metadata"), &price.metadata, findings);
+}
+
+fn charge(
+    field: &str,
+    charge: &Charge,
+    currency: Currency,
+    policy: &Policy,
+    findings: &mut Findings,
+) {
+    match charge {
+        Charge::PerUnit(value) => {
+            amount(field, *value, currency, findings);
+            bounds(field, *value, currency, policy, findings);
+        }
+        Charge::Tiered { tiers, .. } => self::tiers(field, tiers, currency, findings),
+    }
+}
+
+fn amount(field: &str, amount: Amount, currency: Currency, findings: &mut Findings) {
+    let max = if currency.as_str() == "idr" {
+        MAX_MINOR_IDR
+    } else {
+        MAX_MINOR
+    };
+    if amount.minor() > max.into() {
+        let max = Amount::from_whole(max)
+            .unwrap_or(Amount::ZERO)
+            .display(currency);
+        let message = format!(
+            "{} is more than Stripe can charge ({max})",
+            amount.display(currency)
+        );
+        findings.error(LintCode::Amount, field, message);
+    }
+    if currency.whole_units_only()
+        && !(amount.minor() % rust_decimal::Decimal::ONE_HUNDRED).is_zero()
+    {
+        findings.error(
+            LintCode::Amount,
+            field,
+            format!(
+                "{} is not whole; Stripe takes {currency} in whole units only",
+                amount.display(currency)
+            ),
+        );
+    }
+    if currency.exponent() == 3 && !(amount.minor() % rust_decimal::Decimal::TEN).is_zero() {
+        findings.warn(
+            LintCode::Amount,
+            field,
+            format!(
+                "{}: a charge in {currency} needs 0 as its last decimal",
+                amount.display(currency)
+            ),
+        );
+    }
+}
+
+fn bounds(
+    field: &str,
+    amount: Amount,
+    currency: Currency,
+    policy: &Policy,
+    findings: &mut Findings,
+) {
+    if let Some(min) = policy
+        .min_price
+        .get(&currency)
+        .filter(|min| amount < **min && !amount.is_zero())
+    {
+        let (amount, min) = (amount.display(currency), min.display(currency));
+        findings.error(
+            LintCode::Amount,
+            field,
+            format!("{amount} is below catalog.min_price ({min})"),
+        );
+    }
+    if let Some(max) = policy.max_price.get(&currency).filter(|max| amount > **max) {
+        let (amount, max) = (amount.display(currency), max.display(currency));
+        findings.error(
+            LintCode::Amount,
+            field,
+            format!("{amount} is above catalog.max_price ({max})"),
+        );
+    }
+}
+
+fn tiers(field: &str, tiers: &[Tier], currency: Currency, findings: &mut Findings) {
+    let Some((last, before)) = tiers.split_last() else {
+        findings.error(
+            LintCode::Terms,
+            field,
+            "a tiered price needs at least one tier",
+        );
+        return;
+    };
+    if last.up_to.is_some() || before.iter().any(|tier| tier.up_to.is_none()) {
+        findings.error(
+            LintCode::Terms,
+            field,
+            "the last tier, and only it, is open-ended (up_to: inf)",
+        );
+    }
+    if before.windows(2).any(|pair| pair[0].up_to >= pair[1].up_to)
+        || before.iter().any(|t| t.up_to == Some(0))
+    {
+        findings.error(
+            LintCode::Terms,
+            field,
+            "tiers ascend, each up_to above the one before it",
+        );
+    }
+    for tier in tiers {
+        if tier.unit_amount.is_none() && tier.flat_amount.is_none() {
+            findings.error(
+                LintCode::Terms,
+                field,
+                "each tier needs a unit_amount or a flat_amount",
+            );
+        }
+        for value in [tier.unit_amount, tier.flat_amount].into_iter().flatten() {
+            amount(field, value, currency, findings);
+        }
+    }
+}
