@@ -19,4 +19,5 @@
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
 pub mod config;
+pub mod proto;
 pub mod sandbox;
