@@ -20,5 +20,7 @@
 
 pub mod catalog;
 pub mod config;
+pub mod plan;
 pub mod proto;
 pub mod sandbox;
+pub mod stripe;

@@ -1,0 +1,257 @@
+//! What has to happen in Stripe. PURE: a plan is computed from values, as a
+//! value, and leaves nothing to decide when it is executed.
+//!
+//! [`plan`] compares the catalog, what the database [knows](Known) and what was
+//! [observed](Observed); [`check`] says whether the result may be executed.
+
+mod ids;
+mod known;
+mod observed;
+mod step;
+mod target;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use ids::{PriceId, ProductId};
+pub use known::{Binding, Known};
+pub use observed::{Observed, ObservedPrice, ObservedProduct};
+use serde::Serialize;
+pub use step::{
+    CreatePrice, CreateProduct, PriceFields, PriceRef, ProductFields, Step, UpdatePrice,
+    UpdateProduct,
+};
+pub use target::{CATALOG, LOCAL_ID, MANAGED_BY, MANAGER, Naming, PRICE_KEY, Target, TargetPrice};
+
+use crate::catalog::{LocalId, Origin, PriceKey, Terms};
+
+/// What a run was asked to do, as far as it shapes the plan.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How objects are named.
+    pub naming: Naming,
+    /// Only these; empty: all.
+    pub scope: BTreeSet<LocalId>,
+    /// Write every managed field again, changed or not.
+    pub force_update: bool,
+    /// Whether a product that left the catalog is archived, or only reported.
+    pub archive_removed: bool,
+    /// Whether what was changed in Stripe is repaired, or only reported.
+    pub repair_drift: bool,
+    /// How many products the run may archive; absent: max(3, 25% of the mapped).
+    pub max_archives: Option<u32>,
+    /// Whether `max_archives` came with this very request: then the removals are
+    /// meant, also those from a source that was not read whole.
+    pub removals_confirmed: bool,
+    /// Whether a price may change by more than half, or to 0.
+    pub accept_price_changes: bool,
+}
+
+impl Options {
+    /// Whether the run covers this product.
+    pub fn covers(&self, local_id: &LocalId) -> bool {
+        self.scope.is_empty() || self.scope.contains(local_id)
+    }
+}
+
+/// What one run would do, in the order of local ids.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// One entry a product, also those that are in sync.
+    pub products: Vec<ProductPlan>,
+    /// How many products were mapped and on sale before: the fuse's measure.
+    pub mapped: usize,
+    /// Identifies the actions: equal plans have equal digests, in any process.
+    pub digest: String,
+}
+
+impl Plan {
+    /// Whether nothing has to be written, bound or decided.
+    pub fn is_empty(&self) -> bool {
+        self.products
+            .iter()
+            .all(|product| matches!(product.action, Action::InSync))
+    }
+
+    /// Writes to Stripe that the plan holds.
+    pub fn writes(&self) -> usize {
+        self.products.iter().map(ProductPlan::writes).sum()
+    }
+
+    /// Products that the plan takes off sale, folded duplicates included.
+    pub fn archives(&self) -> usize {
+        self.products
+            .iter()
+            .map(|p| p.folded.len() + usize::from(matches!(p.action, Action::Archive)))
+            .sum()
+    }
+}
+
+/// What has to happen for one local id.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProductPlan {
+    /// Its id in the catalog.
+    pub local_id: LocalId,
+    /// Its name.
+    pub name: String,
+    /// What kind of work it is.
+    pub action: Action,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// Field by field, what differs.
+    pub changes: Vec<FieldChange>,
+    /// The writes, in order.
+    pub steps: Vec<Step>,
+    /// What to remember when [`Step::Bind`] is reached; absent: nothing changes
+    /// in the database.
+    pub bind: Option<Bind>,
+    /// The product in Stripe, where it exists.
+    pub product_id: Option<ProductId>,
+    /// Its default price in Stripe, where it exists.
+    pub price_id: Option<PriceId>,
+    /// Terms of the default price as wanted (as they are, for an archive).
+    pub terms: Option<Terms>,
+    /// Live duplicates that are archived with it.
+    pub folded: Vec<ProductId>,
+    /// Where it is defined; absent for what the catalog no longer has.
+    pub origin: Option<Origin>,
+}
+
+impl ProductPlan {
+    /// Writes to Stripe among the steps.
+    pub fn writes(&self) -> usize {
+        self.steps
+            .iter()
+            .filter(|step| !matches!(step, Step::Bind))
+            .count()
+    }
+}
+
+/// What kind of work a product needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Action {
+    /// It is not in Stripe.
+    Create,
+    /// Fields differ.
+    Update,
+    /// The terms of a price differ: a new price replaces it.
+    Reprice,
+    /// It left the catalog.
+    Archive,
+    /// It is back in the catalog, or was archived by hand.
+    Reactivate,
+    /// It is in Stripe, but the database does not know it yet.
+    Adopt,
+    /// Nothing to do.
+    InSync,
+    /// Differs, and policy says to report it only.
+    Report,
+    /// A person has to decide first.
+    Hold(Hold),
+}
+
+/// Why a product is held back, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "hold", rename_all = "snake_case")]
+pub enum Hold {
+    /// The catalog's entry has lint errors.
+    Lint {
+        /// The errors, as text.
+        errors: Vec<String>,
+    },
+    /// An object that is not ours stands in the way.
+    Conflict {
+        /// What stands where, and what to do.
+        message: String,
+    },
+    /// The price changes by more than half, or to 0.
+    PriceJump {
+        /// As last applied.
+        from: String,
+        /// As the catalog says.
+        to: String,
+    },
+    /// Gone from a source that was not read whole.
+    SourceIncomplete {
+        /// The rule it came from.
+        rule: String,
+    },
+}
+
+/// Why something is done, for people; no decision hangs on it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The database has no mapping and Stripe no object.
+    New,
+    /// The mapped product no longer exists in Stripe.
+    DeletedInStripe,
+    /// The catalog says something else than was last applied.
+    CatalogChanged,
+    /// Stripe shows something else than was last applied.
+    ChangedInStripe,
+    /// Archived in Stripe though the catalog sells it.
+    ArchivedInStripe,
+    /// Left the catalog.
+    Removed,
+    /// Came back to the catalog.
+    Returned,
+    /// Found by its metadata.
+    FoundByMetadata,
+    /// A second live product for one local id.
+    Duplicate(ProductId),
+    /// A price that was replaced is still on sale.
+    LeftoverPrice(PriceId),
+    /// Asked for by `force_update`.
+    Forced,
+}
+
+impl Reason {
+    /// In words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::New => "not in Stripe yet".to_owned(),
+            Self::DeletedInStripe => "deleted in Stripe".to_owned(),
+            Self::CatalogChanged => "the catalog changed".to_owned(),
+            Self::ChangedInStripe => "changed in Stripe".to_owned(),
+            Self::ArchivedInStripe => "archived in Stripe".to_owned(),
+            Self::Removed => "no longer in the catalog".to_owned(),
+            Self::Returned => "back in the catalog".to_owned(),
+            Self::FoundByMetadata => "found in Stripe by its metadata".to_owned(),
+            Self::Duplicate(id) => format!("{id} is a duplicate"),
+            Self::LeftoverPrice(id) => format!("{id} was replaced and is still on sale"),
+            Self::Forced => "forced".to_owned(),
+        }
+    }
+}
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldChange {
+    /// Its path, such as `description` or `prices.eur.amount`.
+    pub field: String,
+    /// As Stripe shows it; empty: not set.
+    pub from: String,
+    /// As it shall be; empty: not set.
+    pub to: String,
+}
+
+/// What the database remembers once the mapping is committed. The ids of prices
+/// that the steps create are filled in from Stripe's answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bind {
+    /// The product.
+    pub product_id: ProductId,
+    /// Current prices.
+    pub prices: BTreeMap<PriceKey, PriceRef>,
+    /// Replaced prices of ours, those of before included.
+    pub superseded: BTreeSet<PriceId>,
+    /// Those of them that a later step archives.
+    pub to_archive: BTreeSet<PriceId>,
+    /// What is applied by then.
+    pub applied: Target,
+    /// Where it is defined.
+    pub origin: Origin,
+    /// False for what was archived because the catalog no longer has it.
+    pub active: bool,
+}

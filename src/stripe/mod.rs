@@ -1,0 +1,345 @@
+//! The far side. [`Stripe`] is all that the engine knows of it; [`client`] is
+//! the adapter on async-stripe's types, [`transport`] what carries it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::PriceKey;
+use crate::plan::{ObservedPrice, ObservedProduct, PriceId, ProductId, Step};
+
+/// One Stripe account in one mode.
+#[async_trait]
+pub trait Stripe: Send + Sync {
+    /// `GET /v1/account`
+    async fn account(&self, call: &Call) -> Result<Account, Error>;
+
+    /// The products with these ids (at most 100) that exist, each with its
+    /// default price. `GET /v1/products?ids[]=…`
+    async fn products_by_id(
+        &self,
+        call: &Call,
+        ids: &[ProductId],
+        expand: Expand,
+    ) -> Result<ProductPage, Error>;
+
+    /// One page of all products, newest first, archived ones included, after
+    /// this one. `GET /v1/products`
+    async fn list_products(
+        &self,
+        call: &Call,
+        after: Option<&ProductId>,
+        expand: Expand,
+    ) -> Result<ProductPage, Error>;
+
+    /// One page of a product's prices, active or archived ones, after this one.
+    /// `GET /v1/prices?product=…&active=…`
+    async fn prices_of(
+        &self,
+        call: &Call,
+        product: &ProductId,
+        active: bool,
+        after: Option<&PriceId>,
+        expand: Expand,
+    ) -> Result<PricePage, Error>;
+
+    /// The prices, active or archived, that hold these lookup keys (at most 10).
+    async fn prices_by_lookup_key(
+        &self,
+        call: &Call,
+        keys: &[String],
+    ) -> Result<Vec<ObservedPrice>, Error>;
+
+    /// Carries out one step. `prices` has the ids of prices that earlier steps
+    /// of the same product created. The same key with the same step has its
+    /// effect once.
+    async fn send(
+        &self,
+        call: &Call,
+        step: &Step,
+        prices: &BTreeMap<PriceKey, PriceId>,
+        key: &IdempotencyKey,
+    ) -> Result<Receipt, Error>;
+}
+
+/// What belongs to a call but not to its content.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// Counts every request that goes out, attempts included.
+    pub meter: Arc<Meter>,
+    /// Ends waiting; a request that is under way is still finished.
+    pub cancel: CancellationToken,
+    /// After this, no attempt is begun.
+    pub deadline: Option<tokio::time::Instant>,
+}
+
+/// Requests that went out, by kind.
+#[derive(Debug, Default)]
+pub struct Meter {
+    reads: AtomicU32,
+    writes: AtomicU32,
+    retries: AtomicU32,
+}
+
+impl Meter {
+    /// Counts one request; `retry`: it repeats one that was counted before.
+    pub fn count(&self, write: bool, retry: bool) {
+        let counter = if write { &self.writes } else { &self.reads };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if retry {
+            self.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// GET requests.
+    pub fn reads(&self) -> u32 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// POST requests.
+    pub fn writes(&self) -> u32 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Requests among both that repeated an earlier one.
+    pub fn retries(&self) -> u32 {
+        self.retries.load(Ordering::Relaxed)
+    }
+}
+
+/// The account behind the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// `acct_…`
+    pub id: String,
+    /// As the Stripe dashboard shows it, where it has a name.
+    pub display_name: Option<String>,
+}
+
+/// What is read beyond the default price itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expand {
+    /// The tiers of tiered prices.
+    pub tiers: bool,
+    /// Amounts in further currencies.
+    pub currency_options: bool,
+}
+
+/// Products with their default prices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProductPage {
+    /// In Stripe's order.
+    pub products: Vec<ObservedProduct>,
+    /// Their default prices.
+    pub prices: Vec<ObservedPrice>,
+    /// Whether a page follows.
+    pub has_more: bool,
+}
+
+/// Prices of one product.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PricePage {
+    /// In Stripe's order.
+    pub prices: Vec<ObservedPrice>,
+    /// Whether a page follows.
+    pub has_more: bool,
+}
+
+/// What Stripe answered to a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The product that was written.
+    pub product: Option<ProductId>,
+    /// The price that was written, or created with its product.
+    pub price: Option<PriceId>,
+    /// Stripe's id of the request, `req_…`.
+    pub request_id: Option<String>,
+    /// Whether it is the answer to an earlier request with the same key.
+    pub replayed: bool,
+}
+
+/// At most 255 characters, unique to one intent of one account and mode.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key of this attempt of an intent.
+    pub fn new(account: &str, intent: &str, attempt: u32) -> Self {
+        Self(format!("sps:{account}:{intent}:{attempt}"))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What went wrong, named by what the caller does next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Try again later: every attempt failed to get an answer, or got 5xx or a
+    /// rate limit. A write may or may not have had its effect.
+    #[error("{message}")]
+    Unavailable {
+        /// What happened, with the number of attempts.
+        message: String,
+        /// For Stripe's support.
+        request_id: Option<String>,
+        /// Whether a write may have had its effect: then read before a new attempt.
+        uncertain: bool,
+    },
+    /// Stop: the key is wrong, expired or may not do this.
+    #[error("{message}")]
+    Credentials {
+        /// What Stripe said, and what to do.
+        message: String,
+        /// For Stripe's support.
+        request_id: Option<String>,
+    },
+    /// Look again, then plan again: another object is in the way.
+    #[error("{}", detail.message)]
+    InTheWay {
+        /// What is.
+        obstacle: Obstacle,
+        /// What Stripe said.
+        detail: Box<Refusal>,
+    },
+    /// Look again: the object is not there.
+    #[error("{}", detail.message)]
+    NotFound {
+        /// What Stripe said.
+        detail: Box<Refusal>,
+    },
+    /// Fix the input: Stripe refuses this request whenever it is sent.
+    #[error("{}", detail.message)]
+    Refused {
+        /// What Stripe said.
+        detail: Box<Refusal>,
+    },
+    /// Stop: the answer is not what Stripe's API says, or of the other mode.
+    #[error("{message}")]
+    Unexpected {
+        /// What was wrong with it.
+        message: String,
+        /// For Stripe's support.
+        request_id: Option<String>,
+    },
+    /// The run was cancelled or its deadline passed before the call was made.
+    #[error("{0}")]
+    Cancelled(&'static str),
+}
+
+/// What stands in a write's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// A product with this id exists.
+    ProductExists,
+    /// Another price holds the lookup key.
+    LookupKeyTaken,
+    /// The price is its product's default and cannot be archived.
+    IsDefaultPrice,
+}
+
+/// A refusal in Stripe's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// Such as `invalid_request_error`.
+    pub kind: String,
+    /// Such as `resource_missing`; Stripe leaves it out of many refusals.
+    pub code: Option<String>,
+    /// The parameter that it is about.
+    pub param: Option<String>,
+    /// Stripe's text.
+    pub message: String,
+    /// For Stripe's support.
+    pub request_id: Option<String>,
+}
+
+impl Error {
+    /// Stripe's id of the request that failed.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable { request_id, .. }
+            | Self::Credentials { request_id, .. }
+            | Self::Unexpected { request_id, .. } => request_id.as_deref(),
+            Self::InTheWay { detail, .. }
+            | Self::NotFound { detail }
+            | Self::Refused { detail } => detail.request_id.as_deref(),
+            Self::Cancelled(_) => None,
+        }
+    }
+
+    /// Whether no further call to this account can succeed either.
+    pub fn stops_the_run(&self) -> bool {
+        match self {
+            Self::Credentials { .. } | Self::Unexpected { .. } | Self::Cancelled(_) => true,
+            Self::Unavailable { .. }
+            | Self::InTheWay { .. }
+            | Self::NotFound { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+}
+
+/// Test or live. Objects of one mode do not exist in the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// Test mode and sandboxes.
+    Test,
+    /// Real money.
+    Live,
+}
+
+impl Mode {
+    /// `test` or `live`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Live => "live",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The page of an object in Stripe's dashboard. With the account in it the link
+/// opens the right one whatever the browser showed last.
+pub fn dashboard_url(account: &str, mode: Mode, product: &ProductId) -> String {
+    let test = match mode {
+        Mode::Test => "/test",
+        Mode::Live => "",
+    };
+    format!("https://dashboard.stripe.com/{account}{test}/products/{product}")
+}
+
+/// How a client is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Such as `https://api.stripe.com`, without a path.
+    pub api_base: String,
+    /// Keys of the other mode were refused before.
+    pub mode: Mode,
+    /// Requests a second for the account.
+    pub rate_limit: u32,
+    /// Requests a second for every single endpoint.
+    pub endpoint_rate_limit: u32,
+    /// Requests under way at once.
+    pub max_concurrency: usize,
+    /// Attempts of one request, the first included.
+    pub max_attempts: u32,
+    /// Before the second attempt; grows from there.
+    pub retry_delay: Duration,
+    /// For one attempt.
+    pub timeout: Duration,
+}
