@@ -23,4 +23,5 @@ pub mod config;
 pub mod plan;
 pub mod proto;
 pub mod sandbox;
+pub mod store;
 pub mod stripe;

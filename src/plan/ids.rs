@@ -46,3 +46,38 @@ stripe_id!(
     /// A price in Stripe, `price_…`.
     PriceId
 );
+
+/// Test or live. Objects of one mode do not exist in the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Test mode and sandboxes.
+    Test,
+    /// Real money.
+    Live,
+}
+
+impl Mode {
+    /// `test` or `live`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Live => "live",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One account in one mode: everything that is remembered belongs to one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountRef {
+    /// `acct_…`
+    pub account: Arc<str>,
+    /// Test or live.
+    pub mode: Mode,
+}

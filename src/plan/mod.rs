@@ -4,6 +4,7 @@
 //! [`plan`] compares the catalog, what the database [knows](Known) and what was
 //! [observed](Observed); [`check`] says whether the result may be executed.
 
+mod findings;
 mod ids;
 mod known;
 mod observed;
@@ -12,10 +13,11 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use ids::{PriceId, ProductId};
+pub use findings::{Finding, FindingKind};
+pub use ids::{AccountRef, Mode, PriceId, ProductId};
 pub use known::{Binding, Known};
 pub use observed::{Observed, ObservedPrice, ObservedProduct};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 pub use step::{
     CreatePrice, CreateProduct, PriceFields, PriceRef, ProductFields, Step, UpdatePrice,
     UpdateProduct,
@@ -226,7 +228,7 @@ impl Reason {
 }
 
 /// One field that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldChange {
     /// Its path, such as `description` or `prices.eur.amount`.
     pub field: String,

@@ -2,7 +2,6 @@
 //! the adapter on async-stripe's types, [`transport`] what carries it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::PriceKey;
-use crate::plan::{ObservedPrice, ObservedProduct, PriceId, ProductId, Step};
+use crate::plan::{AccountRef, Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step};
 
 /// One Stripe account in one mode.
 #[async_trait]
@@ -288,39 +287,17 @@ impl Error {
     }
 }
 
-/// Test or live. Objects of one mode do not exist in the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mode {
-    /// Test mode and sandboxes.
-    Test,
-    /// Real money.
-    Live,
-}
-
-impl Mode {
-    /// `test` or `live`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Test => "test",
-            Self::Live => "live",
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 /// The page of an object in Stripe's dashboard. With the account in it the link
 /// opens the right one whatever the browser showed last.
-pub fn dashboard_url(account: &str, mode: Mode, product: &ProductId) -> String {
-    let test = match mode {
+pub fn dashboard_url(at: &AccountRef, product: &ProductId) -> String {
+    let test = match at.mode {
         Mode::Test => "/test",
         Mode::Live => "",
     };
-    format!("https://dashboard.stripe.com/{account}{test}/products/{product}")
+    format!(
+        "https://dashboard.stripe.com/{}{test}/products/{product}",
+        at.account
+    )
 }
 
 /// How a client is set up.
