@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PriceId, ProductId};
+use super::{Action, Hold, Plan, PriceId, ProductId, ProductPlan, Reason};
+use crate::catalog::{Catalog, Severity};
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,4 +54,164 @@ pub enum FindingKind {
     MappingStale,
     /// The catalog's entry itself.
     Lint,
+}
+
+/// What differs, as findings: one for every field, one for every object that is
+/// missing or too many, then the catalog's lint.
+pub fn findings(catalog: &Catalog, plan: &Plan) -> Vec<Finding> {
+    let mut found: Vec<Finding> = plan.products.iter().flat_map(of_product).collect();
+    for (local_id, entry) in &catalog.products {
+        let planned = plan
+            .products
+            .binary_search_by(|product| product.local_id.cmp(local_id))
+            .is_ok();
+        for lint in entry.lint.iter().filter(|_| planned) {
+            found.push(Finding {
+                kind: FindingKind::Lint,
+                local_id: local_id.to_string(),
+                name: entry.product.name.clone(),
+                field: lint.field.clone(),
+                expected: String::new(),
+                actual: String::new(),
+                message: lint.message.clone(),
+                is_error: lint.severity == Severity::Error,
+                code: lint.code.as_str().to_owned(),
+                product_id: None,
+                price_id: None,
+                origin: entry.product.origin.place.to_string(),
+            });
+        }
+    }
+    found
+}
+
+fn of_product(plan: &ProductPlan) -> Vec<Finding> {
+    let base = |kind: FindingKind, message: String| Finding {
+        kind,
+        local_id: plan.local_id.to_string(),
+        name: plan.name.clone(),
+        field: String::new(),
+        expected: String::new(),
+        actual: String::new(),
+        message,
+        is_error: true,
+        code: String::new(),
+        product_id: plan.product_id.clone(),
+        price_id: plan.price_id.clone(),
+        origin: plan
+            .origin
+            .as_ref()
+            .map(|origin| origin.place.to_string())
+            .unwrap_or_default(),
+    };
+    let mut found = Vec::new();
+    match &plan.action {
+        Action::InSync => return found,
+        Action::Create => {
+            let why = if plan.reasons.contains(&Reason::DeletedInStripe) {
+                "was deleted in Stripe"
+            } else {
+                "is not in Stripe"
+            };
+            found.push(base(
+                FindingKind::Missing,
+                format!("{:?} {why}; sync creates it", plan.name),
+            ));
+            return found;
+        }
+        Action::Archive => {
+            found.push(base(
+                FindingKind::Orphaned,
+                format!(
+                    "{:?} is in Stripe but no longer in the catalog; sync archives it",
+                    plan.name
+                ),
+            ));
+            return found;
+        }
+        Action::Hold(hold) => {
+            let kind = match hold {
+                // The lint itself is reported with the catalog's other lint.
+                Hold::Lint { .. } => return found,
+                Hold::Conflict { .. } => FindingKind::Conflict,
+                Hold::PriceJump { .. } => FindingKind::Drifted,
+                Hold::SourceIncomplete { .. } => FindingKind::Orphaned,
+            };
+            if kind != FindingKind::Drifted {
+                found.push(base(kind, super::render::hold_lines(hold).join("; ")));
+                return found;
+            }
+        }
+        Action::Report if plan.reasons.contains(&Reason::Removed) => {
+            found.push(base(
+                FindingKind::Orphaned,
+                format!(
+                    "{:?} is in Stripe but no longer in the catalog; policy is to report it only",
+                    plan.name
+                ),
+            ));
+            return found;
+        }
+        Action::Report if plan.reasons.contains(&Reason::DeletedInStripe) => {
+            found.push(base(
+                FindingKind::Missing,
+                format!("{:?} was deleted in Stripe", plan.name),
+            ));
+            return found;
+        }
+        Action::Update | Action::Reprice | Action::Reactivate | Action::Adopt | Action::Report => {}
+    }
+    if plan.action == Action::Adopt {
+        found.push(base(
+            FindingKind::MappingStale,
+            format!(
+                "{:?} is in Stripe, but the database does not know it; sync records it",
+                plan.name
+            ),
+        ));
+    }
+    for duplicate in &plan.folded {
+        found.push(Finding {
+            product_id: Some(duplicate.clone()),
+            ..base(
+                FindingKind::Duplicated,
+                format!("{duplicate} is a second live product for it; sync archives that one"),
+            )
+        });
+    }
+    for reason in &plan.reasons {
+        if let Reason::LeftoverPrice(price) = reason {
+            found.push(Finding {
+                price_id: Some(price.clone()),
+                ..base(
+                    FindingKind::Drifted,
+                    format!("{price} was replaced and is still on sale; sync archives it"),
+                )
+            });
+        }
+    }
+    for change in &plan.changes {
+        let archived =
+            matches!(change.field.as_str(), "active" | "price.active") && change.to == "true";
+        let kind = if archived {
+            FindingKind::Archived
+        } else {
+            FindingKind::Drifted
+        };
+        let message = if archived {
+            "archived in Stripe, but the catalog sells it".to_owned()
+        } else {
+            format!(
+                "Stripe has {:?}, the catalog says {:?}",
+                change.from, change.to
+            )
+        };
+        found.push(Finding {
+            field: change.field.clone(),
+            expected: change.to.clone(),
+            actual: change.from.clone(),
+            ..base(kind, message)
+        });
+    }
+    found
 }

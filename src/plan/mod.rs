@@ -4,16 +4,24 @@
 //! [`plan`] compares the catalog, what the database [knows](Known) and what was
 //! [observed](Observed); [`check`] says whether the result may be executed.
 
+pub mod check;
+mod diff;
+mod digest;
+mod fields;
 mod findings;
+mod identity;
 mod ids;
 mod known;
 mod observed;
+mod prices;
+pub mod render;
 mod step;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use findings::{Finding, FindingKind};
+pub use diff::{plan, products_to_price, products_to_read};
+pub use findings::{Finding, FindingKind, findings};
 pub use ids::{AccountRef, Mode, PriceId, ProductId};
 pub use known::{Binding, Known};
 pub use observed::{Observed, ObservedPrice, ObservedProduct};

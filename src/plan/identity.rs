@@ -1,0 +1,217 @@
+//! Which object in Stripe stands for a local id, and whose an object is.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, ProductId,
+};
+use crate::catalog::LocalId;
+
+/// Whose an object is, as far as its metadata says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// This catalog's.
+    Ours,
+    /// Made by older code that knew no catalogs: may be taken over.
+    Adoptable,
+    /// Somebody else's: left alone.
+    Foreign,
+}
+
+/// Whose the metadata says an object is, for this local id.
+pub(super) fn owner(metadata: &BTreeMap<String, String>, local_id: &str, naming: &Naming) -> Owner {
+    if metadata.get(LOCAL_ID).map(String::as_str) != Some(local_id) {
+        return Owner::Foreign;
+    }
+    match metadata.get(CATALOG) {
+        None => Owner::Adoptable,
+        Some(catalog) if *catalog == naming.catalog_id => Owner::Ours,
+        Some(_) => Owner::Foreign,
+    }
+}
+
+/// What was observed, by the ways it is looked up.
+pub(super) struct Index<'a> {
+    pub(super) observed: &'a Observed,
+    pub(super) known: &'a Known,
+    pub(super) naming: &'a Naming,
+    by_local_id: BTreeMap<&'a str, Vec<&'a ObservedProduct>>,
+    prices_of: BTreeMap<&'a ProductId, Vec<&'a ObservedPrice>>,
+    key_holders: BTreeMap<&'a str, &'a ObservedPrice>,
+    bound_to: BTreeMap<&'a ProductId, &'a LocalId>,
+}
+
+/// What stands for a local id.
+pub(super) enum Identity<'a> {
+    /// An object, and how it was found.
+    Found {
+        product: &'a ObservedProduct,
+        bound: bool,
+        /// Other live objects of ours for the same local id.
+        duplicates: Vec<&'a ObservedProduct>,
+    },
+    /// Nothing.
+    Absent,
+    /// Our id is taken by something that is not ours.
+    Taken { product: &'a ObservedProduct },
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn new(observed: &'a Observed, known: &'a Known, naming: &'a Naming) -> Self {
+        let mut by_local_id: BTreeMap<&str, Vec<&ObservedProduct>> = BTreeMap::new();
+        for product in observed.products.values() {
+            if let Some(local_id) = product.metadata.get(LOCAL_ID) {
+                by_local_id.entry(local_id).or_default().push(product);
+            }
+        }
+        let mut prices_of: BTreeMap<&ProductId, Vec<&ObservedPrice>> = BTreeMap::new();
+        let mut key_holders = BTreeMap::new();
+        for price in observed.prices.values() {
+            prices_of.entry(&price.product).or_default().push(price);
+            if let Some(key) = &price.lookup_key {
+                key_holders.insert(key.as_str(), price);
+            }
+        }
+        let bound_to = known
+            .bindings
+            .values()
+            .map(|binding| (&binding.product_id, &binding.local_id))
+            .collect();
+        Self {
+            observed,
+            known,
+            naming,
+            by_local_id,
+            prices_of,
+            key_holders,
+            bound_to,
+        }
+    }
+
+    /// The prices of a product that were read.
+    pub(super) fn prices_of(&self, product: &ProductId) -> &[&'a ObservedPrice] {
+        self.prices_of.get(product).map_or(&[], Vec::as_slice)
+    }
+
+    /// Who holds a lookup key, as far as that was read.
+    pub(super) fn key_holder(&self, key: &str) -> Option<&'a ObservedPrice> {
+        self.key_holders.get(key).copied()
+    }
+
+    /// Whether a price is ours or may be taken over, whatever its local id.
+    pub(super) fn owns_price(&self, price: &ObservedPrice) -> bool {
+        let bound = self
+            .bound_to
+            .get(&price.product)
+            .and_then(|local_id| self.known.bindings.get(*local_id));
+        if bound.is_some_and(|binding| is_bound_price(binding, price)) {
+            return true;
+        }
+        price
+            .metadata
+            .get(LOCAL_ID)
+            .is_some_and(|local_id| owner(&price.metadata, local_id, self.naming) != Owner::Foreign)
+    }
+
+    /// Whether a price is ours, or may be taken over, for this local id.
+    pub(super) fn owns_price_for(
+        &self,
+        price: &ObservedPrice,
+        local_id: &str,
+        binding: Option<&Binding>,
+    ) -> bool {
+        binding.is_some_and(|binding| is_bound_price(binding, price))
+            || owner(&price.metadata, local_id, self.naming) != Owner::Foreign
+    }
+
+    /// First match wins: the binding, the id that we would give, the metadata.
+    pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
+        let binding = self.known.bindings.get(local_id);
+        let mapped = binding.and_then(|binding| self.observed.products.get(&binding.product_id));
+        let mut ours: Vec<&ObservedProduct> = self
+            .by_local_id
+            .get(local_id.as_str())
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|product| {
+                owner(&product.metadata, local_id.as_str(), self.naming) != Owner::Foreign
+            })
+            // What is bound to another local id is that one's, whatever its metadata says.
+            .filter(|product| {
+                self.bound_to
+                    .get(&product.id)
+                    .is_none_or(|bound| *bound == local_id)
+            })
+            .collect();
+        // Live before archived, then the newest active price, then the newest product.
+        ours.sort_by_key(|product| {
+            std::cmp::Reverse((
+                product.active,
+                self.newest_active_price(&product.id),
+                product.created,
+                &product.id,
+            ))
+        });
+        let our_id = self.naming.product_id(local_id);
+        let by_id = self.observed.products.get(&our_id);
+        let chosen = match (mapped, by_id) {
+            (Some(mapped), _) => mapped,
+            (None, Some(by_id)) if !ours.iter().any(|product| product.id == by_id.id) => {
+                return Identity::Taken { product: by_id };
+            }
+            (None, Some(by_id)) if by_id.active => by_id,
+            (None, Some(_) | None) => match ours.first() {
+                Some(best) => best,
+                None => return Identity::Absent,
+            },
+        };
+        let duplicates = ours
+            .into_iter()
+            .filter(|product| product.id != chosen.id && product.active)
+            .collect();
+        Identity::Found {
+            product: chosen,
+            bound: mapped.is_some(),
+            duplicates,
+        }
+    }
+
+    fn newest_active_price(&self, product: &ProductId) -> i64 {
+        self.prices_of(product)
+            .iter()
+            .filter(|price| price.active)
+            .map(|price| price.created)
+            .max()
+            .unwrap_or(i64::MIN)
+    }
+
+    /// Live objects of this catalog whose local id neither the catalog nor the
+    /// database has.
+    pub(super) fn orphans(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Vec<(LocalId, &'a ObservedProduct)> {
+        self.by_local_id
+            .iter()
+            .filter(|(local_id, _)| !is_known(local_id))
+            .filter_map(|(local_id, products)| Some((LocalId::new(local_id).ok()?, products)))
+            .flat_map(|(local_id, products)| {
+                products
+                    .iter()
+                    .map(move |product| (local_id.clone(), *product))
+            })
+            .filter(|(local_id, product)| {
+                product.active
+                    && owner(&product.metadata, local_id.as_str(), self.naming) == Owner::Ours
+                    && !self.bound_to.contains_key(&product.id)
+            })
+            .collect()
+    }
+}
+
+fn is_bound_price(binding: &Binding, price: &ObservedPrice) -> bool {
+    binding.prices.values().any(|id| *id == price.id)
+        || binding.superseded.contains(&price.id)
+        || binding.to_archive.contains(&price.id)
+}
