@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use rust_decimal::Decimal;
 
+use super::raw::Raw;
 use super::reader::Reader;
-use super::value::{Raw, Value, checked, text_enum};
+use super::value::{Value, checked, text_enum};
 
 text_enum! {
     /// What a changed file starts.

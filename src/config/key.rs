@@ -54,8 +54,11 @@ impl StripeKey {
         shown
     }
 
-    /// Takes a key apart. The error is advice and never holds the key.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    /// Takes a key apart.
+    ///
+    /// # Errors
+    /// What is wrong with it, without the key.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Err("is empty");
         }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Mistake, Place};
+use super::raw::Raw;
 use super::sources::{ConfigFile, Override, Sources};
-use super::value::Raw;
 
 /// The reference of all keys and the only place of their defaults.
 const DEFAULTS: &str = include_str!("default.toml");
@@ -105,7 +105,7 @@ impl Layers {
     /// Adds a document's keys. After a syntax error the rest of the document is
     /// still read, so that all its mistakes are told at once.
     fn add_toml(&mut self, text: &str, place: impl Fn(Option<usize>) -> Place) {
-        let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+        let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
         let (document, errors) = DeTable::parse_recoverable(text);
         self.file_broken |= !errors.is_empty();
         let mut bad_lines = Vec::new();
@@ -122,29 +122,13 @@ impl Layers {
                 advice: String::new(),
             });
         }
-        let mut add = |key: String, value: &DeValue<'_>, span: Range<usize>| {
-            let (first, last) = (line(span.start), line(span.end));
+        let mut values = Vec::new();
+        flatten("", document.get_ref(), &mut values);
+        for (key, value, span) in values {
+            let lines = line(span.start)..=line(span.end);
             // What stands on a line in error was guessed by the parser.
-            if !bad_lines.iter().any(|bad| (first..=last).contains(bad)) {
-                self.add(key, Raw::from_toml(value), place(Some(first)));
-            }
-        };
-        for (section, value) in document.get_ref() {
-            let name = section.get_ref();
-            match value.get_ref() {
-                DeValue::Table(keys) if !keys.is_empty() => {
-                    for (key, value) in keys {
-                        let span = key.span().start..value.span().end;
-                        add(format!("{name}.{}", key.get_ref()), value.get_ref(), span);
-                    }
-                }
-                DeValue::Table(_)
-                | DeValue::String(_)
-                | DeValue::Integer(_)
-                | DeValue::Float(_)
-                | DeValue::Boolean(_)
-                | DeValue::Datetime(_)
-                | DeValue::Array(_) => add(name.to_string(), value.get_ref(), section.span()),
+            if !bad_lines.iter().any(|bad| lines.contains(bad)) {
+                self.add(key, Raw::from_toml(value), place(Some(*lines.start())));
             }
         }
     }
@@ -208,6 +192,36 @@ impl Layers {
         match key.strip_suffix("_file") {
             Some(secret) if SECRETS.contains(&secret) => Some((secret.to_owned(), true)),
             Some(_) | None => Some((key, false)),
+        }
+    }
+}
+
+/// Every value with its dotted key and where both stand, empty tables included.
+fn flatten<'a>(
+    path: &str,
+    table: &'a DeTable<'_>,
+    values: &mut Vec<(String, &'a DeValue<'a>, Range<usize>)>,
+) {
+    for (key, value) in table {
+        let name = key.get_ref();
+        let path = if path.is_empty() {
+            name.to_string()
+        } else {
+            format!("{path}.{name}")
+        };
+        match value.get_ref() {
+            DeValue::Table(inner) if !inner.is_empty() => flatten(&path, inner, values),
+            DeValue::Table(_)
+            | DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_) => {
+                // A table's own span is its header's; it is empty here.
+                let end = value.span().end.max(key.span().end);
+                values.push((path, value.get_ref(), key.span().start..end));
+            }
         }
     }
 }

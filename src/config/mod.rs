@@ -7,20 +7,22 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `sources`, `layers` | what is read, and every value as written |
-//! | `reader`, `value`, `suggest` | typed values out of the layers; mistakes |
+//! | `reader`, `raw`, `value`, `suggest` | typed values out of the layers; mistakes |
 //! | `server`, `stripe`, `catalog`, `sync`, `output` | the sections |
 //! | `setup` | which far side with which catalog and database |
-//! | `key`, `address`, `duration`, `secret` | what a value means |
+//! | `key`, `address`, `database_url`, `duration`, `secret` | what a value means |
 //!
 //! Secrets appear in no error, no `Debug` and no [`Config::effective`].
 
 mod address;
 mod catalog;
+mod database_url;
 mod duration;
 mod key;
 mod layers;
 mod mistake;
 mod output;
+mod raw;
 mod reader;
 mod secret;
 mod server;
@@ -34,8 +36,9 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use address::{ApiBase, DatabaseUrl, PostgresUrl};
+pub use address::ApiBase;
 pub use catalog::{CatalogConfig, DatabaseConfig, Rules, Watch};
+pub use database_url::{DatabaseUrl, PostgresUrl};
 pub use duration::{NotADuration, format_duration, parse_duration};
 pub use key::{Mode, StripeKey};
 pub use mistake::{Errors, Mistake, Place};

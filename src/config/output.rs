@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::address;
 use super::key::Mode;
+use super::raw::Raw;
 use super::reader::Reader;
 use super::secret::Secret;
-use super::value::{Raw, Value, checked, text_enum};
+use super::value::{Value, checked, text_enum};
 
 text_enum! {
     /// The body of an alert.

@@ -9,8 +9,9 @@ use rust_decimal::Decimal;
 
 use super::layers::{Entry, Layers};
 use super::mistake::{Mistake, Place};
+use super::raw::Raw;
 use super::suggest::suggest;
-use super::value::{Raw, Value, quote};
+use super::value::{Value, quote};
 
 /// One line of the configuration in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +146,16 @@ impl Reader {
     /// Whether the key is written anywhere beyond the defaults, well or badly.
     pub(super) fn is_set(&self, key: &str) -> bool {
         self.place(key) != Place::Default
+    }
+
+    /// Whether these keys were read without a mistake: only then does comparing
+    /// their values say something.
+    pub(super) fn are_good(&self, keys: &[&str]) -> bool {
+        !self
+            .layers
+            .mistakes
+            .iter()
+            .any(|mistake| keys.contains(&mistake.key.as_str()))
     }
 
     /// Whether a key's absence is certain: a file in error may hold it.

@@ -47,7 +47,7 @@ impl ServerConfig {
         };
         if server.grpc_listen == server.http_listen && server.grpc_listen.port() != 0 {
             let advice = "server.grpc_listen has it too; give each its own";
-            r.mistake("server.http_listen", "the address is taken", advice);
+            r.mistake("server.http_listen", "the address is taken twice", advice);
         }
         server
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::address::{DatabaseUrl, folder};
+use super::database_url::DatabaseUrl;
 use super::key::StripeKey;
 use super::mistake::Place;
 use super::reader::Reader;
@@ -161,7 +161,7 @@ fn sandbox_state(database: &Path, own: bool) -> PathBuf {
         || "stripe-sandbox.jsonl".to_owned(),
         |name| format!("{name}.stripe-sandbox.jsonl"),
     );
-    folder(database).join(file)
+    database.with_file_name(file)
 }
 
 /// Something that people must know before anything runs. `Display` is one line.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::address::ApiBase;
 use super::key::{Mode, StripeKey};
+use super::raw::Raw;
 use super::reader::Reader;
 use super::secret::Secret;
-use super::value::{Positive, Raw, Value, checked};
+use super::value::{Positive, Value, checked};
 
 /// Requests a second to one account that Stripe allows:
 /// <https://docs.stripe.com/rate-limits>.
@@ -94,7 +95,10 @@ impl StripeConfig {
 /// A key must be of the mode that is asked for, as far as its name tells.
 fn check_mode(r: &mut Reader, key: Option<&StripeKey>, wanted: Mode, account: bool) {
     let Some(key) = key else { return };
-    match (key.mode(), wanted) {
+    let told = key
+        .mode()
+        .filter(|_| r.are_good(&["stripe.mode", "stripe.secret_key"]));
+    match (told, wanted) {
         (Some(Mode::Live), Mode::Test) => r.mistake(
             "stripe.secret_key",
             "is a live key, but stripe.mode is \"test\"",
@@ -107,7 +111,7 @@ fn check_mode(r: &mut Reader, key: Option<&StripeKey>, wanted: Mode, account: bo
         ),
         (Some(_) | None, _) => {}
     }
-    if key.is_organization() && !account {
+    if key.is_organization() && !account && r.are_good(&["stripe.account"]) {
         let advice = "set stripe.account = \"acct_…\"";
         r.mistake(
             "stripe.secret_key",

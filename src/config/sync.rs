@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::raw::Raw;
 use super::reader::Reader;
-use super::value::{Raw, Value, checked, quote, text_enum};
+use super::value::{Value, checked, quote, text_enum};
 
 text_enum! {
     /// What `serve` does first.
@@ -67,6 +68,8 @@ impl SyncConfig {
             OnStart::Validate
         });
         r.resolved("sync.on_start", on_start);
+        let max_archives = r.optional("sync.max_archives");
+        r.resolved("sync.max_archives", "the larger of 3 and 25% of the mapped");
         let trigger_events: Vec<EventType> = r.required("sync.trigger_events");
         let sync = Self {
             debounce: r.required("sync.debounce"),
@@ -74,10 +77,10 @@ impl SyncConfig {
             on_start,
             on_removed: r.required("sync.on_removed"),
             on_drift: r.required("sync.on_drift"),
-            max_archives: r.optional("sync.max_archives"),
+            max_archives,
             trigger_events: trigger_events.into_iter().map(|event| event.0).collect(),
         };
-        if sync.max_wait < sync.debounce {
+        if sync.max_wait < sync.debounce && r.are_good(&["sync.max_wait", "sync.debounce"]) {
             let advice = "raise it, or lower sync.debounce";
             r.mistake("sync.max_wait", "is shorter than sync.debounce", advice);
         }
