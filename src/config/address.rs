@@ -44,9 +44,14 @@ pub(super) fn web_url(text: &str) -> Result<http::Uri, String> {
     if authority.as_str().contains('@') {
         return Err("holds a user name or password: leave it out".to_owned());
     }
+    // A port that is none (too large, empty) is left out of `port_u16`.
+    let host = authority.host();
+    if host.is_empty() || (authority.as_str() != host && authority.port_u16().is_none()) {
+        return Err(bad());
+    }
     match uri.scheme_str() {
         Some("https") => Ok(uri),
-        Some("http") if is_loopback_host(authority.host()) => Ok(uri),
+        Some("http") if is_loopback_host(host) => Ok(uri),
         Some("http") => Err("is plain http, which is taken only to loopback: use https".to_owned()),
         Some(_) | None => Err(bad()),
     }
@@ -93,6 +98,10 @@ mod tests {
             ("ftp://localhost", "not a URL"),
             ("api.stripe.com", "not a URL"),
             ("", "not a URL"),
+            ("https://", "not a URL"),
+            ("https://:443", "not a URL"),
+            ("https://example.com:99999", "not a URL"),
+            ("https://example.com:", "not a URL"),
             ("https://api.stripe.com/v1", "leave out the path"),
             ("https://api.stripe.com?x=1", "leave out the path"),
         ] {

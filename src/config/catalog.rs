@@ -110,7 +110,7 @@ impl Value for CatalogId {
             && text
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-        checked(&text, ok, "1 to 100 letters, digits, _ - and .").map(Self)
+        checked(&text, ok, "a name of 1 to 100 letters, digits, _ - and .").map(Self)
     }
 
     fn show(&self) -> String {

@@ -122,6 +122,14 @@ impl Layers {
                 advice: String::new(),
             });
         }
+        let header = |bad: &usize| {
+            let line = text.lines().nth(bad - 1);
+            line.is_some_and(|line| line.trim_start().starts_with('['))
+        };
+        if bad_lines.iter().any(header) {
+            // Without a header it is not known which section the keys below are in.
+            return;
+        }
         let mut values = Vec::new();
         flatten("", document.get_ref(), &mut values);
         for (key, value, span) in values {

@@ -81,6 +81,14 @@ impl Reader {
             .expect("default.toml has a good value for every required key")
     }
 
+    /// What holds for a key where nothing is written.
+    pub(super) fn default_of<T: Value>(&self, key: &str) -> Option<T> {
+        let entry = self.layers.entries.iter().find(|entry| entry.key == key)?;
+        T::parse(&entry.raw)
+            .ok()
+            .filter(|_| entry.place == Place::Default)
+    }
+
     /// Amounts by currency. Layers are merged, currency by currency.
     pub(super) fn amounts(&mut self, key: &'static str) -> BTreeMap<String, Decimal> {
         self.known.insert(key);
@@ -203,6 +211,11 @@ impl Reader {
     }
 
     fn set(&mut self, key: String, value: String, place: Place) {
+        let value = if value.is_empty() {
+            "\"\"".to_owned()
+        } else {
+            value
+        };
         self.settings
             .insert(key.clone(), Setting { key, value, place });
     }

@@ -141,7 +141,7 @@ impl Wanted {
                 } else {
                     CatalogRoot::Sample(self.root)
                 },
-                state: sandbox_state(&database, r.is_set("database.url")),
+                state: sandbox_state(&database, r),
                 database,
             }),
             (Some(_), _) | (None, DatabaseUrl::Postgres(_)) => None,
@@ -149,19 +149,18 @@ impl Wanted {
     }
 }
 
-/// Beside the database. A database of one's own gives the file its name too: two
-/// of them in one folder must not share one sandbox.
-fn sandbox_state(database: &Path, own: bool) -> PathBuf {
-    let name = if own {
-        database.file_name().and_then(|name| name.to_str())
-    } else {
-        None
+/// Beside the database. A database of another name gives the file its name too:
+/// two of them in one folder must not share one sandbox.
+fn sandbox_state(database: &Path, r: &Reader) -> PathBuf {
+    let name = database.file_name().and_then(|name| name.to_str());
+    let usual = match r.default_of("database.url") {
+        Some(DatabaseUrl::Sqlite(usual)) => usual.file_name() == database.file_name(),
+        Some(DatabaseUrl::Postgres(_)) | None => false,
     };
-    let file = name.map_or_else(
-        || "stripe-sandbox.jsonl".to_owned(),
-        |name| format!("{name}.stripe-sandbox.jsonl"),
-    );
-    database.with_file_name(file)
+    database.with_file_name(match name.filter(|_| !usual) {
+        Some(name) => format!("{name}.stripe-sandbox.jsonl"),
+        None => "stripe-sandbox.jsonl".to_owned(),
+    })
 }
 
 /// Something that people must know before anything runs. `Display` is one line.
@@ -176,6 +175,8 @@ pub enum Notice {
     },
     /// Something is configured, but no key: nothing reaches Stripe.
     Sandbox {
+        /// Where the catalog is.
+        catalog: CatalogRoot,
         /// Where the sandbox keeps its state.
         state: PathBuf,
     },
@@ -203,6 +204,7 @@ impl Notice {
             }
         } else {
             Self::Sandbox {
+                catalog: catalog.clone(),
                 state: state.clone(),
             }
         };
@@ -225,12 +227,19 @@ impl fmt::Display for Notice {
                 catalog.display(),
                 database.display(),
             ),
-            Self::Sandbox { state } => write!(
-                f,
-                "NO STRIPE KEY: everything goes to the built-in sandbox ({}), nothing to Stripe. \
-                 Set STRIPE_SECRET_KEY to sync for real.",
-                state.display(),
-            ),
+            Self::Sandbox { catalog, state } => {
+                let sample = match catalog {
+                    CatalogRoot::Sample(_) => "sample ",
+                    CatalogRoot::Path(_) => "",
+                };
+                write!(
+                    f,
+                    "NO STRIPE KEY: the {sample}catalog in {} goes to the built-in sandbox ({}), nothing \
+                     goes to Stripe. Set STRIPE_SECRET_KEY to sync for real.",
+                    catalog.path().display(),
+                    state.display(),
+                )
+            }
             Self::NeedsKey(key) => {
                 write!(
                     f,

@@ -72,3 +72,17 @@ impl Override {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_has_an_environment_and_perhaps_a_named_file() {
+        let sources = Sources::from_process(None);
+        assert!(sources.env.contains_key("PATH"));
+        assert_eq!(sources.file, ConfigFile::IfPresent(CONFIG_FILE.into()));
+        let named = Sources::from_process(Some("a.toml".into()));
+        assert_eq!(named.file, ConfigFile::Required("a.toml".into()));
+    }
+}

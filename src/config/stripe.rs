@@ -147,7 +147,12 @@ impl Value for ProductIdPrefix {
             && text
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        checked(&text, ok, "letters, digits, _ and - only, 100 at most").map(Self)
+        checked(
+            &text,
+            ok,
+            "a prefix of at most 100 letters, digits, _ and -",
+        )
+        .map(Self)
     }
 
     fn show(&self) -> String {
@@ -163,7 +168,12 @@ impl Value for LookupKeyPrefix {
         let text = String::parse(raw)?;
         let ok = text.chars().count() <= 100
             && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-        checked(&text, ok, "at most 100 characters without spaces").map(Self)
+        checked(
+            &text,
+            ok,
+            "a prefix of at most 100 characters without spaces",
+        )
+        .map(Self)
     }
 
     fn show(&self) -> String {

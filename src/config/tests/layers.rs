@@ -255,4 +255,5 @@ fn what_is_shown_is_in_order_and_redacted() {
     assert_eq!(setting(&config, "auth.required").0, "false");
     assert_eq!(setting(&config, "reports.environment").0, "test");
     assert_eq!(setting(&config, "stripe.account").0, "(none)");
+    assert_eq!(setting(&config, "stripe.lookup_key_prefix").0, "\"\"");
 }

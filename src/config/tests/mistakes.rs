@@ -86,6 +86,18 @@ fn a_syntax_error_hides_no_other_mistake_and_shows_no_secret() {
 }
 
 #[test]
+fn below_a_broken_header_nothing_is_guessed() {
+    let (_dir, sources) = file("[catalog]\nid = \"a\"\n[stripe\nmode = \"test\"\n", &[]);
+    let lines = bad(&sources);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.starts_with("conf.toml:3: not valid TOML: ")),
+        "{lines:?}"
+    );
+}
+
+#[test]
 fn a_key_may_stand_in_a_line_that_could_not_be_read() {
     let (_dir, sources) = file(
         "[catalog]\nroot = crm\n",

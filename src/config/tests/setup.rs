@@ -53,6 +53,7 @@ fn a_root_without_a_key_is_the_sandbox_and_says_so() {
     assert_eq!(
         config.notices(),
         [Notice::Sandbox {
+            catalog: CatalogRoot::Path("crm".into()),
             state: "data/stripe-sandbox.jsonl".into()
         }]
     );
@@ -74,6 +75,25 @@ fn a_database_of_ones_own_has_a_sandbox_of_its_own() {
     assert!(matches!(catalog, CatalogRoot::Sample(_)));
     assert_eq!(database.to_str(), Some("/var/lib/a.db"));
     assert_eq!(state.to_str(), Some("/var/lib/a.db.stripe-sandbox.jsonl"));
+    let notice = config.notices()[0].to_string();
+    assert!(
+        notice.contains("the sample catalog in examples/ghostcrm"),
+        "{notice}"
+    );
+
+    // The default written out is still the default's file.
+    let usual = good(&env(&[(
+        "DATABASE_URL",
+        "sqlite:data/stripe-product-sync.db",
+    )]));
+    let expected = CatalogRoot::Sample("examples/ghostcrm".into());
+    assert_eq!(
+        usual.notices(),
+        [Notice::Sandbox {
+            catalog: expected,
+            state: "data/stripe-sandbox.jsonl".into()
+        }]
+    );
 }
 
 #[test]
