@@ -1,1 +1,159 @@
-//! Configuration.
+//! Configuration: one struct for each section, all mistakes at once.
+//!
+//! Strongest first: flags, environment, `stripe-product-sync.toml`, defaults.
+//! `default.toml` beside this file is the commented reference of every key, and
+//! the only place where a default is written.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `sources`, `layers` | what is read, and every value as written |
+//! | `reader`, `raw`, `value`, `suggest` | typed values out of the layers; mistakes |
+//! | `server`, `stripe`, `catalog`, `sync`, `output` | the sections |
+//! | `setup` | which far side with which catalog and database |
+//! | `key`, `address`, `database_url`, `duration`, `secret` | what a value means |
+//!
+//! Secrets appear in no error, no `Debug` and no [`Config::effective`].
+
+mod address;
+mod catalog;
+mod database_url;
+mod duration;
+mod key;
+mod layers;
+mod mistake;
+mod output;
+mod raw;
+mod reader;
+mod secret;
+mod server;
+mod setup;
+mod sources;
+mod stripe;
+mod suggest;
+mod sync;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::ApiBase;
+pub use catalog::{CatalogConfig, DatabaseConfig, Rules, Watch};
+pub use database_url::{DatabaseUrl, PostgresUrl};
+pub use duration::{NotADuration, format_duration, parse_duration};
+pub use key::{Mode, StripeKey};
+pub use mistake::{Errors, Mistake, Place};
+pub use output::{AlertFormat, AlertsConfig, LogFormat, LogLevel, ReportsConfig, TelemetryConfig};
+pub use reader::Setting;
+pub use secret::Secret;
+pub use server::{AuthConfig, ServerConfig, TlsConfig};
+pub use setup::{CatalogRoot, Notice, Setup};
+pub use sources::{CONFIG_FILE, ConfigFile, Override, Sources};
+pub use stripe::StripeConfig;
+pub use sync::{OnDrift, OnRemoved, OnStart, Schedule, ScheduleConfig, SyncConfig, ValidateConfig};
+
+use layers::Layers;
+use reader::Reader;
+use setup::Wanted;
+
+/// The configuration, checked: every value is usable and they fit together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The catalog's root, the Stripe key and the database's URL, as one.
+    pub setup: Setup,
+    /// `[server]`
+    pub server: ServerConfig,
+    /// `[stripe]`
+    pub stripe: StripeConfig,
+    /// `[database]`
+    pub database: DatabaseConfig,
+    /// `[catalog]`
+    pub catalog: CatalogConfig,
+    /// `[sync]`
+    pub sync: SyncConfig,
+    /// `[schedule]`
+    pub schedule: ScheduleConfig,
+    /// `[validate]`
+    pub validate: ValidateConfig,
+    /// `[alerts]`
+    pub alerts: AlertsConfig,
+    /// `[reports]`
+    pub reports: ReportsConfig,
+    /// `[auth]`
+    pub auth: AuthConfig,
+    /// `[tls]`; `None`: plain text.
+    pub tls: Option<TlsConfig>,
+    /// `[telemetry]`
+    pub telemetry: TelemetryConfig,
+    defaults: bool,
+    notices: Vec<Notice>,
+    settings: Vec<Setting>,
+}
+
+impl Config {
+    /// Whether nothing is configured: no Stripe key, no `catalog.root`, no
+    /// `database.url`. Other keys don't count.
+    pub fn defaults(&self) -> bool {
+        self.defaults
+    }
+
+    /// What people must know before anything runs; at most a few lines.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Every key with its value in effect and where it comes from, in the order of
+    /// the keys; secrets redacted.
+    pub fn effective(&self) -> &[Setting] {
+        &self.settings
+    }
+}
+
+/// Reads and checks the whole configuration.
+///
+/// # Errors
+/// All mistakes of all layers at once; also those that a stronger layer overrides.
+pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors> {
+    let mut reader = Reader::new(Layers::gather(sources, overrides));
+    let r = &mut reader;
+    let wanted = Wanted::read(r);
+    let defaults = !["stripe.secret_key", "catalog.root", "database.url"]
+        .iter()
+        .any(|key| r.is_set(key));
+    let stripe = StripeConfig::read(r, wanted.key.as_ref());
+    let server = ServerConfig::read(r);
+    let tls = TlsConfig::read(r);
+    let auth = AuthConfig::read(r, &server, tls.is_some());
+    let database = DatabaseConfig::read(r);
+    let catalog = CatalogConfig::read(r);
+    let sync = SyncConfig::read(r, defaults);
+    let schedule = ScheduleConfig::read(r);
+    let validate = ValidateConfig::read(r);
+    let alerts = AlertsConfig::read(r);
+    let reports = ReportsConfig::read(r, stripe.mode);
+    let telemetry = TelemetryConfig::read(r);
+    let setup = wanted.decide(r);
+    let notices = setup
+        .as_ref()
+        .map_or_else(Vec::new, |setup| Notice::all(setup, defaults, r));
+    match (setup, reader.finish()) {
+        (Some(setup), (settings, mistakes)) if mistakes.is_empty() => Ok(Config {
+            setup,
+            server,
+            stripe,
+            database,
+            catalog,
+            sync,
+            schedule,
+            validate,
+            alerts,
+            reports,
+            auth,
+            tls,
+            telemetry,
+            defaults,
+            notices,
+            settings,
+        }),
+        (_, (_, mistakes)) => Err(Errors(mistakes)),
+    }
+}

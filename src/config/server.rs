@@ -1,0 +1,117 @@
+//! `[server]`, `[auth]` and `[tls]`: how the service is reached.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::reader::Reader;
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where gRPC listens. Port 0: the system chooses.
+    pub grpc_listen: SocketAddr,
+    /// Where the dashboard, the JSON API, webhooks and health listen.
+    pub http_listen: SocketAddr,
+    /// A proxy in front ends TLS.
+    pub behind_proxy: bool,
+    /// How long open calls may take to end after a stop signal.
+    pub drain_timeout: Duration,
+}
+
+/// `[auth]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// Callers need an API key. Always true beyond loopback.
+    pub required: bool,
+}
+
+/// `[tls]`, where it is set: PEM files, not yet read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The server's certificate chain.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Callers must show a certificate signed by this one.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl ServerConfig {
+    pub(super) fn read(r: &mut Reader) -> Self {
+        let server = Self {
+            grpc_listen: r.required("server.grpc_listen"),
+            http_listen: r.required("server.http_listen"),
+            behind_proxy: r.required("server.behind_proxy"),
+            drain_timeout: r.required("server.drain_timeout"),
+        };
+        if server.grpc_listen == server.http_listen && server.grpc_listen.port() != 0 {
+            let advice = "server.grpc_listen has it too; give each its own";
+            r.mistake("server.http_listen", "the address is taken twice", advice);
+        }
+        server
+    }
+
+    /// The keys whose address other machines can reach.
+    fn exposed(&self) -> impl Iterator<Item = &'static str> {
+        let listeners = [
+            ("server.grpc_listen", self.grpc_listen),
+            ("server.http_listen", self.http_listen),
+        ];
+        listeners
+            .into_iter()
+            .filter(|(_, addr)| !addr.ip().is_loopback())
+            .map(|(key, _)| key)
+    }
+}
+
+impl AuthConfig {
+    /// Refuses a bind beyond loopback that would be open or in clear text.
+    pub(super) fn read(r: &mut Reader, server: &ServerConfig, tls: bool) -> Self {
+        let required = r.optional::<bool>("auth.required");
+        for key in server.exposed() {
+            if required == Some(false) {
+                let advice = "remove auth.required = false, or listen on 127.0.0.1";
+                r.mistake(key, "beyond loopback, and callers need no key", advice);
+            }
+            if !tls && !server.behind_proxy {
+                let advice = "set tls.cert and tls.key, or server.behind_proxy = true where a proxy \
+                              ends TLS, or listen on 127.0.0.1";
+                r.mistake(key, "beyond loopback without TLS", advice);
+            }
+        }
+        let required = required.unwrap_or_else(|| server.exposed().next().is_some());
+        r.resolved("auth.required", required);
+        Self { required }
+    }
+}
+
+impl TlsConfig {
+    pub(super) fn read(r: &mut Reader) -> Option<Self> {
+        let cert = r.optional("tls.cert");
+        let key = r.optional("tls.key");
+        let client_ca = r.optional("tls.client_ca");
+        // Presence, not validity: a bad value has its own line already.
+        let set = ["tls.cert", "tls.key", "tls.client_ca"]
+            .into_iter()
+            .filter(|key| r.is_set(key));
+        let set: Vec<&str> = set.collect();
+        if let Some(first) = set.first() {
+            for missing in ["tls.cert", "tls.key"]
+                .into_iter()
+                .filter(|key| !set.contains(key))
+            {
+                r.mistake(
+                    first,
+                    &format!("set without {missing}"),
+                    &format!("set {missing} too"),
+                );
+            }
+        }
+        Some(Self {
+            cert: cert?,
+            key: key?,
+            client_ca,
+        })
+    }
+}
