@@ -213,7 +213,7 @@ pub struct Failure {
 }
 
 /// What a run did, or would do, for one product.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResultRow {
     /// Its id in the catalog.
     pub local_id: LocalId,

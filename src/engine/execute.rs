@@ -1,0 +1,476 @@
+//! Carries out a plan: products side by side, each one's steps in order, every
+//! write kept before it is sent and its outcome after.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
+
+use super::outcome::{self, stripe_failure};
+use super::progress::Progress;
+use super::queue::Active;
+use super::{Engine, Error};
+use crate::catalog::{LocalId, PriceKey};
+use crate::plan::{
+    AccountRef, Action, Bind, Binding, Plan, PriceId, PriceRef, ProductId, ProductPlan, Step,
+};
+use crate::store::{
+    Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
+    WrittenBinding,
+};
+use crate::stripe::{self, Call, IdempotencyKey, Receipt};
+
+/// After so many products in a row that Stripe did not answer for, the rest
+/// would only wait as long for the same.
+const UNANSWERED: u32 = 5;
+
+/// What one pass over a plan left.
+#[derive(Default)]
+pub(super) struct Pass {
+    /// Products that need another look at Stripe and another plan.
+    pub(super) again: BTreeSet<LocalId>,
+    /// Products that are as they should be now.
+    pub(super) done: BTreeSet<LocalId>,
+    /// Why the run cannot go on.
+    pub(super) abort: Option<Failure>,
+}
+
+/// What a pass works with.
+pub(super) struct Executor<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) active: &'a Active,
+    pub(super) call: &'a Call,
+    pub(super) at: &'a AccountRef,
+    /// From 1.
+    pub(super) pass: u32,
+    /// Whether a product that is in another's way is looked at again.
+    pub(super) may_look_again: bool,
+}
+
+enum Ended {
+    Done,
+    Failed(Failure),
+    Again,
+    NotBegun,
+}
+
+impl Executor<'_> {
+    pub(super) async fn execute(&self, plan: &Plan) -> Pass {
+        let pass = Mutex::new(Pass::default());
+        let unanswered = AtomicU32::new(0);
+        self.hold_back(plan, &pass).await;
+        // Boxed: the compiler cannot see that futures borrowing from a stream's items are Send.
+        let work: Vec<BoxFuture<'_, ()>> = plan
+            .products
+            .iter()
+            .filter(|product| !product.steps.is_empty())
+            .map(|product| self.one(product, &pass, &unanswered).boxed())
+            .collect();
+        stream::iter(work)
+            .buffer_unordered(self.engine.settings().concurrency)
+            .for_each(|()| std::future::ready(()))
+            .await;
+        pass.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn one(&self, product: &ProductPlan, pass: &Mutex<Pass>, unanswered: &AtomicU32) {
+        if lock(pass).abort.is_some() || self.is_stopped() {
+            return;
+        }
+        let ended = self.product(product, unanswered).await;
+        let mut pass = lock(pass);
+        match ended {
+            Ok(Ended::Done) => {
+                pass.done.insert(product.local_id.clone());
+            }
+            Ok(Ended::Failed(failure)) => {
+                if unanswered.load(Ordering::Relaxed) >= UNANSWERED {
+                    pass.abort.get_or_insert(failure);
+                }
+            }
+            Ok(Ended::Again) => {
+                pass.again.insert(product.local_id.clone());
+            }
+            Ok(Ended::NotBegun) => {}
+            Err(failure) => {
+                pass.abort.get_or_insert(failure);
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.active.cancel.is_cancelled() || self.engine.inner.stop.is_cancelled()
+    }
+
+    /// Records what is in sync, held back or only reported: no step, no call.
+    async fn hold_back(&self, plan: &Plan, pass: &Mutex<Pass>) {
+        let log = &self.active.log;
+        let mut results = Vec::new();
+        for product in &plan.products {
+            let row = match &product.action {
+                Action::InSync => {
+                    log.update(|run| outcome::count(&mut run.counts, product, true));
+                    lock(pass).done.insert(product.local_id.clone());
+                    continue;
+                }
+                Action::Hold(_) => outcome::result(product, Outcome::Failed, self.pass),
+                Action::Report => outcome::result(product, Outcome::Skipped, self.pass),
+                Action::Create
+                | Action::Update
+                | Action::Reprice
+                | Action::Archive
+                | Action::Reactivate
+                | Action::Adopt => continue,
+            };
+            self.tell_finished(product, &row, true);
+            results.push((log.id().clone(), row));
+        }
+        if results.is_empty() {
+            return;
+        }
+        let record = Record {
+            results,
+            ..Record::default()
+        };
+        if let Err(failure) = self.commit(record).await {
+            lock(pass).abort.get_or_insert(failure);
+        }
+    }
+
+    /// Carries out one product's steps. `Err`: the run cannot go on.
+    async fn product(
+        &self,
+        product: &ProductPlan,
+        unanswered: &AtomicU32,
+    ) -> Result<Ended, Failure> {
+        if product.action == Action::InSync {
+            // Only what the database remembers is behind.
+            let record = Record {
+                binding: self.binding(product, &BTreeMap::new())?,
+                ..Record::default()
+            };
+            self.commit(record).await?;
+            return Ok(Ended::Done);
+        }
+        self.active.log.emit(Progress::StepStarted {
+            local_id: product.local_id.to_string(),
+            name: product.name.clone(),
+            action: outcome::kind(&product.action),
+        });
+        let mut created = BTreeMap::new();
+        let mut record = Record::default();
+        let mut row = outcome::result(product, Outcome::Done, self.pass);
+        for step in &product.steps {
+            if *step == Step::Bind {
+                record.binding = self.binding(product, &created)?;
+                self.commit(std::mem::take(&mut record)).await?;
+                continue;
+            }
+            match self.write(product, step, &mut created, &mut record).await? {
+                Ok(receipt) => {
+                    unanswered.store(0, Ordering::Relaxed);
+                    fill(&mut row, product, step, &receipt, &created);
+                }
+                Err(stripe::Error::Cancelled(_))
+                    if created.is_empty() && record.finished.is_empty() =>
+                {
+                    return Ok(Ended::NotBegun);
+                }
+                Err(error) => return self.failed(product, error, record, row, unanswered).await,
+            }
+        }
+        if product
+            .bind
+            .as_ref()
+            .is_some_and(|bind| !bind.to_archive.is_empty())
+        {
+            // Archived by now: nothing is left to tidy up.
+            record.binding = self.binding(product, &created)?;
+            if let Some(written) = &mut record.binding {
+                written.binding.to_archive.clear();
+            }
+        }
+        self.tell_finished(product, &row, true);
+        record.results.push((self.active.log.id().clone(), row));
+        self.commit(record).await?;
+        Ok(Ended::Done)
+    }
+
+    /// Keeps the write, sends it, and notes its outcome in the record that the
+    /// next commit takes.
+    async fn write(
+        &self,
+        product: &ProductPlan,
+        step: &Step,
+        created: &mut BTreeMap<PriceKey, PriceId>,
+        record: &mut Record,
+    ) -> Result<Result<Receipt, stripe::Error>, Failure> {
+        let intent = Intent {
+            id: IntentId::new(uuid::Uuid::now_v7().simple().to_string()),
+            at: self.at.clone(),
+            run: self.active.log.id().clone(),
+            local_id: product.local_id.clone(),
+            step: step.clone(),
+            prices: created.clone(),
+            attempt: 1,
+            begin_time: self.engine.now(),
+        };
+        let id = intent.id.clone();
+        let key = IdempotencyKey::new(&self.at.account, id.as_str(), intent.attempt);
+        let first = record.finished.is_empty() && created.is_empty();
+        record.begun.push(intent);
+        self.commit(std::mem::take(record)).await?;
+        // What has begun is carried through: only the first write can still be called off.
+        let call = if first {
+            self.call.clone()
+        } else {
+            Call {
+                cancel: Default::default(),
+                ..self.call.clone()
+            }
+        };
+        let answer = self
+            .engine
+            .inner
+            .parts
+            .stripe
+            .send(&call, step, created, &key)
+            .await;
+        let answer = answer.and_then(|receipt| {
+            if let Some(key) = created_key(step) {
+                let price = receipt
+                    .price
+                    .clone()
+                    .ok_or_else(|| stripe::Error::Unexpected {
+                        message: format!("Stripe's answer to {} has no price", step.describe()),
+                        request_id: receipt.request_id.clone(),
+                    })?;
+                created.insert(key.clone(), price);
+            }
+            Ok(receipt)
+        });
+        let state = match &answer {
+            Ok(_) => Some("done"),
+            // It may have had its effect: it stays open until somebody has looked.
+            Err(
+                stripe::Error::Unavailable {
+                    uncertain: true, ..
+                }
+                | stripe::Error::Unexpected { .. },
+            ) => None,
+            Err(stripe::Error::Cancelled(_)) => Some("void"),
+            Err(
+                stripe::Error::Unavailable { .. }
+                | stripe::Error::Credentials { .. }
+                | stripe::Error::InTheWay { .. }
+                | stripe::Error::NotFound { .. }
+                | stripe::Error::Refused { .. },
+            ) => Some("failed"),
+        };
+        if let Some(state) = state {
+            let request_id = match &answer {
+                Ok(receipt) => receipt.request_id.clone(),
+                Err(error) => error.request_id().map(str::to_owned),
+            };
+            let price = answer
+                .as_ref()
+                .ok()
+                .and_then(|receipt| receipt.price.clone());
+            record.finished.push(IntentOutcome {
+                id,
+                state,
+                request_id,
+                price,
+            });
+        }
+        Ok(answer)
+    }
+
+    async fn failed(
+        &self,
+        product: &ProductPlan,
+        error: stripe::Error,
+        mut record: Record,
+        mut row: ResultRow,
+        unanswered: &AtomicU32,
+    ) -> Result<Ended, Failure> {
+        let failure = stripe_failure(&error);
+        let look_again = match &error {
+            stripe::Error::InTheWay { .. } | stripe::Error::NotFound { .. } => true,
+            stripe::Error::Unavailable { uncertain, .. } => {
+                unanswered.fetch_add(1, Ordering::Relaxed);
+                *uncertain
+            }
+            stripe::Error::Credentials { .. }
+            | stripe::Error::Refused { .. }
+            | stripe::Error::Unexpected { .. }
+            | stripe::Error::Cancelled(_) => false,
+        };
+        if look_again && self.may_look_again && unanswered.load(Ordering::Relaxed) < UNANSWERED {
+            self.active.log.emit(Progress::StepRetried {
+                local_id: product.local_id.to_string(),
+                attempt: self.pass + 1,
+                delay_ms: 0,
+                error: failure,
+            });
+            self.commit(record).await?;
+            return Ok(Ended::Again);
+        }
+        let stops = error.stops_the_run().then(|| failure.clone());
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        record.results.push((self.active.log.id().clone(), row));
+        record.binding = self.still_bound(product).await?;
+        self.commit(record).await?;
+        match stops {
+            Some(failure) => Err(failure),
+            None => Ok(Ended::Failed(failure)),
+        }
+    }
+
+    fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
+        let run = self.active.log.update(|run| {
+            outcome::count(&mut run.counts, product, done);
+            run.steps_finished += 1;
+            super::run::count_calls(run, self.call);
+        });
+        self.active.log.emit(Progress::StepFinished {
+            result: Box::new(row.clone()),
+            steps_finished: run.steps_finished,
+            steps_total: run.steps_total,
+        });
+    }
+
+    /// Commits, with the progress that has come since the last commit. A
+    /// database that cannot take it ends the run: what is not kept is not sent.
+    async fn commit(&self, mut record: Record) -> Result<(), Failure> {
+        record.progress = self.active.log.take_unsaved();
+        if !record.results.is_empty() {
+            record.run = Some(self.active.log.run());
+        }
+        match self.engine.store().record(&record).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.active.log.return_unsaved(record.progress);
+                Err(outcome::run_failure(&Error::Store(error)))
+            }
+        }
+    }
+
+    fn binding(
+        &self,
+        product: &ProductPlan,
+        created: &BTreeMap<PriceKey, PriceId>,
+    ) -> Result<Option<WrittenBinding>, Failure> {
+        let Some(bind) = &product.bind else {
+            return Ok(None);
+        };
+        let binding = bound(&product.local_id, bind, created).ok_or_else(|| {
+            outcome::failure(
+                "INTERNAL",
+                format!(
+                    "{} is bound to a price that no step created",
+                    product.local_id
+                ),
+                None,
+            )
+        })?;
+        let status = match &product.action {
+            Action::Create => SyncStatus::Created,
+            Action::Update | Action::Reprice | Action::Archive | Action::Reactivate => {
+                SyncStatus::Updated
+            }
+            Action::Adopt | Action::InSync | Action::Report | Action::Hold(_) => SyncStatus::Synced,
+        };
+        Ok(Some(WrittenBinding {
+            at: self.at.clone(),
+            binding,
+            status,
+            time: self.engine.now(),
+        }))
+    }
+
+    /// The mapping of before, marked as failed.
+    async fn still_bound(&self, product: &ProductPlan) -> Result<Option<WrittenBinding>, Failure> {
+        let rows = self
+            .engine
+            .store()
+            .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
+            .await;
+        let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
+        Ok(rows.pop().map(|row| WrittenBinding {
+            at: self.at.clone(),
+            binding: row.binding,
+            status: SyncStatus::Error,
+            time: self.engine.now(),
+        }))
+    }
+}
+
+fn lock<'a>(pass: &'a Mutex<Pass>) -> std::sync::MutexGuard<'a, Pass> {
+    pass.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The key of the price that a step creates.
+fn created_key(step: &Step) -> Option<PriceKey> {
+    match step {
+        Step::CreateProduct(create) => create
+            .default_price
+            .as_ref()
+            .map(|_| PriceKey::default_price()),
+        Step::CreatePrice(create) => Some(create.key.clone()),
+        Step::UpdateProduct(_) | Step::UpdatePrice(_) | Step::Bind => None,
+    }
+}
+
+fn bound(
+    local_id: &LocalId,
+    bind: &Bind,
+    created: &BTreeMap<PriceKey, PriceId>,
+) -> Option<Binding> {
+    let prices = bind.prices.iter().map(|(key, price)| {
+        let id = match price {
+            PriceRef::Existing(id) => id,
+            PriceRef::Created(key) => created.get(key)?,
+        };
+        Some((key.clone(), id.clone()))
+    });
+    Some(Binding {
+        local_id: local_id.clone(),
+        product_id: bind.product_id.clone(),
+        prices: prices.collect::<Option<_>>()?,
+        superseded: bind.superseded.clone(),
+        to_archive: bind.to_archive.clone(),
+        applied: bind.applied.clone(),
+        origin: bind.origin.clone(),
+        active: bind.active,
+    })
+}
+
+fn fill(
+    row: &mut ResultRow,
+    product: &ProductPlan,
+    step: &Step,
+    receipt: &Receipt,
+    created: &BTreeMap<PriceKey, PriceId>,
+) {
+    if let (Step::CreateProduct(_), Some(id)) = (step, &receipt.product) {
+        row.product_id = Some(ProductId::new(id.as_str()));
+    }
+    let bound = product
+        .bind
+        .as_ref()
+        .and_then(|bind| bind.prices.get(PriceKey::DEFAULT));
+    match bound {
+        Some(PriceRef::Created(key)) => row.price_id = created.get(key).cloned(),
+        Some(PriceRef::Existing(id)) => row.price_id = Some(id.clone()),
+        None => {}
+    }
+}
+
+/// How long a run may take in all before it starts nothing new.
+pub(super) const RUN_DEADLINE: Duration = Duration::from_secs(6 * 60 * 60);

@@ -1,0 +1,239 @@
+//! Runs: discover, observe, plan, check, journal, execute, record.
+//!
+//! [`Engine`] is the handle that the services and commands hold. A run never
+//! lives inside a caller's future: it is kept, queued and worked on by the
+//! engine's own task, whoever waits for it.
+
+mod account;
+pub mod clock;
+mod error;
+mod execute;
+mod journal;
+mod observe;
+mod outcome;
+pub mod progress;
+mod queue;
+mod report;
+mod run;
+mod status;
+#[cfg(test)]
+mod test_support;
+mod validate;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use error::Error;
+pub use queue::{IfBusy, Started, SyncRequest};
+pub use status::{CatalogStatus, Overall, Status};
+use tokio::sync::{Notify, OnceCell, watch};
+use tokio_util::sync::CancellationToken;
+pub use validate::Validated;
+
+use crate::catalog::{Catalog, LocalId};
+use crate::plan::{AccountRef, Mode, Naming};
+use crate::store::{Run, RunId, Store};
+use crate::stripe::Stripe;
+use clock::Clock;
+use progress::RunLog;
+
+/// Reads the catalog; blocking, called on a thread of its own.
+pub type Discover = Arc<dyn Fn() -> Result<Catalog, DiscoverError> + Send + Sync>;
+
+/// Why no catalog could be read at all; says what to do.
+pub type DiscoverError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the engine works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The far side.
+    pub stripe: Arc<dyn Stripe>,
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The catalog.
+    pub discover: Discover,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// What the configuration says.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How objects are named.
+    pub naming: Naming,
+    /// Test or live; replies of the other mode stop a run.
+    pub mode: Mode,
+    /// The account, where it is configured: then Stripe is not asked.
+    pub account: Option<String>,
+    /// Knows the key without holding it.
+    pub key_hash: String,
+    /// Whether products that left the catalog are archived, or only reported.
+    pub archive_removed: bool,
+    /// Whether what was changed in Stripe is repaired, or only reported.
+    pub repair_drift: bool,
+    /// How many products a run may archive; absent: max(3, 25% of the mapped).
+    pub max_archives: Option<u32>,
+    /// After this long, a run that creates local ids never bound lists the account first.
+    pub listing_age: Duration,
+    /// How long a validation may be reused.
+    pub validation_age: Duration,
+    /// Where reports go; absent: nowhere.
+    pub reports_dir: Option<PathBuf>,
+    /// The name of this environment, in reports.
+    pub environment: String,
+    /// Products that are worked on at once.
+    pub concurrency: usize,
+}
+
+/// The handle; clones share one engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Parts,
+    settings: Settings,
+    queue: Mutex<queue::State>,
+    /// Held while a request finds its place in the line.
+    submitting: tokio::sync::Mutex<()>,
+    /// Wakes the worker.
+    wake: Notify,
+    /// The run at work, for watchers of "the current or next one".
+    current: watch::Sender<Option<Arc<RunLog>>>,
+    /// Ends the worker between two products.
+    stop: CancellationToken,
+    at: OnceCell<AccountRef>,
+    /// One validation at a time: the second one finds the first one's result.
+    validating: tokio::sync::Mutex<()>,
+    catalog: watch::Sender<Option<Arc<status::CatalogStatus>>>,
+}
+
+impl Engine {
+    /// Makes an engine and starts its worker. Nothing is read or written before
+    /// the first request.
+    pub fn start(parts: Parts, settings: Settings) -> Self {
+        let inner = Arc::new(Inner {
+            parts,
+            settings,
+            queue: Mutex::default(),
+            submitting: tokio::sync::Mutex::new(()),
+            wake: Notify::new(),
+            current: watch::Sender::new(None),
+            stop: CancellationToken::new(),
+            at: OnceCell::new(),
+            validating: tokio::sync::Mutex::new(()),
+            catalog: watch::Sender::new(None),
+        });
+        let engine = Self { inner };
+        tokio::spawn(engine.clone().work());
+        engine
+    }
+
+    /// The database, for reads.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.parts.store
+    }
+
+    /// What the configuration says.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// The time.
+    pub fn now(&self) -> crate::store::Timestamp {
+        (self.inner.parts.clock)()
+    }
+
+    /// The run at work or queued with this id.
+    pub fn live(&self, id: &RunId) -> Option<Arc<RunLog>> {
+        self.queue().live(id)
+    }
+
+    /// The run at work, and every one that follows it.
+    pub fn current(&self) -> watch::Receiver<Option<Arc<RunLog>>> {
+        self.inner.current.subscribe()
+    }
+
+    /// One run, live or from the database.
+    pub async fn run(&self, id: &RunId) -> Result<Run, Error> {
+        if let Some(log) = self.live(id) {
+            return Ok(log.run());
+        }
+        self.store()
+            .run(id)
+            .await?
+            .ok_or_else(|| Error::RunNotFound {
+                run: id.to_string(),
+            })
+    }
+
+    /// Waits until a run has ended, or no longer than this; returns it as it is then.
+    pub async fn wait(&self, id: &RunId, timeout: Duration) -> Result<Run, Error> {
+        let Some(log) = self.live(id) else {
+            return self.run(id).await;
+        };
+        let mut changed = log.subscribe();
+        let ended = async {
+            while !log.run().state.is_final() {
+                if changed.changed().await.is_err() {
+                    break;
+                }
+            }
+        };
+        let _timed_out = tokio::time::timeout(timeout, ended).await;
+        self.run(id).await
+    }
+
+    /// Stops a run: at once if it waits, between two products if it is at work.
+    /// A run that has ended stays as it is.
+    pub async fn cancel(&self, id: &RunId) -> Result<Run, Error> {
+        let waiting = {
+            let mut queue = self.queue();
+            queue.cancel(id)
+        };
+        if let Some(log) = waiting {
+            self.end_cancelled(&log).await?;
+        }
+        self.run(id).await
+    }
+
+    /// Ends the worker: the run at work stops between two products and stays
+    /// open, to be taken up by the next process. Returns when it has stopped.
+    pub async fn stop(&self) {
+        self.inner.stop.cancel();
+        let mut current = self.current();
+        // The sender lives as long as this engine: waiting can only end well.
+        let _ended = current.wait_for(Option::is_none).await;
+    }
+
+    /// Whether a scope names only products that the catalog or the database has.
+    async fn check_scope(&self, scope: &[LocalId]) -> Result<(), Error> {
+        if scope.is_empty() {
+            return Ok(());
+        }
+        let catalog = self.discover().await?;
+        let known = match self.remembered_account().await? {
+            Some(at) => self.store().known(&at).await?,
+            None => crate::plan::Known::default(),
+        };
+        let unknown = scope
+            .iter()
+            .find(|id| !catalog.products.contains_key(*id) && !known.bindings.contains_key(*id));
+        match unknown {
+            None => Ok(()),
+            Some(id) => Err(Error::UnknownProduct {
+                local_id: id.to_string(),
+            }),
+        }
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, queue::State> {
+        // No code that holds it can panic half-way through a change.
+        self.inner
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,305 @@
+//! Reads Stripe, in as few calls as the plan can do with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+
+use super::{Engine, Error};
+use crate::catalog::{Catalog, Charge, LocalId};
+use crate::plan::{
+    self, AccountRef, CATALOG, Known, LOCAL_ID, Observed, Options, PriceId, ProductId, Target,
+    products_to_price, products_to_read,
+};
+use crate::store::{Listed, Listing};
+use crate::stripe::{self, Call, Expand, PricePage, ProductPage, Stripe};
+
+/// Reads that are under way at once.
+const PARALLEL: usize = 8;
+/// Ids or objects a page. <https://docs.stripe.com/api/pagination>
+const PAGE: usize = 100;
+
+/// What to read beyond what the catalog and the mappings need.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Extra {
+    /// List the whole account whatever else speaks for it.
+    pub(super) list: bool,
+    /// Read all prices of these local ids' products.
+    pub(super) prices_of: BTreeSet<LocalId>,
+    /// Ask who holds these lookup keys.
+    pub(super) lookup_keys: BTreeSet<String>,
+}
+
+impl Engine {
+    /// Reads what [`plan::plan`] needs.
+    pub(super) async fn observe(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        catalog: &Catalog,
+        known: &Known,
+        options: &Options,
+        extra: &Extra,
+    ) -> Result<Observed, Error> {
+        let stripe = self.inner.parts.stripe.as_ref();
+        let expand = expand(catalog, known);
+        let mut observed = Observed::default();
+        let mut ids = products_to_read(catalog, known, options);
+        let last_listing = self.store().last_listing(at).await?;
+        if extra.list || self.has_to_list(catalog, known, options, last_listing.as_ref()) {
+            let time = self.now();
+            list(stripe, call, expand, &mut observed).await?;
+            observed.listed = true;
+            self.store()
+                .save_listing(at, &listing(time, &observed))
+                .await?;
+            // Listed or not there. What is mapped is asked for by its id all the
+            // same if the listing lacks it: nothing is held to be deleted on
+            // the word of one page.
+            ids.retain(|id| !observed.products.contains_key(id));
+            ids.retain(|id| {
+                known
+                    .bindings
+                    .values()
+                    .any(|binding| binding.product_id == *id)
+            });
+        } else {
+            ids.extend(listed_candidates(
+                catalog,
+                known,
+                options,
+                last_listing.as_ref(),
+            ));
+        }
+        read(stripe, call, expand, &ids, &mut observed).await?;
+        let mut to_price = products_to_price(catalog, known, &observed, options);
+        to_price.extend(products_of(&extra.prices_of, known, options, &observed));
+        price(stripe, call, expand, to_price, &mut observed).await?;
+        let keys: Vec<String> = extra.lookup_keys.iter().cloned().collect();
+        for keys in keys.chunks(10) {
+            for price in stripe.prices_by_lookup_key(call, keys).await? {
+                if let Some(key) = &price.lookup_key {
+                    observed.key_holders.insert(key.clone(), price.id.clone());
+                }
+                observed.prices.entry(price.id.clone()).or_insert(price);
+            }
+        }
+        Ok(observed)
+    }
+
+    /// With nothing bound, the listing *is* the read. Later, a local id that was
+    /// never bound may stand on an object that older code made: only a listing
+    /// finds it, and one that is young enough has.
+    fn has_to_list(
+        &self,
+        catalog: &Catalog,
+        known: &Known,
+        options: &Options,
+        last: Option<&Listing>,
+    ) -> bool {
+        if known.bindings.is_empty() {
+            return true;
+        }
+        let never_bound = catalog
+            .products
+            .keys()
+            .any(|id| options.covers(id) && !known.bindings.contains_key(id));
+        let young = last.is_some_and(|last| {
+            let age = self
+                .now()
+                .signed_duration_since(last.time)
+                .to_std()
+                .unwrap_or(Duration::ZERO);
+            age <= self.settings().listing_age
+        });
+        never_bound && !young
+    }
+}
+
+fn expand(catalog: &Catalog, known: &Known) -> Expand {
+    let mut expand = Expand::default();
+    for price in catalog
+        .products
+        .values()
+        .flat_map(|entry| entry.product.prices())
+    {
+        expand.tiers |= matches!(price.terms.charge, Charge::Tiered { .. });
+        expand.currency_options |= !price.currency_options.is_empty();
+    }
+    for price in known
+        .bindings
+        .values()
+        .flat_map(|binding| binding.applied.prices.values())
+    {
+        expand.currency_options |= !price.currency_options.is_empty();
+    }
+    expand
+}
+
+async fn list(
+    stripe: &dyn Stripe,
+    call: &Call,
+    expand: Expand,
+    observed: &mut Observed,
+) -> Result<(), stripe::Error> {
+    let mut after: Option<ProductId> = None;
+    loop {
+        let page = stripe.list_products(call, after.as_ref(), expand).await?;
+        let more = page.has_more;
+        after = page.products.last().map(|product| product.id.clone());
+        add(page, observed);
+        if !more || after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn read(
+    stripe: &dyn Stripe,
+    call: &Call,
+    expand: Expand,
+    ids: &BTreeSet<ProductId>,
+    observed: &mut Observed,
+) -> Result<(), stripe::Error> {
+    let ids: Vec<ProductId> = ids.iter().cloned().collect();
+    // Boxed: the compiler cannot see that futures borrowing from a stream's items are Send.
+    let reads: Vec<BoxFuture<'_, _>> = ids
+        .chunks(PAGE)
+        .map(|chunk| stripe.products_by_id(call, chunk, expand))
+        .collect();
+    let mut pages = stream::iter(reads).buffer_unordered(PARALLEL);
+    while let Some(page) = pages.try_next().await? {
+        add(page, observed);
+    }
+    Ok(())
+}
+
+fn add(page: ProductPage, observed: &mut Observed) {
+    observed.products.extend(
+        page.products
+            .into_iter()
+            .map(|product| (product.id.clone(), product)),
+    );
+    observed.prices.extend(
+        page.prices
+            .into_iter()
+            .map(|price| (price.id.clone(), price)),
+    );
+}
+
+async fn price(
+    stripe: &dyn Stripe,
+    call: &Call,
+    expand: Expand,
+    products: BTreeSet<ProductId>,
+    observed: &mut Observed,
+) -> Result<(), stripe::Error> {
+    let reads: Vec<BoxFuture<'_, _>> = products
+        .iter()
+        .flat_map(|id| [(id, true), (id, false)])
+        .map(|(id, active)| prices_of(stripe, call, id, active, expand).boxed())
+        .collect();
+    let mut pages = stream::iter(reads).buffer_unordered(PARALLEL);
+    while let Some(prices) = pages.try_next().await? {
+        observed
+            .prices
+            .extend(prices.into_iter().map(|price| (price.id.clone(), price)));
+    }
+    drop(pages);
+    observed.priced.extend(products);
+    Ok(())
+}
+
+async fn prices_of(
+    stripe: &dyn Stripe,
+    call: &Call,
+    product: &ProductId,
+    active: bool,
+    expand: Expand,
+) -> Result<Vec<plan::ObservedPrice>, stripe::Error> {
+    let mut found = Vec::new();
+    let mut after: Option<PriceId> = None;
+    loop {
+        let PricePage { prices, has_more } = stripe
+            .prices_of(call, product, active, after.as_ref(), expand)
+            .await?;
+        after = prices.last().map(|price| price.id.clone());
+        found.extend(prices);
+        if !has_more || after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+fn listing(time: crate::store::Timestamp, observed: &Observed) -> Listing {
+    let products = observed.products.values().filter_map(|product| {
+        Some(Listed {
+            local_id: product.metadata.get(LOCAL_ID)?.clone(),
+            product_id: product.id.clone(),
+            catalog: product.metadata.get(CATALOG).cloned(),
+        })
+    });
+    Listing {
+        time,
+        products: products.collect(),
+    }
+}
+
+/// Where the last listing saw objects for local ids that were never bound.
+fn listed_candidates(
+    catalog: &Catalog,
+    known: &Known,
+    options: &Options,
+    last: Option<&Listing>,
+) -> Vec<ProductId> {
+    last.into_iter()
+        .flat_map(|last| &last.products)
+        .filter(|listed| {
+            LocalId::new(&listed.local_id).is_ok_and(|id| {
+                options.covers(&id)
+                    && catalog.products.contains_key(&id)
+                    && !known.bindings.contains_key(&id)
+            })
+        })
+        .map(|listed| listed.product_id.clone())
+        .collect()
+}
+
+/// The observed products that may stand for these local ids.
+fn products_of(
+    local_ids: &BTreeSet<LocalId>,
+    known: &Known,
+    options: &Options,
+    observed: &Observed,
+) -> BTreeSet<ProductId> {
+    local_ids
+        .iter()
+        .flat_map(|id| {
+            let bound = known
+                .bindings
+                .get(id)
+                .map(|binding| binding.product_id.clone());
+            [bound, Some(options.naming.product_id(id))]
+        })
+        .flatten()
+        .filter(|id| observed.products.contains_key(id) && !observed.priced.contains(id))
+        .collect()
+}
+
+/// The lookup keys that a product's prices shall have.
+pub(super) fn wanted_keys(target: &Target) -> BTreeSet<String> {
+    target
+        .prices
+        .values()
+        .filter_map(|price| price.lookup_key.clone())
+        .collect()
+}
+
+/// By local id, for the products of a catalog that a run covers.
+pub(super) fn targets(catalog: &Catalog, options: &Options) -> BTreeMap<LocalId, Target> {
+    let covered = catalog.products.iter().filter(|(id, _)| options.covers(id));
+    covered
+        .map(|(id, entry)| (id.clone(), Target::new(&entry.product, &options.naming)))
+        .collect()
+}

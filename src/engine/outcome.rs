@@ -1,0 +1,185 @@
+//! Plans, errors and holds in the words of runs and results.
+
+use crate::plan::{Action, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines};
+use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
+use crate::stripe::{self, Obstacle};
+
+pub(super) fn kind(action: &Action) -> ActionKind {
+    match action {
+        Action::Create => ActionKind::Create,
+        Action::Update | Action::Report => ActionKind::Update,
+        Action::Reprice => ActionKind::Reprice,
+        Action::Archive => ActionKind::Archive,
+        Action::Reactivate => ActionKind::Reactivate,
+        Action::Adopt => ActionKind::Adopt,
+        Action::InSync => ActionKind::InSync,
+        Action::Hold(_) => ActionKind::Block,
+    }
+}
+
+/// What a plan would do, or did if everything in it went well.
+pub(super) fn counts(plan: &Plan) -> Counts {
+    let mut counts = Counts::default();
+    for product in &plan.products {
+        count(&mut counts, product, true);
+    }
+    counts
+}
+
+/// Counts one product.
+pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
+    let field = match &product.action {
+        _ if !done => &mut counts.failed,
+        Action::Create => &mut counts.created,
+        Action::Update | Action::Reactivate => &mut counts.updated,
+        Action::Reprice => &mut counts.repriced,
+        Action::Archive => &mut counts.archived,
+        Action::Adopt => &mut counts.adopted,
+        Action::InSync => &mut counts.in_sync,
+        Action::Report => &mut counts.skipped,
+        Action::Hold(_) => &mut counts.failed,
+    };
+    *field += 1;
+}
+
+/// A product's result before anything happened.
+pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> ResultRow {
+    let reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let error = match &product.action {
+        Action::Hold(hold) => Some(held(hold)),
+        Action::Create
+        | Action::Update
+        | Action::Reprice
+        | Action::Archive
+        | Action::Reactivate
+        | Action::Adopt
+        | Action::InSync
+        | Action::Report => None,
+    };
+    ResultRow {
+        local_id: product.local_id.clone(),
+        name: product.name.clone(),
+        action: kind(&product.action),
+        reason: reasons.join("; "),
+        changes: product.changes.clone(),
+        outcome,
+        product_id: product.product_id.clone(),
+        price_id: product.price_id.clone(),
+        amount: product
+            .terms
+            .as_ref()
+            .and_then(|terms| Some((terms.currency, terms.amount()?))),
+        error,
+        attempts,
+        origin: product
+            .origin
+            .as_ref()
+            .map(|origin| origin.place.to_string())
+            .unwrap_or_default(),
+    }
+}
+
+fn held(hold: &Hold) -> Failure {
+    let (reason, hint) = match hold {
+        Hold::Lint { .. } => ("LINT_ERROR", "mend the catalog's entry"),
+        Hold::Conflict { .. } => (
+            "CONFLICT",
+            "decide whose the object is; the message says how",
+        ),
+        Hold::PriceJump { .. } => (
+            "PRICE_CHANGE_HELD",
+            "sync --accept-price-changes, if it is meant",
+        ),
+        Hold::SourceIncomplete { .. } => (
+            "SOURCE_INCOMPLETE",
+            "mend the source, or sync --max-archives N",
+        ),
+    };
+    failure(reason, hold_lines(hold).join("; "), Some(hint))
+}
+
+pub(super) fn failure(reason: &str, message: impl Into<String>, hint: Option<&str>) -> Failure {
+    Failure {
+        reason: reason.to_owned(),
+        message: message.into(),
+        stripe_request_id: None,
+        hint: hint.map(str::to_owned),
+    }
+}
+
+/// An error of Stripe's or on the way there.
+pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
+    let (reason, hint) = match error {
+        stripe::Error::Unavailable { .. } => ("STRIPE_UNREACHABLE", "nothing is lost: sync again"),
+        stripe::Error::Credentials { .. } => (
+            "STRIPE_UNAUTHORIZED",
+            "check stripe.secret_key and its permissions",
+        ),
+        stripe::Error::InTheWay { obstacle, .. } => match obstacle {
+            Obstacle::ProductExists => (
+                "CONFLICT",
+                "a product with this id was created meanwhile: sync again",
+            ),
+            Obstacle::LookupKeyTaken => {
+                ("CONFLICT", "another price holds the lookup key: sync again")
+            }
+            Obstacle::IsDefaultPrice => (
+                "CONFLICT",
+                "the default price was moved meanwhile: sync again",
+            ),
+        },
+        stripe::Error::NotFound { .. } => {
+            ("CONFLICT", "the object was deleted meanwhile: sync again")
+        }
+        stripe::Error::Refused { .. } => (
+            "STRIPE_REFUSED",
+            "mend the catalog's entry: Stripe's text says what is wrong",
+        ),
+        stripe::Error::Unexpected { .. } => {
+            ("STRIPE_UNEXPECTED", "check stripe.api_base and stripe.mode")
+        }
+        stripe::Error::Cancelled(_) => ("CANCELLED", "sync again when it suits"),
+    };
+    Failure {
+        stripe_request_id: error.request_id().map(str::to_owned),
+        ..failure(reason, error.to_string(), Some(hint))
+    }
+}
+
+/// A request's error, as a run's.
+pub(super) fn run_failure(error: &super::Error) -> Failure {
+    match error {
+        super::Error::Stripe(error) => stripe_failure(error),
+        super::Error::Store(error) => failure(
+            "STORE_UNAVAILABLE",
+            error.to_string(),
+            Some("check database.url"),
+        ),
+        super::Error::Catalog(_) => failure(
+            "CATALOG_UNREADABLE",
+            error.to_string(),
+            Some("check catalog.root"),
+        ),
+        super::Error::UnknownProduct { .. }
+        | super::Error::RequestIdReused { .. }
+        | super::Error::Busy { .. }
+        | super::Error::RunNotFound { .. }
+        | super::Error::Internal(_) => failure("INTERNAL", error.to_string(), None),
+    }
+}
+
+/// A plan that may not be executed.
+pub(super) fn violation(violation: &Violation) -> Failure {
+    match violation {
+        Violation::ArchiveFuse { archives, .. } => failure(
+            "ARCHIVE_FUSE_BLOWN",
+            violation.to_string(),
+            Some(&format!(
+                "look at sync --dry-run; if the removal is meant, sync --max-archives {archives}"
+            )),
+        ),
+        Violation::Contradiction { .. } => {
+            failure("INTERNAL", violation.to_string(), Some("please report it"))
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! What a run tells while it works. Every event has a sequence number and is
+//! kept; watchers read from memory while the run is here, and from the database
+//! otherwise. A watcher holds a position, not a queue: a slow one costs nothing.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::clock::Clock;
+use crate::store::{
+    ActionKind, Counts, Failure, ProgressRow, ResultRow, Run, RunId, RunOptions, RunState,
+    Timestamp, Trigger,
+};
+
+/// How many events stay in memory; a watcher further behind gets a snapshot.
+const RING: usize = 2048;
+
+/// One event with its place in the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// From 1, without gaps.
+    pub sequence: i64,
+    /// When.
+    pub time: Timestamp,
+    /// What.
+    pub progress: Progress,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Progress {
+    /// The run began, or went on after its process was killed.
+    RunStarted {
+        /// What started it.
+        trigger: Trigger,
+        /// Who.
+        actor: String,
+        /// What was asked for.
+        options: RunOptions,
+        /// Whether another process had begun it.
+        resumed: bool,
+    },
+    /// The plan is made.
+    PlanReady {
+        /// What it would do.
+        counts: Counts,
+        /// Identifies it.
+        digest: String,
+        /// Products with work.
+        steps_total: u32,
+        /// Writes to Stripe that it holds.
+        writes: u32,
+    },
+    /// Work on a product begins.
+    StepStarted {
+        /// Its id in the catalog.
+        local_id: String,
+        /// Its name.
+        name: String,
+        /// What kind of work.
+        action: ActionKind,
+    },
+    /// A product is tried again.
+    StepRetried {
+        /// Its id in the catalog.
+        local_id: String,
+        /// Which try comes now, from 2.
+        attempt: u32,
+        /// Milliseconds until then.
+        delay_ms: u64,
+        /// Why.
+        error: Failure,
+    },
+    /// Work on a product ended.
+    StepFinished {
+        /// How.
+        result: Box<ResultRow>,
+        /// Products done so far.
+        steps_finished: u32,
+        /// Products with work.
+        steps_total: u32,
+    },
+    /// The run ended.
+    RunFinished {
+        /// How.
+        state: RunState,
+        /// What was done.
+        counts: Counts,
+        /// Requests to Stripe.
+        stripe_calls: u32,
+        /// Why it failed.
+        error: Option<Failure>,
+    },
+}
+
+/// The live side of a run in this process.
+pub struct RunLog {
+    id: RunId,
+    clock: Clock,
+    state: Mutex<State>,
+    changed: watch::Sender<i64>,
+}
+
+struct State {
+    run: Run,
+    events: VecDeque<Arc<Event>>,
+    unsaved: Vec<ProgressRow>,
+}
+
+impl State {
+    fn push(&mut self, progress: Progress, time: Timestamp) -> i64 {
+        let sequence = self.run.last_sequence + 1;
+        self.run.last_sequence = sequence;
+        // Serialising these types into memory cannot fail.
+        let body = serde_json::to_string(&progress).unwrap_or_default();
+        self.unsaved.push(ProgressRow {
+            sequence,
+            time,
+            body,
+        });
+        if self.events.len() == RING {
+            self.events.pop_front();
+        }
+        self.events.push_back(Arc::new(Event {
+            sequence,
+            time,
+            progress,
+        }));
+        sequence
+    }
+}
+
+/// What a watcher gets next.
+pub enum Next {
+    /// Events after its position.
+    Events(Vec<Arc<Event>>),
+    /// Its position is no longer, or not yet, in memory: the run as it is.
+    Reset(Box<Run>),
+}
+
+impl RunLog {
+    pub(super) fn new(run: Run, clock: Clock) -> Arc<Self> {
+        let (changed, _) = watch::channel(run.last_sequence);
+        let id = run.id.clone();
+        Arc::new(Self {
+            id,
+            clock,
+            state: Mutex::new(State {
+                run,
+                events: VecDeque::new(),
+                unsaved: Vec::new(),
+            }),
+            changed,
+        })
+    }
+
+    /// The run's id.
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// The run as it is now.
+    pub fn run(&self) -> Run {
+        self.lock().run.clone()
+    }
+
+    /// Changes the run and returns it as it is then.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Run)) -> Run {
+        let mut state = self.lock();
+        change(&mut state.run);
+        let run = state.run.clone();
+        drop(state);
+        self.changed.send_modify(|_| ());
+        run
+    }
+
+    /// Adds an event, for the watchers at once and for the database with the
+    /// next commit.
+    pub(super) fn emit(&self, progress: Progress) {
+        let sequence = self.lock().push(progress, (self.clock)());
+        self.changed.send_replace(sequence);
+    }
+
+    /// Ends the run and tells so, in one: no watcher sees the one without the other.
+    pub(super) fn finish(&self, change: impl FnOnce(&mut Run)) -> Run {
+        let mut state = self.lock();
+        change(&mut state.run);
+        let run = &state.run;
+        let progress = Progress::RunFinished {
+            state: run.state,
+            counts: run.counts,
+            stripe_calls: run.stripe_reads + run.stripe_writes,
+            error: run.error.clone(),
+        };
+        let sequence = state.push(progress, (self.clock)());
+        let run = state.run.clone();
+        drop(state);
+        self.changed.send_replace(sequence);
+        run
+    }
+
+    /// Events that no commit has taken yet.
+    pub(super) fn take_unsaved(&self) -> Vec<(RunId, ProgressRow)> {
+        let rows = std::mem::take(&mut self.lock().unsaved);
+        rows.into_iter().map(|row| (self.id.clone(), row)).collect()
+    }
+
+    /// Gives events back whose commit failed, so that the next one takes them.
+    pub(super) fn return_unsaved(&self, rows: Vec<(RunId, ProgressRow)>) {
+        let mut state = self.lock();
+        let newer = std::mem::take(&mut state.unsaved);
+        state.unsaved = rows.into_iter().map(|(_, row)| row).chain(newer).collect();
+    }
+
+    /// Wakes at every change; subscribe before the first [`RunLog::next`].
+    pub fn subscribe(&self) -> watch::Receiver<i64> {
+        self.changed.subscribe()
+    }
+
+    /// What follows this position: nothing (an empty list), events, or a reset.
+    pub fn next(&self, after: i64) -> Next {
+        let state = self.lock();
+        let first = state
+            .events
+            .front()
+            .map_or(state.run.last_sequence + 1, |event| event.sequence);
+        if after > state.run.last_sequence || after + 1 < first {
+            return Next::Reset(Box::new(state.run.clone()));
+        }
+        let skip = usize::try_from(after + 1 - first).unwrap_or(usize::MAX);
+        Next::Events(state.events.iter().skip(skip).cloned().collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that holds it can panic half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log() -> Arc<RunLog> {
+        let time = Timestamp::UNIX_EPOCH;
+        RunLog::new(
+            super::super::test_support::run("r1", time),
+            Arc::new(move || time),
+        )
+    }
+
+    fn finished(log: &RunLog) {
+        let counts = Counts::default();
+        log.emit(Progress::RunFinished {
+            state: RunState::Succeeded,
+            counts,
+            stripe_calls: 0,
+            error: None,
+        });
+    }
+
+    fn sequences(next: Next) -> Vec<i64> {
+        match next {
+            Next::Events(events) => events.iter().map(|event| event.sequence).collect(),
+            Next::Reset(_) => panic!("reset"),
+        }
+    }
+
+    #[test]
+    fn a_position_gets_what_follows_without_a_gap() {
+        let log = log();
+        assert_eq!(sequences(log.next(0)), Vec::<i64>::new());
+        (0..3).for_each(|_| finished(&log));
+        assert_eq!(sequences(log.next(0)), [1, 2, 3]);
+        assert_eq!(sequences(log.next(2)), [3]);
+        assert_eq!(sequences(log.next(3)), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn a_position_that_is_gone_or_never_was_gets_a_reset() {
+        let log = log();
+        (0..RING + 10).for_each(|_| finished(&log));
+        assert!(matches!(log.next(5), Next::Reset(_)));
+        assert!(matches!(log.next(1_000_000), Next::Reset(_)));
+        assert_eq!(sequences(log.next(10)).len(), RING);
+    }
+
+    #[test]
+    fn what_a_failed_commit_gave_back_keeps_its_place() {
+        let log = log();
+        finished(&log);
+        let rows = log.take_unsaved();
+        finished(&log);
+        log.return_unsaved(rows);
+        let again: Vec<i64> = log
+            .take_unsaved()
+            .into_iter()
+            .map(|(_, row)| row.sequence)
+            .collect();
+        assert_eq!(again, [1, 2]);
+    }
+}

@@ -1,0 +1,495 @@
+//! One run from its start to its end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::execute::{Executor, Pass, RUN_DEADLINE};
+use super::observe::{self, Extra};
+use super::outcome::{self, failure, run_failure};
+use super::progress::Progress;
+use super::queue::Active;
+use super::{Engine, Error};
+use crate::catalog::{Catalog, LocalId, Severity};
+use crate::plan::{self, AccountRef, Action, FindingKind, Options, Plan, check, render};
+use crate::store::{
+    DryRun, Failure, Outcome, Record, Run, RunOptions, RunState, SourceNote, Trigger, Validation,
+};
+use crate::stripe::{Call, Meter};
+
+/// How often a product is looked at and planned in one run.
+const PASSES: u32 = 3;
+
+/// How the work of a run ended, before it is written into the run.
+struct Ended {
+    state: RunState,
+    error: Option<Failure>,
+}
+
+impl Engine {
+    /// Carries a run through, whatever happens on the way.
+    pub(super) async fn perform(&self, active: &Active) {
+        let log = &active.log;
+        let call = Call {
+            meter: Arc::new(Meter::default()),
+            cancel: active.cancel.clone(),
+            deadline: Some(tokio::time::Instant::now() + RUN_DEADLINE),
+        };
+        let now = self.now();
+        let run = log.update(|run| {
+            run.state = RunState::Running;
+            run.start_time.get_or_insert(now);
+            // A resumed run tells what it does from here on; what was done
+            // before is in its results.
+            run.counts = crate::store::Counts::default();
+            run.steps_finished = 0;
+        });
+        log.emit(Progress::RunStarted {
+            trigger: run.trigger,
+            actor: run.actor.clone(),
+            options: run.options.clone(),
+            resumed: active.resumed,
+        });
+        let ended = match self.carry_out(active, &call).await {
+            Ok(ended) => ended,
+            Err(_) if active.cancel.is_cancelled() => Ended {
+                state: RunState::Cancelled,
+                error: None,
+            },
+            Err(error) => Ended {
+                state: RunState::Failed,
+                error: Some(error),
+            },
+        };
+        let is_stopping = self.inner.stop.is_cancelled() && !active.cancel.is_cancelled();
+        if is_stopping && !run.options.dry_run && ended.state == RunState::Cancelled {
+            // The process ends; the next one takes the run up.
+            self.keep(log.update(|run| count_calls(run, &call)), log)
+                .await;
+            return;
+        }
+        self.finish(active, &call, ended).await;
+    }
+
+    async fn finish(&self, active: &Active, call: &Call, ended: Ended) {
+        let log = &active.log;
+        let now = self.now();
+        let run = log.finish(|run| {
+            run.state = ended.state;
+            "done".clone_into(&mut run.stage);
+            run.error = ended.error;
+            run.end_time = Some(now);
+            count_calls(run, call);
+        });
+        let reason = run.error.as_ref().map_or("", |error| error.reason.as_str());
+        tracing::info!(
+            run.id = %run.id, run.state = ?run.state, run.reason = reason,
+            stripe.calls = run.stripe_reads + run.stripe_writes, "run finished"
+        );
+        self.keep(run.clone(), log).await;
+        if let Err(error) = self.report(&run).await {
+            tracing::warn!(run.id = %run.id, error = %error, "the run's report could not be written");
+        }
+    }
+
+    /// Writes the run's row, patiently: what it says of its end is the truth
+    /// that others wait for.
+    async fn keep(&self, run: Run, log: &super::progress::RunLog) {
+        for attempt in 0_u32..5 {
+            let progress = log.take_unsaved();
+            let record = Record {
+                run: Some(run.clone()),
+                progress,
+                ..Record::default()
+            };
+            match self.store().record(&record).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(run.id = %run.id, error = %error, attempt, "the run could not be written");
+                    log.return_unsaved(record.progress);
+                    tokio::time::sleep(std::time::Duration::from_millis(200) * 2_u32.pow(attempt))
+                        .await;
+                }
+            }
+        }
+        tracing::error!(run.id = %run.id, "the run's end was not written; the next start takes it up again");
+    }
+
+    async fn carry_out(&self, active: &Active, call: &Call) -> Result<Ended, Failure> {
+        let log = &active.log;
+        let requested = log.run().options;
+        self.stage(active, "discover").await?;
+        let catalog = self.discover().await.map_err(|error| run_failure(&error))?;
+        log.update(|run| {
+            run.source_problems = source_notes(&catalog);
+            run.warnings = warnings(&catalog, &requested);
+        });
+
+        self.stage(active, "observe").await?;
+        let at = self.account().await.map_err(|error| run_failure(&error))?;
+        log.update(|run| run.at = Some(at.clone()));
+        let mut extra = Extra {
+            list: log.run().trigger == Trigger::Schedule,
+            ..Extra::default()
+        };
+        if !requested.dry_run {
+            extra.prices_of = self
+                .settle(call, &at)
+                .await
+                .map_err(|error| run_failure(&error))?;
+        }
+        let options = self.plan_options(&requested);
+        let observe_time = self.now();
+        let plan = self
+            .look(call, &at, &catalog, &options, &extra)
+            .await
+            .map_err(|error| run_failure(&error))?;
+
+        self.stage(active, "plan").await?;
+        let steps_total = plan
+            .products
+            .iter()
+            .filter(|product| product.action != Action::InSync)
+            .count();
+        let steps_total = u32::try_from(steps_total).unwrap_or(u32::MAX);
+        log.update(|run| {
+            run.plan_digest = Some(plan.digest.clone());
+            run.steps_total = steps_total;
+        });
+        log.emit(Progress::PlanReady {
+            counts: outcome::counts(&plan),
+            digest: plan.digest.clone(),
+            steps_total,
+            writes: u32::try_from(plan.writes()).unwrap_or(u32::MAX),
+        });
+        if requested.dry_run {
+            return self.end_dry_run(active, &catalog, &plan, &options).await;
+        }
+        if requested
+            .plan_digest
+            .as_ref()
+            .is_some_and(|digest| *digest != plan.digest)
+        {
+            return Err(failure(
+                "STALE_PLAN",
+                format!(
+                    "the plan is {} now: the catalog or Stripe changed since the one asked for",
+                    plan.digest
+                ),
+                Some("look at a new dry run and apply its digest"),
+            ));
+        }
+        check::check(&plan, catalog.products.is_empty(), &options)
+            .map_err(|v| outcome::violation(&v))?;
+
+        self.stage(active, "execute").await?;
+        let pass = self
+            .execute(active, call, &at, &catalog, &requested, &plan)
+            .await?;
+        self.stage(active, "record").await?;
+        if requested.product_ids.is_empty() && pass.abort.is_none() {
+            let validation = validation_after(&catalog, &plan, &pass, observe_time, call);
+            self.store()
+                .save_validation(&at, &validation)
+                .await
+                .map_err(|error| run_failure(&Error::Store(error)))?;
+        }
+        Ok(ending(
+            &log.run(),
+            pass.abort,
+            active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
+        ))
+    }
+
+    async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {
+        if active.cancel.is_cancelled() {
+            return Err(failure("CANCELLED", "the run was cancelled", None));
+        }
+        let run = active.log.update(|run| stage.clone_into(&mut run.stage));
+        let record = Record {
+            run: Some(run),
+            progress: active.log.take_unsaved(),
+            ..Record::default()
+        };
+        self.store()
+            .record(&record)
+            .await
+            .map_err(|error| run_failure(&Error::Store(error)))
+    }
+
+    /// Observes and plans.
+    pub(super) async fn look(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        catalog: &Catalog,
+        options: &Options,
+        extra: &Extra,
+    ) -> Result<Plan, Error> {
+        let known = self.store().known(at).await?;
+        let observed = self
+            .observe(call, at, catalog, &known, options, extra)
+            .await?;
+        Ok(plan::plan(catalog, &known, &observed, options))
+    }
+
+    /// What the configuration and a request make of a plan.
+    pub(super) fn plan_options(&self, requested: &RunOptions) -> Options {
+        let settings = self.settings();
+        Options {
+            naming: settings.naming.clone(),
+            scope: requested.product_ids.iter().cloned().collect(),
+            force_update: requested.force_update,
+            archive_removed: settings.archive_removed,
+            repair_drift: settings.repair_drift,
+            max_archives: requested.max_archives.or(settings.max_archives),
+            removals_confirmed: requested.max_archives.is_some(),
+            accept_price_changes: requested.accept_price_changes,
+        }
+    }
+
+    /// Passes over the plan until no product needs another look.
+    async fn execute(
+        &self,
+        active: &Active,
+        call: &Call,
+        at: &AccountRef,
+        catalog: &Catalog,
+        requested: &RunOptions,
+        plan: &Plan,
+    ) -> Result<Pass, Failure> {
+        let mut executor = Executor {
+            engine: self,
+            active,
+            call,
+            at,
+            pass: 1,
+            may_look_again: true,
+        };
+        let mut all = executor.execute(plan).await;
+        while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
+            executor.pass += 1;
+            executor.may_look_again = executor.pass < PASSES;
+            let again = std::mem::take(&mut all.again);
+            let settled = self
+                .settle(call, at)
+                .await
+                .map_err(|error| run_failure(&error))?;
+            let options = Options {
+                scope: again.clone(),
+                ..self.plan_options(requested)
+            };
+            let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
+                .values()
+                .flat_map(observe::wanted_keys)
+                .collect();
+            let prices_of = again.iter().chain(&settled).cloned().collect();
+            let extra = Extra {
+                prices_of,
+                lookup_keys,
+                ..Extra::default()
+            };
+            let plan = self
+                .look(call, at, catalog, &options, &extra)
+                .await
+                .map_err(|error| run_failure(&error))?;
+            check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
+            let pass = executor.execute(&plan).await;
+            // What turned out to be in sync after all was counted so; it is a
+            // step that ended all the same.
+            active
+                .log
+                .update(|run| run.steps_finished = run.steps_finished.min(run.steps_total));
+            all.again = pass.again;
+            all.done.extend(pass.done);
+            all.abort = pass.abort;
+        }
+        Ok(all)
+    }
+
+    async fn end_dry_run(
+        &self,
+        active: &Active,
+        catalog: &Catalog,
+        plan: &Plan,
+        options: &Options,
+    ) -> Result<Ended, Failure> {
+        let id = active.log.id().clone();
+        let text = DryRun {
+            text: render::render(plan),
+        };
+        let differing = plan
+            .products
+            .iter()
+            .filter(|product| product.action != Action::InSync);
+        let results = differing
+            .map(|product| (id.clone(), outcome::result(product, Outcome::Planned, 1)))
+            .collect();
+        let record = Record {
+            results,
+            ..Record::default()
+        };
+        active.log.update(|run| run.counts = outcome::counts(plan));
+        let kept = async {
+            self.store().save_dry_run(&id, &text).await?;
+            self.store().record(&record).await
+        };
+        kept.await
+            .map_err(|error| run_failure(&Error::Store(error)))?;
+        let blown = check::check(plan, catalog.products.is_empty(), options).err();
+        Ok(match blown {
+            Some(violation) => Ended {
+                state: RunState::Failed,
+                error: Some(outcome::violation(&violation)),
+            },
+            None if catalog.is_complete() => Ended {
+                state: RunState::Succeeded,
+                error: None,
+            },
+            None => Ended {
+                state: RunState::PartiallyFailed,
+                error: Some(incomplete(&active.log.run())),
+            },
+        })
+    }
+}
+
+fn ending(run: &Run, abort: Option<Failure>, is_stopped: bool) -> Ended {
+    let counts = run.counts;
+    let good = counts.created
+        + counts.updated
+        + counts.repriced
+        + counts.archived
+        + counts.adopted
+        + counts.in_sync;
+    if let Some(error) = abort {
+        let state = if good > 0 {
+            RunState::PartiallyFailed
+        } else {
+            RunState::Failed
+        };
+        return Ended {
+            state,
+            error: Some(error),
+        };
+    }
+    if is_stopped && run.steps_finished < run.steps_total {
+        return Ended {
+            state: RunState::Cancelled,
+            error: None,
+        };
+    }
+    if !run.source_problems.is_empty() {
+        return Ended {
+            state: RunState::PartiallyFailed,
+            error: Some(incomplete(run)),
+        };
+    }
+    if counts.failed > 0 {
+        let state = if good > 0 {
+            RunState::PartiallyFailed
+        } else {
+            RunState::Failed
+        };
+        let total = good + counts.failed + counts.skipped;
+        let message = format!(
+            "{} of {total} products are not as the catalog says; each result says why",
+            counts.failed
+        );
+        return Ended {
+            state,
+            error: Some(failure("PRODUCTS_FAILED", message, None)),
+        };
+    }
+    Ended {
+        state: RunState::Succeeded,
+        error: None,
+    }
+}
+
+fn incomplete(run: &Run) -> Failure {
+    let problems: Vec<String> = run.source_problems.iter().take(3).map(describe).collect();
+    let more = run.source_problems.len().saturating_sub(problems.len());
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    failure(
+        "SOURCE_INCOMPLETE",
+        format!(
+            "the catalog was not read whole: {}{more}. Nothing that came from there was archived",
+            problems.join("; ")
+        ),
+        Some("mend the source; if what is gone was meant to go, sync --max-archives N"),
+    )
+}
+
+/// `rule "plans": src/plans.ts:3:1: …`
+fn describe(note: &SourceNote) -> String {
+    let rule = if note.rule.is_empty() {
+        String::new()
+    } else {
+        format!("rule {:?}: ", note.rule)
+    };
+    match &note.place {
+        Some((file, line, column)) => format!("{rule}{file}:{line}:{column}: {}", note.message),
+        None => format!("{rule}{}", note.message),
+    }
+}
+
+pub(super) fn source_notes(catalog: &Catalog) -> Vec<SourceNote> {
+    let notes = catalog.all_problems().map(|(rule, problem)| SourceNote {
+        rule: rule.to_owned(),
+        place: problem
+            .place
+            .as_ref()
+            .map(|place| (place.file.clone(), place.line, place.column)),
+        message: problem.message.clone(),
+    });
+    notes.collect()
+}
+
+fn warnings(catalog: &Catalog, requested: &RunOptions) -> Vec<String> {
+    let covered =
+        |id: &LocalId| requested.product_ids.is_empty() || requested.product_ids.contains(id);
+    catalog
+        .products
+        .iter()
+        .filter(|(id, _)| covered(id))
+        .flat_map(|(id, entry)| entry.lint.iter().map(move |lint| (id, lint)))
+        .filter(|(_, lint)| lint.severity == Severity::Warning)
+        .map(|(id, lint)| format!("{id}: {}: {}", lint.field, lint.message))
+        .take(100)
+        .collect()
+}
+
+/// A full run has compared everything: what it did not mend is what a
+/// validation would find.
+fn validation_after(
+    catalog: &Catalog,
+    plan: &Plan,
+    pass: &Pass,
+    time: crate::store::Timestamp,
+    call: &Call,
+) -> Validation {
+    let mut findings = plan::findings(catalog, plan);
+    findings.retain(|finding| {
+        finding.kind == FindingKind::Lint || !pass.done.contains(finding.local_id.as_str())
+    });
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Validation {
+        time,
+        products: count(plan.products.len()),
+        in_sync: count(pass.done.len()),
+        findings,
+        source_problems: source_notes(catalog),
+        catalog_fingerprint: super::status::fingerprint(catalog),
+        stripe_calls: call.meter.reads() + call.meter.writes(),
+    }
+}
+
+pub(super) fn count_calls(run: &mut Run, call: &Call) {
+    run.stripe_reads = call.meter.reads();
+    run.stripe_writes = call.meter.writes();
+    run.stripe_retries = call.meter.retries();
+}

@@ -1,0 +1,119 @@
+//! Validation: a sync's comparison, without the sync.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::observe::Extra;
+use super::run::source_notes;
+use super::{Engine, Error, status};
+use crate::catalog::LocalId;
+use crate::plan::{self, AccountRef, Action};
+use crate::store::{RunOptions, Validation};
+use crate::stripe::Call;
+
+/// A validation's answer.
+#[derive(Clone, Debug)]
+pub struct Validated {
+    /// What was found, of the products asked for.
+    pub validation: Validation,
+    /// Whether Stripe was not asked for this answer.
+    pub from_cache: bool,
+    /// Where.
+    pub at: AccountRef,
+}
+
+impl Validated {
+    /// Whether all is as it should be. Lint warnings do not count.
+    pub fn is_valid(&self) -> bool {
+        self.validation.source_problems.is_empty()
+            && !self
+                .validation
+                .findings
+                .iter()
+                .any(|finding| finding.is_error)
+    }
+}
+
+impl Engine {
+    /// Compares the catalog with Stripe, or takes a comparison that is no older
+    /// than this.
+    pub async fn validate(
+        &self,
+        scope: Vec<LocalId>,
+        max_age: Option<Duration>,
+    ) -> Result<Validated, Error> {
+        self.check_scope(&scope).await?;
+        let max_age = max_age.unwrap_or_else(|| self.settings().validation_age);
+        let _one_at_a_time = self.inner.validating.lock().await;
+        let catalog = self.discover().await?;
+        let at = self.account().await?;
+        let fingerprint = status::fingerprint(&catalog);
+        let cached = self.store().last_validation(&at).await?.filter(|cached| {
+            let age = self
+                .now()
+                .signed_duration_since(cached.time)
+                .to_std()
+                .unwrap_or(Duration::ZERO);
+            age < max_age && cached.catalog_fingerprint == fingerprint
+        });
+        if let Some(validation) = cached {
+            return Ok(Validated {
+                validation: within(validation, &scope),
+                from_cache: true,
+                at,
+            });
+        }
+        let call = Call::default();
+        let time = self.now();
+        let options = self.plan_options(&RunOptions {
+            product_ids: scope.clone(),
+            ..RunOptions::default()
+        });
+        let plan = self
+            .look(&call, &at, &catalog, &options, &Extra::default())
+            .await?;
+        let in_sync = plan
+            .products
+            .iter()
+            .filter(|product| product.action == Action::InSync)
+            .count();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let validation = Validation {
+            time,
+            products: count(plan.products.len()),
+            in_sync: count(in_sync),
+            findings: plan::findings(&catalog, &plan),
+            source_problems: source_notes(&catalog),
+            catalog_fingerprint: fingerprint,
+            stripe_calls: call.meter.reads() + call.meter.writes(),
+        };
+        if scope.is_empty() {
+            self.store().save_validation(&at, &validation).await?;
+        }
+        Ok(Validated {
+            validation,
+            from_cache: false,
+            at,
+        })
+    }
+}
+
+/// The part of a validation that is about these products.
+fn within(mut validation: Validation, scope: &[LocalId]) -> Validation {
+    if scope.is_empty() {
+        return validation;
+    }
+    let scope: BTreeSet<&str> = scope.iter().map(LocalId::as_str).collect();
+    validation
+        .findings
+        .retain(|finding| scope.contains(finding.local_id.as_str()));
+    let differing: BTreeSet<&str> = validation
+        .findings
+        .iter()
+        .filter(|f| f.is_error)
+        .map(|f| f.local_id.as_str())
+        .collect();
+    validation.products = u32::try_from(scope.len()).unwrap_or(u32::MAX);
+    validation.in_sync = u32::try_from(scope.len() - differing.len()).unwrap_or(u32::MAX);
+    validation
+}
