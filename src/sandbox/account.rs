@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::idempotency::Saved;
-use super::ids::{Counters, Ids};
+use super::ids::Ids;
 use super::price::Price;
 use super::product::Product;
 use super::shelf::{Order, Rank, Shelf};
@@ -157,16 +157,6 @@ impl Account {
             self.by_lookup_key.remove(key);
         }
     }
-
-    /// The counters that cannot be behind what the account holds.
-    pub(super) fn least_counters(&self) -> Counters {
-        let newest = |order: &Order| order.keys().map(|rank| rank.number).max().unwrap_or(0);
-        Counters {
-            products: 0,
-            prices: 0,
-            objects: newest(self.products.order()).max(newest(self.prices.order())),
-        }
-    }
 }
 
 /// `GET /v1/account`: the account behind the key. It has no `livemode` field.
@@ -187,6 +177,12 @@ pub(super) fn render(tenant: &Tenant, display_name: &str) -> Value {
         "payouts_enabled": true,
         "settings": {
             "branding": { "icon": null, "logo": null, "primary_color": null, "secondary_color": null },
+            "card_payments": {
+                "decline_on": { "avs_failure": false, "cvc_failure": false },
+                "statement_descriptor_prefix": null,
+                "statement_descriptor_prefix_kana": null,
+                "statement_descriptor_prefix_kanji": null,
+            },
             "dashboard": { "display_name": display_name, "timezone": "Etc/UTC" },
             "payments": {
                 "statement_descriptor": "SANDBOX",

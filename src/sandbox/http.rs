@@ -1,18 +1,18 @@
 //! The wire: requests in, replies with Stripe's headers out.
 
-use std::future::{Future, IntoFuture};
+use std::future::IntoFuture;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Request, State as Shared};
 use axum::response::Response;
 use axum::serve::ListenerExt;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::header::HeaderName;
+use http::{HeaderMap, Method, Uri};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -21,22 +21,17 @@ use super::account::Tenant;
 use super::endpoint::{Call, Endpoint};
 use super::error::ApiError;
 use super::form::{self, Pair};
+use super::headers::{
+    IDEMPOTENCY_KEY, Outcome, STRIPE_VERSION, check_account, check_body, check_version, response,
+};
 use super::idempotency::{self, Begin};
 use super::state::Context;
-use super::{API_VERSION, Sandbox, auth, ids, lock};
+use super::{Sandbox, auth, ids, lock};
 
 /// Far above any catalog request.
 const MAX_BODY: usize = 1024 * 1024;
 /// How long open connections may hold up a shutdown.
 const DRAIN: Duration = Duration::from_secs(1);
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
-const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
-const STRIPE_ACCOUNT: HeaderName = HeaderName::from_static("stripe-account");
-const RATE_LIMITED: HeaderName = HeaderName::from_static("stripe-rate-limited-reason");
 
 /// A request as it was understood, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +44,10 @@ pub struct RecordedRequest {
     pub query: Vec<(String, String)>,
     /// The body, like `query`.
     pub form: Vec<(String, String)>,
+    /// The operation, whatever the id: `POST /v1/products/{id}`; `None` for an unknown URL.
+    pub endpoint: Option<&'static str>,
+    /// `Stripe-Version`, if one was sent.
+    pub stripe_version: Option<String>,
     /// `Idempotency-Key`
     pub idempotency_key: Option<String>,
     /// Of the reply.
@@ -57,6 +56,8 @@ pub struct RecordedRequest {
     pub replayed: bool,
     /// `Request-Id` of the reply.
     pub request_id: String,
+    /// The reply's body, JSON.
+    pub reply: String,
 }
 
 /// A request, read whole.
@@ -65,15 +66,6 @@ struct Incoming {
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, ApiError>,
-}
-
-/// A reply before its headers.
-struct Outcome {
-    status: u16,
-    body: String,
-    /// The request whose reply this is a copy of.
-    original: Option<String>,
-    rate_limited: Option<&'static str>,
 }
 
 /// What stands once a request is let in.
@@ -222,7 +214,7 @@ impl Sandbox {
             Err(error) => Err(error.clone()),
         };
         let outcome = match &admitted {
-            Err(error) => refusal(error, live.ok().map(log_url)),
+            Err(error) => Outcome::refusal(error, live.ok().map(log_url)),
             Ok(Admitted {
                 begin: Begin::Replay(saved),
                 ..
@@ -241,7 +233,7 @@ impl Sandbox {
                 let call = form::tree(&admitted.pairs)
                     .and_then(|node| admitted.endpoint.clone().read(&node));
                 match call {
-                    Err(error) => refusal(&error, live.ok().map(log_url)),
+                    Err(error) => Outcome::refusal(&error, live.ok().map(log_url)),
                     Ok(call) => {
                         let (status, body) = self.execute(admitted, call, request_id);
                         Outcome {
@@ -274,16 +266,24 @@ impl Sandbox {
     fn record(&self, incoming: &Incoming, outcome: &Outcome, request_id: &str) {
         let query = incoming.uri.query().unwrap_or_default();
         let body = incoming.body.as_deref().unwrap_or_default();
-        let key = incoming.headers.get(IDEMPOTENCY_KEY);
+        let path = incoming.uri.path();
+        let endpoint = Endpoint::of(&incoming.method, path).ok();
+        let header = |name: HeaderName| {
+            let value = incoming.headers.get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
         let request = RecordedRequest {
             method: incoming.method.to_string(),
-            path: incoming.uri.path().to_owned(),
+            path: path.to_owned(),
             query: form::pairs(query.as_bytes()).unwrap_or_default(),
             form: form::pairs(body).unwrap_or_default(),
-            idempotency_key: key.map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned()),
+            endpoint: endpoint.map(|endpoint| endpoint.name()),
+            stripe_version: header(STRIPE_VERSION),
+            idempotency_key: header(IDEMPOTENCY_KEY),
             status: outcome.status,
             replayed: outcome.original.is_some(),
             request_id: request_id.to_owned(),
+            reply: outcome.body.clone(),
         };
         if let Some(hook) = &self.options.hook {
             hook(&request);
@@ -313,113 +313,17 @@ async fn handle(Shared(sandbox): Shared<Arc<Sandbox>>, request: Request) -> Resp
         Ok(response) => response,
         Err(_) => {
             let error = ApiError::internal("The sandbox failed while it handled this request.");
-            response(&HeaderMap::new(), refusal(&error, None), "req_failed")
+            response(
+                &HeaderMap::new(),
+                Outcome::refusal(&error, None),
+                "req_failed",
+            )
         }
     }
 }
 
-fn pause(duration: Duration) -> impl Future<Output = ()> {
-    async move {
-        if !duration.is_zero() {
-            sleep(duration).await;
-        }
+async fn pause(duration: Duration) {
+    if !duration.is_zero() {
+        sleep(duration).await;
     }
-}
-
-fn refusal(error: &ApiError, log_url: Option<String>) -> Outcome {
-    Outcome {
-        status: error.status,
-        body: error.body(log_url).to_string(),
-        original: None,
-        rate_limited: error.rate_limited,
-    }
-}
-
-/// Acting on other accounts is Connect, which this is not.
-fn check_account(headers: &HeaderMap, tenant: &Tenant) -> Result<(), ApiError> {
-    match headers.get(STRIPE_ACCOUNT) {
-        Some(value) if value.as_bytes() != tenant.account.as_bytes() => {
-            let named = String::from_utf8_lossy(value.as_bytes());
-            Err(ApiError::invalid(format!(
-                "The provided key does not have access to account '{named}' (or that account does not exist). \
-                 Application access may have been revoked."
-            ))
-            .with_status(403)
-            .with_code("account_invalid"))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// `2026-10-28.endive`, `2024-06-20`; which ones existed is not checked.
-fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(value) = headers.get(STRIPE_VERSION) else {
-        return Ok(());
-    };
-    let text = value.to_str().unwrap_or_default();
-    let (date, name) = text.split_once('.').unwrap_or((text, "x"));
-    let dated = date.len() == 10
-        && date.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    if dated && !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(());
-    }
-    Err(ApiError::invalid(format!(
-        "Invalid Stripe API version: {text}"
-    )))
-}
-
-fn check_body(method: &Method, headers: &HeaderMap, body: &Bytes) -> Result<(), ApiError> {
-    if body.is_empty() {
-        return Ok(());
-    }
-    if method == Method::GET {
-        return Err(ApiError::invalid(
-            "Invalid request: a GET request takes its parameters from the query string, not from a body.",
-        ));
-    }
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-    if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
-        return Ok(());
-    }
-    Err(ApiError::invalid(
-        "Invalid request (check that your POST content type is application/x-www-form-urlencoded). If you have any \
-         questions, we can help at https://support.stripe.com/.",
-    ))
-}
-
-fn response(asked: &HeaderMap, outcome: Outcome, request_id: &str) -> Response {
-    let mut response = Response::new(Body::from(outcome.body));
-    *response.status_mut() =
-        StatusCode::from_u16(outcome.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let mut put = |name: HeaderName, text: &str| {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.insert(name, value);
-        }
-    };
-    put(REQUEST_ID, request_id);
-    put(STRIPE_VERSION, API_VERSION);
-    if let Some(original) = &outcome.original {
-        put(REPLAYED, "true");
-        put(ORIGINAL_REQUEST, original);
-    }
-    if let Some(reason) = outcome.rate_limited {
-        put(RATE_LIMITED, reason);
-    }
-    if outcome.status == 401 {
-        put(WWW_AUTHENTICATE, "Basic realm=\"Stripe\"");
-    }
-    for name in [IDEMPOTENCY_KEY, STRIPE_VERSION, STRIPE_ACCOUNT] {
-        if let Some(value) = asked.get(&name) {
-            headers.insert(name, value.clone());
-        }
-    }
-    response
 }

@@ -17,6 +17,19 @@ pub struct Limits {
     pub endpoint_per_second: u32,
 }
 
+impl Limits {
+    /// Stripe's in live mode.
+    pub const LIVE: Self = Self {
+        account_per_second: 100,
+        endpoint_per_second: 25,
+    };
+    /// Stripe's in test mode and sandboxes.
+    pub const TEST: Self = Self {
+        account_per_second: 25,
+        endpoint_per_second: 25,
+    };
+}
+
 /// The buckets of all accounts.
 #[derive(Debug)]
 pub(super) struct Limiter {

@@ -85,7 +85,8 @@ impl Paging {
         };
         let before = rank_of(&self.ending_before, "ending_before")?;
         let after = rank_of(&self.starting_after, "starting_after")?;
-        let low = Rank::first_of(self.oldest).max(before.map_or(Rank::first_of(i64::MIN), next));
+        let low =
+            Rank::first_of(self.oldest).max(before.map_or_else(|| Rank::first_of(i64::MIN), next));
         let high = Rank::last_of(self.newest);
         let upper = match after {
             Some(rank) if rank <= high => Bound::Excluded(rank),
@@ -136,7 +137,10 @@ fn created_at(fields: &Fields<'_>) -> Result<Option<i64>, ApiError> {
 }
 
 fn body(url: &str, data: Vec<Value>, has_more: bool) -> Value {
-    json!({ "object": "list", "data": data, "has_more": has_more, "url": url })
+    let mut body = json!({ "object": "list", "data": null, "has_more": has_more, "url": url });
+    // Moved in: the macro would copy a whole page.
+    body["data"] = Value::Array(data);
+    body
 }
 
 /// `GET /v1/products`.

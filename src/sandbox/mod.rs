@@ -6,12 +6,15 @@
 //! that it is an independent eye on what they send.
 //!
 //! # Code tour
-//! A request's way: [`http`] (headers, replies, recording) → [`auth`] →
-//! [`limits`] → [`form`] (pairs to a tree) → [`idempotency`] → [`endpoint`]
-//! (which operation; its parameters, read by [`params`], `product` and `price`)
-//! → [`state`] (the effect: computed, applied and written down as one step) →
-//! the object's `render`, with [`expand`]. [`account`] holds one account's
-//! objects and indices, [`list`] pages over them, [`persist`] is the state file.
+//! A request's way: `http` (requests, recording; `headers`) → `auth` → `limits` →
+//! `form` (pairs to a tree) → `idempotency` → `endpoint` (which operation; its
+//! parameters, read by `params`, `product` and `price`) → `state` (the effect:
+//! computed, applied and written down as one step) → the object's `render`, with
+//! `expand`. `account` holds one account's objects and indices, `list` pages over
+//! them, `persist` is the state file.
+//!
+//! Refusals found while reading parameters are validation failures, those found
+//! by `state` are executed results: only the latter are kept for an idempotency key.
 
 mod account;
 mod auth;
@@ -20,6 +23,7 @@ mod endpoint;
 mod error;
 mod expand;
 mod form;
+mod headers;
 mod http;
 mod idempotency;
 mod ids;
@@ -36,6 +40,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,7 +69,8 @@ pub type Hook = Arc<dyn Fn(&RecordedRequest) + Send + Sync>;
 /// How a sandbox behaves.
 #[derive(Clone)]
 pub struct Options {
-    /// The file the state is kept in; without one it is gone with the process.
+    /// The file the state is kept in (with a `.lock` beside it); without one the
+    /// state is gone with the process.
     pub state: Option<PathBuf>,
     /// Added to every request, half before its effect and half after.
     pub latency: Duration,
@@ -119,6 +125,15 @@ pub struct Sandbox {
     answered: AtomicU64,
     request_ids: AtomicU64,
     recorded: Mutex<Vec<RecordedRequest>>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("account", &self.options.account)
+            .field("state", &self.options.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Sandbox {

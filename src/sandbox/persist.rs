@@ -74,11 +74,19 @@ pub(super) struct Journal {
     /// Bytes up to the last whole line.
     length: u64,
     lines: usize,
+    /// A line was cut short and could not be taken back: nothing may follow it.
+    torn: bool,
     /// Held, not used: closing it releases the lock.
     _lock: File,
 }
 
 impl Journal {
+    /// Makes every further write fail.
+    #[cfg(test)]
+    pub(super) fn break_file(&mut self) {
+        self.torn = true;
+    }
+
     /// Opens `path`, gives every record to `load`, and rewrites the file to what
     /// `state` then says.
     pub(super) fn open<S>(
@@ -116,6 +124,7 @@ impl Journal {
             file,
             length,
             lines,
+            torn: false,
             _lock: lock,
         })
     }
@@ -124,8 +133,13 @@ impl Journal {
     pub(super) fn append(&mut self, record: &Record) -> io::Result<()> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
+        if self.torn {
+            return Err(io::Error::other(
+                "an earlier line could not be written whole; restart the sandbox",
+            ));
+        }
         if let Err(error) = self.file.write_all(&line) {
-            self.file.set_len(self.length)?;
+            self.torn = self.file.set_len(self.length).is_err();
             return Err(error);
         }
         self.length += line.len() as u64;
@@ -206,4 +220,58 @@ fn write_whole(path: &Path, records: &[Record]) -> io::Result<(File, u64, usize)
     let file = OpenOptions::new().append(true).open(path)?;
     let length = file.metadata()?.len();
     Ok((file, length, records.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(products: u64) -> Record {
+        Record {
+            tenant: Tenant {
+                account: "acct_1".to_owned(),
+                live: false,
+            },
+            counters: Counters {
+                products,
+                ..Counters::default()
+            },
+            changes: Vec::new(),
+            saved: None,
+        }
+    }
+
+    fn open(path: &Path) -> (Journal, Vec<Record>) {
+        let mut seen = Vec::new();
+        let journal = Journal::open(path, &mut seen, Vec::push, Clone::clone).unwrap();
+        (journal, seen)
+    }
+
+    #[test]
+    fn lines_go_on_after_compaction() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let (mut journal, _) = open(&path);
+        for products in 1..=3 {
+            journal.append(&record(products)).unwrap();
+        }
+        journal.compact(&[record(3)]).unwrap();
+        journal.append(&record(4)).unwrap();
+        drop(journal);
+        assert_eq!(open(&path).1, [record(3), record(4)]);
+    }
+
+    #[test]
+    fn a_failed_append_leaves_whole_lines_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let (mut journal, _) = open(&path);
+        journal.append(&record(1)).unwrap();
+        // Neither writable nor shortenable: a disk that is gone.
+        journal.file = File::open(&path).unwrap();
+        assert!(journal.append(&record(2)).is_err());
+        assert!(journal.append(&record(3)).is_err());
+        drop(journal);
+        assert_eq!(open(&path).1, [record(1)]);
+    }
 }

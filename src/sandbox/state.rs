@@ -59,17 +59,16 @@ impl Rooms {
 
     fn load(&mut self, record: Record) {
         let room = self.room(&record.tenant);
+        let counters = &mut room.ids.counters;
+        counters.products = counters.products.max(record.counters.products);
+        counters.prices = counters.prices.max(record.counters.prices);
+        counters.objects = counters.objects.max(record.counters.objects);
         for change in record.changes {
             room.account.apply(change);
         }
         if let Some(saved) = record.saved {
             room.account.saved.keep(saved);
         }
-        let least = room.account.least_counters().objects;
-        let known = &mut room.ids.counters;
-        known.products = known.products.max(record.counters.products);
-        known.prices = known.prices.max(record.counters.prices);
-        known.objects = known.objects.max(record.counters.objects).max(least);
     }
 
     /// The fewest records that say the same.
@@ -206,5 +205,74 @@ impl State {
         {
             tracing::warn!(%error, "the sandbox could not shorten its state file");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::super::endpoint::Endpoint;
+    use super::super::form;
+    use super::*;
+
+    fn send(state: &mut State, tenant: &Tenant, path: &str, body: &str) -> (u16, String) {
+        let node = form::tree(&form::pairs(body.as_bytes()).unwrap()).unwrap();
+        let call = Endpoint::of(&Method::POST, path)
+            .unwrap()
+            .read(&node)
+            .unwrap();
+        let context = Context {
+            tenant,
+            display_name: "",
+            now: 0,
+            request_id: "req_1",
+            log_url: String::new(),
+            key: Some((body, "fingerprint")),
+        };
+        state.execute(call, &context)
+    }
+
+    #[test]
+    fn what_cannot_be_written_did_not_happen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let mut state = State::open(Some(&path), true, 0).unwrap();
+        let tenant = Tenant {
+            account: "acct_1".to_owned(),
+            live: false,
+        };
+        let price =
+            "product=prod_a&currency=usd&unit_amount=1&lookup_key=k&transfer_lookup_key=true";
+        assert_eq!(
+            send(&mut state, &tenant, "/v1/products", "id=prod_a&name=a").0,
+            200
+        );
+        assert_eq!(send(&mut state, &tenant, "/v1/prices", price).0, 200);
+        let before = state.rooms.records();
+        if let Some(journal) = &mut state.journal {
+            journal.break_file();
+        }
+        for (path, body) in [
+            ("/v1/products", "name=b"),
+            ("/v1/products/prod_a", "name=b"),
+            ("/v1/prices", &format!("{price}&nickname=n")),
+        ] {
+            let (status, body) = send(&mut state, &tenant, path, body);
+            assert_eq!(status, 500, "{body}");
+        }
+        let changes = |records: Vec<Record>| -> Vec<_> {
+            records
+                .into_iter()
+                .map(|record| (record.changes, record.saved))
+                .collect()
+        };
+        assert_eq!(changes(state.rooms.records()), changes(before));
+        let holder = state
+            .account(&tenant)
+            .price_with_key("k")
+            .map(|price| price.id.clone());
+        assert_eq!(holder.as_deref(), Some("price_000001"));
+        assert_eq!(state.account(&tenant).prices_of("prod_a").count(), 1);
     }
 }

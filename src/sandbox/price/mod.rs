@@ -3,6 +3,7 @@
 mod amount;
 mod params;
 mod render;
+mod terms;
 mod write;
 
 pub(super) use params::{NewPrice, Parent, PriceSource, PriceUpdate};

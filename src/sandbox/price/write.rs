@@ -4,7 +4,7 @@ use super::super::account::{Account, Change, Cx};
 use super::super::error::ApiError;
 use super::super::params::Change as Field;
 use super::super::product::{self, Product};
-use super::params::check_options;
+use super::terms::check_options;
 use super::{NewPrice, Parent, Price, PriceUpdate, TaxBehavior};
 
 /// Makes a price, and its product if that came with it.

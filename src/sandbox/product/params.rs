@@ -206,7 +206,7 @@ fn custom_id(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     match id {
         Some(id) if !id.chars().all(allowed) => Err(ApiError::invalid(
-            "Invalid id: This value must match the regex pattern: \\A[a-zA-Z0-9_\\-]+\\z",
+            "This value must match the regex pattern.",
         )
         .with_param(fields.path("id"))),
         id => Ok(id),

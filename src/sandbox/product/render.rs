@@ -23,13 +23,13 @@ pub(in super::super) fn render(account: &Account, product: &Product, expand: &Ex
         .iter()
         .map(|name| json!({ "name": name }))
         .collect();
-    json!({
+    let mut body = json!({
         "id": product.id,
         "object": "product",
         "active": product.active,
         "attributes": [],
         "created": product.rank.created,
-        "default_price": default_price,
+        "default_price": null,
         "description": product.description,
         "images": product.images,
         "livemode": account.live,
@@ -45,7 +45,9 @@ pub(in super::super) fn render(account: &Account, product: &Product, expand: &Ex
         "unit_label": product.unit_label,
         "updated": product.updated,
         "url": product.url,
-    })
+    });
+    body["default_price"] = default_price;
+    body
 }
 
 pub(in super::super) fn render_deleted(id: &str) -> Value {

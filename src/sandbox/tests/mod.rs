@@ -5,6 +5,7 @@ mod lists;
 mod persistence;
 mod prices;
 mod products;
+mod refusals;
 mod wire;
 
 use std::sync::Arc;

@@ -70,6 +70,39 @@ async fn everything_answered_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_process_killed_after_any_reply_has_told_the_truth() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.jsonl");
+    let far = open(&path);
+    for (uri, form) in [
+        (
+            "/v1/products",
+            "id=prod_a&name=A&default_price_data[currency]=usd&default_price_data[unit_amount]=1",
+        ),
+        (
+            "/v1/prices",
+            "product=prod_a&currency=usd&unit_amount=2&lookup_key=k",
+        ),
+        ("/v1/products/prod_a", "default_price=price_000002"),
+        (
+            "/v1/prices/price_000001",
+            "active=false&lookup_key=k&transfer_lookup_key=true",
+        ),
+    ] {
+        let told = far.post(uri, form).await.ok();
+        // What the disk holds at this moment, nothing closed or flushed.
+        let copy = dir.path().join("copy.jsonl");
+        fs::copy(&path, &copy).unwrap();
+        let (id, object) = (
+            told["id"].as_str().unwrap(),
+            told["object"].as_str().unwrap(),
+        );
+        let found = open(&copy).get(&format!("/v1/{object}s/{id}")).await.ok();
+        assert_eq!(found, told);
+    }
+}
+
+#[tokio::test]
 async fn a_torn_last_line_is_dropped_at_any_length() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.jsonl");

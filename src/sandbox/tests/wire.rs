@@ -157,6 +157,12 @@ async fn requests_are_counted_and_recorded() {
     );
     assert_eq!(requests[0].idempotency_key.as_deref(), Some("k"));
     assert_eq!((requests[0].replayed, requests[1].replayed), (false, true));
+    assert_eq!(requests[0].endpoint, Some("POST /v1/products"));
+    assert!(requests[0].reply.contains("prod_000001"));
+    assert_eq!(
+        (requests[2].endpoint, &requests[2].stripe_version),
+        (None, &None)
+    );
     assert_eq!(requests[2].query, [pair("a", "b")]);
     assert_eq!(
         (requests[2].status, &*requests[2].path),
