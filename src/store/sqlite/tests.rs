@@ -1,0 +1,1 @@
+//! Faults that need the inside of the store to happen.
