@@ -65,10 +65,10 @@ pub(crate) enum BadSettings {
 }
 
 impl Transport {
-    pub(crate) fn new(settings: &Settings, key: &SecretKey) -> Result<Self, BadSettings> {
-        let base = base(&settings.api_base)
-            .ok_or_else(|| BadSettings::Base(settings.api_base.clone()))?;
-        let authorization = key.header().ok_or(BadSettings::Key)?;
+    pub(crate) fn new(settings: &Settings, key: SecretKey) -> Result<Self, BadSettings> {
+        let base =
+            base(&settings.api_base).ok_or_else(|| BadSettings::Base(settings.api_base.clone()))?;
+        let authorization = key.into_header().ok_or(BadSettings::Key)?;
         let budget = Budget::new(
             settings.rate_limit,
             settings.endpoint_rate_limit,
@@ -122,7 +122,9 @@ impl fmt::Debug for Transport {
 fn base(text: &str) -> Option<Uri> {
     let uri: Uri = text.trim_end_matches('/').parse().ok()?;
     let http = matches!(uri.scheme_str(), Some("http" | "https"));
-    let host = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
+    let host = uri
+        .authority()
+        .is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
     (http && host && matches!(uri.path(), "" | "/") && uri.query().is_none()).then_some(uri)
 }
 
@@ -302,7 +304,10 @@ mod tests {
             ("/v1/products?limit=100", "GET /v1/products"),
             ("/v1/products/prod_a", "GET /v1/products/{id}"),
             ("/v1/products/search?query=a", "GET /v1/products/search"),
-            ("/v1/products/a/features/b", "GET /v1/products/{id}/features/{id}"),
+            (
+                "/v1/products/a/features/b",
+                "GET /v1/products/{id}/features/{id}",
+            ),
             ("/v1/account", "GET /v1/account"),
         ] {
             assert_eq!(Operation::of(&Method::GET, path).as_str(), operation);

@@ -46,10 +46,27 @@ where
                     let status = answer.status.as_u16();
                     let request_id = answer.header("request-id").unwrap_or_default();
                     if answer.status.is_success() {
-                        debug!(stripe.operation = operation, stripe.status = status, stripe.request_id = request_id, stripe.attempt = attempt, duration_ms, "stripe answered");
+                        debug!(
+                            stripe.operation = operation,
+                            stripe.status = status,
+                            stripe.request_id = request_id,
+                            stripe.attempt = attempt,
+                            duration_ms,
+                            "stripe answered"
+                        );
                     } else {
-                        let reason = answer.header("stripe-rate-limited-reason").unwrap_or_default();
-                        warn!(stripe.operation = operation, stripe.status = status, stripe.request_id = request_id, stripe.attempt = attempt, stripe.limited = reason, duration_ms, "stripe refused");
+                        let reason = answer
+                            .header("stripe-rate-limited-reason")
+                            .unwrap_or_default();
+                        warn!(
+                            stripe.operation = operation,
+                            stripe.status = status,
+                            stripe.request_id = request_id,
+                            stripe.attempt = attempt,
+                            stripe.limited = reason,
+                            duration_ms,
+                            "stripe refused"
+                        );
                     }
                 }
                 Err(failure) => {

@@ -203,10 +203,7 @@ impl Queue {
         let Some(mut line) = self.lines.remove(at) else {
             return;
         };
-        let waiter = line
-            .queues
-            .get_mut(operation)
-            .and_then(VecDeque::pop_front);
+        let waiter = line.queues.get_mut(operation).and_then(VecDeque::pop_front);
         // Its turn is over: the others of the same caller wait behind the other callers.
         self.lines.push_back(line);
         let Some(waiter) = waiter else { return };

@@ -49,12 +49,7 @@ enum Verdict {
 
 impl Policy {
     /// `attempts` have been made, this one included.
-    fn verdict(
-        self,
-        result: &Result<Answer, Failure>,
-        repeatable: bool,
-        attempts: u32,
-    ) -> Verdict {
+    fn verdict(self, result: &Result<Answer, Failure>, repeatable: bool, attempts: u32) -> Verdict {
         let retry = if attempts < self.max_attempts {
             Verdict::Retry
         } else {
@@ -303,9 +298,7 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_bound() {
-        let longest: Vec<u64> = (1..=6)
-            .map(|n| POLICY.backoff(n, 1.0).as_secs())
-            .collect();
+        let longest: Vec<u64> = (1..=6).map(|n| POLICY.backoff(n, 1.0).as_secs()).collect();
         assert_eq!(longest, [1, 2, 4, 8, 8, 8]);
         assert_eq!(POLICY.backoff(3, 0.0), Duration::ZERO);
         assert_eq!(POLICY.backoff(u32::MAX, 0.5), Duration::from_secs(4));
@@ -313,7 +306,13 @@ mod tests {
 
     #[test]
     fn what_may_have_had_an_effect() {
-        for (status, open) in [(200, false), (400, false), (409, true), (429, false), (502, true)] {
+        for (status, open) in [
+            (200, false),
+            (400, false),
+            (409, true),
+            (429, false),
+            (502, true),
+        ] {
             assert_eq!(leaves_open(&Ok(answer(status, &[], ""))), open, "{status}");
         }
         assert!(leaves_open(&Err(Failure::TimedOut(Duration::ZERO))));
@@ -325,10 +324,16 @@ mod tests {
         let failed = || Some(Ok(answer(503, &[], "")));
         let stopped = |stop| Err::<(), _>(Failure::Stopped(stop));
         for (given_up, expected) in [
-            (given_up(Stop::Cancelled, failed(), 1, false), stopped(Stop::Cancelled)),
+            (
+                given_up(Stop::Cancelled, failed(), 1, false),
+                stopped(Stop::Cancelled),
+            ),
             (given_up(Stop::Cancelled, failed(), 1, true), Ok(())),
             (given_up(Stop::Deadline, failed(), 1, false), Ok(())),
-            (given_up(Stop::Deadline, None, 0, false), stopped(Stop::Deadline)),
+            (
+                given_up(Stop::Deadline, None, 0, false),
+                stopped(Stop::Deadline),
+            ),
         ] {
             assert_eq!(given_up.result.map(|_| ()), expected);
         }

@@ -16,7 +16,7 @@ impl SecretKey {
 
     /// `Bearer …`, marked so that no header dump shows it; `None` if it holds
     /// characters that no header takes.
-    pub(super) fn header(&self) -> Option<HeaderValue> {
+    pub(super) fn into_header(self) -> Option<HeaderValue> {
         if self.0.is_empty() || !self.0.bytes().all(|b| b.is_ascii_graphic()) {
             return None;
         }
@@ -47,17 +47,14 @@ mod tests {
     fn shows_nothing_of_the_secret() {
         let key = SecretKey::new("sk_test_abcdef");
         assert_eq!(format!("{key:?}"), "SecretKey(sk_test_…)");
-        assert_eq!(
-            format!("{:?}", SecretKey::new("abcdef")),
-            "SecretKey(…)"
-        );
-        assert_eq!(format!("{:?}", key.header().unwrap()), "Sensitive");
+        assert_eq!(format!("{:?}", SecretKey::new("abcdef")), "SecretKey(…)");
+        assert_eq!(format!("{:?}", key.into_header().unwrap()), "Sensitive");
     }
 
     #[test]
     fn what_no_header_takes_is_no_key() {
         for bad in ["", "sk_test_a\n", "sk_test_ä", "sk_test_a b"] {
-            assert!(SecretKey::new(bad).header().is_none(), "{bad:?}");
+            assert!(SecretKey::new(bad).into_header().is_none(), "{bad:?}");
         }
     }
 }
