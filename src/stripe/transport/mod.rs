@@ -226,6 +226,8 @@ impl Outgoing {
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let too_late = async {
             match self.give_up_at {
+                // A timer rounds up to the next millisecond, even for the past.
+                Some(at) if at <= Instant::now() => {}
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
