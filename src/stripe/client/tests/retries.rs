@@ -304,6 +304,33 @@ async fn cancelling_ends_the_wait_for_the_budget() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_that_was_closed_meanwhile_is_replaced() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            assert!(socket.read(&mut request).await.unwrap() > 0);
+            let body = price("price_1", &json!({})).to_string();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            socket.write_all((head + &body).as_bytes()).await.unwrap();
+        }
+    });
+    let client = client(&base);
+    for _ in 0..5 {
+        write(&client, &call()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_answer_says_so() {
+    let server = Server::new([done().header("idempotent-replayed", "true")]).await;
+    let receipt = write(&client(&server.base), &call()).await.unwrap();
+    assert!(receipt.replayed);
+}
+
+#[tokio::test]
 async fn connections_are_kept() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());

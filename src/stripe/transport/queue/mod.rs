@@ -159,6 +159,11 @@ impl Queue {
         (self.account.rate(now), self.account.used(now))
     }
 
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+
     fn is_full(&mut self, now: Instant) -> bool {
         let under_way = u32::try_from(self.under_way).unwrap_or(u32::MAX);
         f64::from(under_way) + 1.0 > self.concurrency.value(now)
