@@ -42,6 +42,10 @@ use super::{Call, IdempotencyKey, Settings};
 /// The API version of async-stripe's types; every request names it.
 pub const STRIPE_VERSION: &str = "2026-09-30.endive";
 
+/// How long a call without a deadline goes on asking while Stripe refuses it for
+/// its rate.
+const RATE_LIMITED_FOR: Duration = Duration::from_secs(60);
+
 /// The stack.
 #[derive(Clone)]
 pub(crate) struct Transport {
@@ -87,6 +91,7 @@ impl Transport {
             policy: Policy {
                 max_attempts: settings.max_attempts,
                 retry_delay: settings.retry_delay,
+                rate_limited_for: RATE_LIMITED_FOR,
             },
         };
         Ok(Self {
@@ -226,6 +231,8 @@ impl Outgoing {
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let too_late = async {
             match self.give_up_at {
+                // A timer rounds up to the next millisecond, even for the past.
+                Some(at) if at <= Instant::now() => {}
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
