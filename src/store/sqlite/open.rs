@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use super::Sqlite;
 use super::fault::Fault;
 use crate::store::Error;
+use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
 const MIGRATIONS: [(i64, &str, &str); 1] = [(
@@ -78,32 +79,6 @@ impl Sqlite {
             schema_version,
         })
     }
-}
-
-fn prepare_folder(file: &Path) -> Result<(), Error> {
-    let unusable = |message, source| Error::Unusable { message, source };
-    if file.is_dir() {
-        return Err(unusable(
-            format!(
-                "`{}` is a folder; set `database.url` to a file in it, such as `sqlite:{}`",
-                file.display(),
-                file.join("stripe-product-sync.db").display()
-            ),
-            None,
-        ));
-    }
-    let Some(folder) = file.parent().filter(|p| !p.as_os_str().is_empty()) else {
-        return Ok(());
-    };
-    std::fs::create_dir_all(folder).map_err(|error| {
-        unusable(
-            format!(
-                "the folder `{}` for the database cannot be created: {error}; create it for this user, or set `database.url` to another place",
-                folder.display()
-            ),
-            Some(Box::new(error)),
-        )
-    })
 }
 
 async fn migrate(writer: &SqlitePool, file: &Path) -> Result<i64, Error> {
