@@ -97,6 +97,10 @@ impl Store for Sqlite {
     }
 
     async fn ping(&self) -> Result<(), Error> {
+        // SQLite writes on into a file that has lost its name, and says nothing.
+        if !self.file.exists() {
+            return Err(Fault::FileGone.at(&self.file));
+        }
         run!(read self, |c| async {
             sqlx::query("SELECT 1 FROM sync_runs LIMIT 1").execute(c).await?;
             Ok(())

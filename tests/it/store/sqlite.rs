@@ -69,4 +69,4 @@ impl Db for SqliteDb {
     }
 }
 
-conformance!(sqlite, SqliteDb::start);
+conformance!(SqliteDb::start);

@@ -80,7 +80,7 @@ pub(crate) async fn a_listing_replaces_the_one_before(db: &mut dyn Db) {
     let listed = |n: u32, local_id: &str| Listed {
         local_id: local_id.to_owned(),
         product_id: ProductId::new(format!("prod_{n:04}")),
-        catalog: (n % 2 == 0).then(|| "main".to_owned()),
+        catalog: n.is_multiple_of(2).then(|| "main".to_owned()),
     };
     let mut listing = Listing {
         time: time(1),
