@@ -17,6 +17,8 @@ pub(super) enum Fault {
     },
     /// A row that has to be there is not.
     Absent(String),
+    /// The store was closed.
+    Closed,
     /// The file itself is gone.
     FileGone,
 }
@@ -37,6 +39,10 @@ impl Fault {
                 source: Some(Box::new(error)),
             },
             Self::Corrupt { table, message } => Error::Corrupt { table, message },
+            Self::Closed => Error::Unavailable {
+                message: format!("`{}` was closed: the service is stopping", file.display()),
+                source: None,
+            },
             Self::FileGone => Error::Unusable {
                 message: format!(
                     "`{}` was moved or deleted while it was open; stop the service, put the file back, start again",

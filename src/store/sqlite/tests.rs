@@ -28,8 +28,9 @@ impl Opened {
     }
 
     async fn sql(&self, sql: &'static str) {
-        let mut writer = self.store.writer.acquire().await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut *writer).await.unwrap();
+        let mut writer = self.store.writer.lock().await;
+        let writer = writer.as_mut().unwrap();
+        sqlx::raw_sql(sql).execute(writer).await.unwrap();
     }
 
     async fn write(&self) -> Result<(), Error> {
@@ -61,10 +62,13 @@ fn unusable(error: &Error) -> String {
 #[tokio::test]
 async fn a_file_that_another_program_locks_is_for_later() {
     let opened = open().await;
-    let other = Sqlite::open_with(opened.file(), Duration::ZERO)
-        .await
-        .unwrap();
-    let lock = other.write().await.unwrap();
+    let other = Opened {
+        store: Sqlite::open_with(opened.file(), Duration::ZERO)
+            .await
+            .unwrap(),
+        folder: tempfile::tempdir().unwrap(),
+    };
+    other.sql("BEGIN IMMEDIATE").await;
     let text = unavailable(&opened.write().await.unwrap_err());
     assert!(
         text.contains("sync.db` is locked by another program"),
@@ -72,7 +76,7 @@ async fn a_file_that_another_program_locks_is_for_later() {
     );
     // Readers do not mind.
     assert!(opened.store.known(&here()).await.is_ok());
-    lock.rollback().await.unwrap();
+    other.sql("ROLLBACK").await;
     opened.write().await.unwrap();
 }
 
@@ -157,12 +161,26 @@ async fn a_row_that_was_tampered_with_is_named() {
 #[tokio::test]
 async fn a_dropped_write_is_undone_and_blocks_nothing() {
     let opened = open().await;
-    let mut transaction = opened.store.write().await.unwrap();
-    sqlx::query("INSERT INTO account_keys VALUES ('hash', 'acct_other', NULL)")
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
-    drop(transaction);
+    {
+        let mut writer = opened.store.writer.lock().await;
+        let writer = writer.as_mut().unwrap();
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::query("INSERT INTO account_keys VALUES ('hash', 'acct_other', NULL)")
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+    }
     assert_eq!(opened.store.account_of_key("hash").await.unwrap(), None);
     opened.write().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so() {
+    let opened = open().await;
+    opened.write().await.unwrap();
+    opened.store.close().await;
+    let text = unavailable(&opened.write().await.unwrap_err());
+    assert!(text.contains("was closed"), "{text}");
+    unavailable(&opened.store.known(&here()).await.unwrap_err());
+    assert!(!opened.folder.path().join("sync.db-wal").exists());
 }
