@@ -33,7 +33,7 @@ use crate::catalog::PriceKey;
 use crate::plan::{Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step};
 
 /// Most objects of one page. <https://docs.stripe.com/api/pagination>
-const PAGE: i64 = 100;
+const PAGE: u32 = 100;
 /// Most lookup keys of one request. <https://docs.stripe.com/api/prices/list>
 const LOOKUP_KEYS: usize = 10;
 

@@ -14,8 +14,8 @@ use stripe_shared::{PriceBillingScheme, PriceTaxBehavior, PriceTiersMode};
 
 use super::{CannotEncode, filled, metadata, others, path_id, resolve, split, stripe_currency};
 use crate::catalog::{
-    Amount, Charge, Interval, PriceKey, Recurring, Round, TaxBehavior, Tier, TiersMode,
-    TransformQuantity, Usage,
+    Amount, Charge, CurrencyOption, Interval, PriceKey, Recurring, Round, TaxBehavior, Tier,
+    TiersMode, TransformQuantity, Usage,
 };
 use crate::plan::{self, PriceFields, PriceId};
 
@@ -72,22 +72,7 @@ pub(in crate::stripe::client) fn create_price(
         request = request.tax_behavior(price_tax(*tax));
     }
     let others = others(currency_options, terms.currency)
-        .map(|(currency, option)| {
-            let mut to = CreatePriceCurrencyOptions::new();
-            (to.unit_amount, to.unit_amount_decimal, to.tiers) = match &option.charge {
-                Charge::PerUnit(amount) => {
-                    let (whole, decimal) = split(*amount);
-                    (whole, decimal, None)
-                }
-                Charge::Tiered { tiers, .. } => (
-                    None,
-                    None,
-                    Some(tiers.iter().map(option_tier).collect::<Result<_, _>>()?),
-                ),
-            };
-            to.tax_behavior = option.tax_behavior.map(price_tax);
-            Ok((stripe_currency(currency), to))
-        })
+        .map(|(currency, option)| Ok((stripe_currency(currency), create_option(option)?)))
         .collect::<Result<HashMap<_, _>, CannotEncode>>()?;
     if !others.is_empty() {
         request = request.currency_options(others);
@@ -131,22 +116,7 @@ pub(in crate::stripe::client) fn update_price(
     let options = step
         .currency_options
         .iter()
-        .map(|(currency, option)| {
-            let mut to = UpdatePriceCurrencyOptions::new();
-            (to.unit_amount, to.unit_amount_decimal, to.tiers) = match &option.charge {
-                Charge::PerUnit(amount) => {
-                    let (whole, decimal) = split(*amount);
-                    (whole, decimal, None)
-                }
-                Charge::Tiered { tiers, .. } => (
-                    None,
-                    None,
-                    Some(tiers.iter().map(update_tier).collect::<Result<_, _>>()?),
-                ),
-            };
-            to.tax_behavior = option.tax_behavior.map(price_tax);
-            Ok((stripe_currency(*currency), to))
-        })
+        .map(|(currency, option)| Ok((stripe_currency(*currency), update_option(option)?)))
         .collect::<Result<HashMap<_, _>, CannotEncode>>()?;
     if !options.is_empty() {
         request = request.currency_options(options);
@@ -190,6 +160,28 @@ tier!(
     UpdatePriceCurrencyOptionsTiers,
     UpdatePriceCurrencyOptionsTiersUpTo
 );
+
+// The same goes for currency options.
+macro_rules! currency_option {
+    ($name:ident, $option:ident, $tier:ident) => {
+        fn $name(option: &CurrencyOption) -> Result<$option, CannotEncode> {
+            let mut to = $option::new();
+            match &option.charge {
+                Charge::PerUnit(amount) => {
+                    (to.unit_amount, to.unit_amount_decimal) = split(*amount);
+                }
+                Charge::Tiered { tiers, .. } => {
+                    to.tiers = Some(tiers.iter().map($tier).collect::<Result<_, _>>()?);
+                }
+            }
+            to.tax_behavior = option.tax_behavior.map(price_tax);
+            Ok(to)
+        }
+    };
+}
+
+currency_option!(create_option, CreatePriceCurrencyOptions, option_tier);
+currency_option!(update_option, UpdatePriceCurrencyOptions, update_tier);
 
 fn price_recurring(recurring: &Recurring) -> CreatePriceRecurring {
     let mut to = CreatePriceRecurring::new(match recurring.interval {

@@ -293,4 +293,5 @@ fn bad_settings_are_said_before_anything_is_sent() {
     let error = connect(settings("https://a"), SecretKey::new("sk_test_x\n")).unwrap_err();
     assert_eq!(kind(&error), "credentials");
     assert!(!error.to_string().contains("sk_test_x"), "{error}");
+    assert!(!format!("{:?}", client("https://a")).contains("secret"));
 }

@@ -304,7 +304,19 @@ async fn changes_to_a_price() {
     step.transfer_lookup_key = true;
     step.nickname = Some(String::new());
     step.tax_behavior = Some(TaxBehavior::Exclusive);
-    step.currency_options = BTreeMap::from([(code("eur"), option("5"))]);
+    let tier = Tier {
+        up_to: None,
+        unit_amount: Some(cents("2")),
+        flat_amount: None,
+    };
+    let tiered = CurrencyOption {
+        charge: Charge::Tiered {
+            mode: TiersMode::Volume,
+            tiers: vec![tier],
+        },
+        tax_behavior: None,
+    };
+    step.currency_options = BTreeMap::from([(code("eur"), option("5")), (code("gbp"), tiered)]);
     step.metadata = text(&[("gone", "")]);
     let (line, form, receipt) = sent(Step::UpdatePrice(step), &price("price_1", &json!({}))).await;
     assert_eq!(line, "POST /v1/prices/price_1");
@@ -317,6 +329,8 @@ async fn changes_to_a_price() {
             ("nickname", ""),
             ("tax_behavior", "exclusive"),
             ("currency_options[eur][unit_amount]", "5"),
+            ("currency_options[gbp][tiers][0][up_to]", "inf"),
+            ("currency_options[gbp][tiers][0][unit_amount]", "2"),
             ("metadata[gone]", ""),
         ])
     );
