@@ -1,1 +1,191 @@
-//! The Stripe sandbox.
+//! A stateful stand-in for Stripe's product and price API, over real HTTP.
+//!
+//! It is reached by a base URL and a key, like Stripe, and refuses what Stripe
+//! refuses; where Stripe's behaviour is not known for sure it refuses more. It
+//! shares no type with the rest of this crate or with any Stripe library, so
+//! that it is an independent eye on what they send.
+//!
+//! # Code tour
+//! A request's way: `http` (requests, recording; `headers`) → `auth` → `limits` →
+//! `form` (pairs to a tree) → `idempotency` → `endpoint` (which operation; its
+//! parameters, read by `params`, `product` and `price`) → `state` (the effect:
+//! computed, applied and written down as one step) → the object's `render`, with
+//! `expand`. `account` holds one account's objects and indices, `list` pages over
+//! them, `persist` is the state file.
+//!
+//! Refusals found while reading parameters are validation failures, those found
+//! by `state` are executed results: only the latter are kept for an idempotency key.
+
+mod account;
+mod auth;
+mod currency;
+mod endpoint;
+mod error;
+mod expand;
+mod form;
+mod headers;
+mod http;
+mod idempotency;
+mod ids;
+mod limits;
+mod list;
+mod metadata;
+mod params;
+mod persist;
+mod price;
+mod product;
+mod shelf;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use self::http::RecordedRequest;
+pub use self::limits::Limits;
+pub use self::persist::Error;
+
+use self::account::Tenant;
+use self::limits::Limiter;
+use self::state::State;
+
+/// A key every sandbox takes. Any other `sk_test_…` or `rk_test_…` does as well.
+pub const SANDBOX_KEY: &str = "sk_test_sandbox";
+
+/// The version assumed and echoed when a request names none.
+pub const API_VERSION: &str = "2026-10-28.endive";
+
+/// The time, in whole seconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Called with every answered request.
+pub type Hook = Arc<dyn Fn(&RecordedRequest) + Send + Sync>;
+
+/// How a sandbox behaves.
+#[derive(Clone)]
+pub struct Options {
+    /// The file the state is kept in (with a `.lock` beside it); without one the
+    /// state is gone with the process.
+    pub state: Option<PathBuf>,
+    /// Added to every request, half before its effect and half after.
+    pub latency: Duration,
+    /// `price_000001` instead of random ids.
+    pub deterministic_ids: bool,
+    /// Take live keys too. An account's live objects are separate from its test ones.
+    pub live: bool,
+    /// Where `created`, `updated` and the age of idempotency keys come from.
+    pub clock: Clock,
+    /// Refuse with 429 beyond these; off by default.
+    pub limits: Option<Limits>,
+    /// `acct_…`, the account behind every key.
+    pub account: String,
+    /// The account's name in `GET /v1/account`.
+    pub display_name: String,
+    /// Keep every request for [`Sandbox::requests`].
+    pub record: bool,
+    /// Called with every request, after its reply is ready.
+    pub hook: Option<Hook>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            state: None,
+            latency: Duration::ZERO,
+            deterministic_ids: false,
+            live: false,
+            clock: Arc::new(system_seconds),
+            limits: None,
+            account: "acct_1Sandbox00000001".to_owned(),
+            display_name: "Sandbox".to_owned(),
+            record: false,
+            hook: None,
+        }
+    }
+}
+
+fn system_seconds() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|passed| i64::try_from(passed.as_secs()).ok())
+        .unwrap_or(0)
+}
+
+/// A running stand-in. Serve it with [`Sandbox::serve`], or mount [`Sandbox::router`].
+pub struct Sandbox {
+    options: Options,
+    state: Mutex<State>,
+    limiter: Option<Limiter>,
+    answered: AtomicU64,
+    request_ids: AtomicU64,
+    recorded: Mutex<Vec<RecordedRequest>>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("account", &self.options.account)
+            .field("state", &self.options.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Opens a sandbox on its state file, if it has one. The file's directory is
+    /// created; the file is rewritten to what is still true.
+    ///
+    /// # Errors
+    /// If the file is in use, cannot be read or written, or is not a whole state
+    /// file; it is then left as it is.
+    pub fn open(options: Options) -> Result<Arc<Self>, Error> {
+        let now = (options.clock)();
+        let state = State::open(options.state.as_deref(), options.deterministic_ids, now)?;
+        Ok(Arc::new(Self {
+            limiter: options.limits.map(Limiter::new),
+            state: Mutex::new(state),
+            answered: AtomicU64::new(0),
+            request_ids: AtomicU64::new(0),
+            recorded: Mutex::default(),
+            options,
+        }))
+    }
+
+    /// How many requests were answered, refusals included.
+    pub fn request_count(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// The requests since the start or the last [`Sandbox::forget_requests`], in
+    /// the order of their replies; empty unless [`Options::record`] is set.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.recorded).clone()
+    }
+
+    /// Empties what [`Sandbox::requests`] returns.
+    pub fn forget_requests(&self) {
+        lock(&self.recorded).clear();
+    }
+
+    fn tenant(&self, live: bool) -> Tenant {
+        Tenant {
+            account: self.options.account.clone(),
+            live,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+/// A request that panicked leaves nothing half done: effects are computed first
+/// and applied without a step that can panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

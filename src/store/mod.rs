@@ -1,7 +1,11 @@
 //! The database. [`Store`] is all that the rest knows of it; each method is one
 //! transaction, and none of them spans a network call.
 
+mod codes;
+mod crm;
+pub mod lock;
 mod records;
+pub mod sqlite;
 
 use async_trait::async_trait;
 pub use records::{

@@ -1,6 +1,9 @@
 //! The far side. [`Stripe`] is all that the engine knows of it; [`client`] is
 //! the adapter on async-stripe's types, [`transport`] what carries it.
 
+pub mod client;
+pub mod transport;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

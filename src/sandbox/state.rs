@@ -1,0 +1,278 @@
+//! Everything the sandbox knows, and the one place where requests take effect.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::account::{Account, Change, Cx, Tenant};
+use super::endpoint::Call;
+use super::error::ApiError;
+use super::idempotency::SavedReply;
+use super::ids::{Counters, Ids};
+use super::persist::{Error, Journal, Record};
+
+/// All accounts, and the file they are kept in.
+#[derive(Debug)]
+pub(super) struct State {
+    rooms: Rooms,
+    journal: Option<Journal>,
+}
+
+#[derive(Debug)]
+struct Rooms {
+    by_tenant: HashMap<Tenant, Room>,
+    counted_ids: bool,
+}
+
+/// One account and what gives out its ids.
+#[derive(Debug)]
+struct Room {
+    account: Account,
+    ids: Ids,
+}
+
+/// The request around a [`Call`].
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    pub(super) tenant: &'a Tenant,
+    pub(super) display_name: &'a str,
+    /// Seconds since 1970.
+    pub(super) now: i64,
+    pub(super) request_id: &'a str,
+    pub(super) log_url: String,
+    /// Idempotency key and fingerprint, of a POST that has them.
+    pub(super) key: Option<(&'a str, &'a str)>,
+}
+
+impl Rooms {
+    fn room(&mut self, tenant: &Tenant) -> &mut Room {
+        let counted = self.counted_ids;
+        self.by_tenant
+            .entry(tenant.clone())
+            .or_insert_with(|| Room {
+                account: Account::new(tenant.live),
+                ids: Ids {
+                    counters: Counters::default(),
+                    counted,
+                },
+            })
+    }
+
+    fn load(&mut self, record: Record) {
+        let room = self.room(&record.tenant);
+        let counters = &mut room.ids.counters;
+        counters.products = counters.products.max(record.counters.products);
+        counters.prices = counters.prices.max(record.counters.prices);
+        counters.objects = counters.objects.max(record.counters.objects);
+        for change in record.changes {
+            room.account.apply(change);
+        }
+        if let Some(saved) = record.saved {
+            room.account.saved.keep(saved);
+        }
+    }
+
+    /// The fewest records that say the same.
+    fn records(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        for (tenant, room) in &self.by_tenant {
+            let mut add = |changes, saved| {
+                records.push(Record {
+                    tenant: tenant.clone(),
+                    counters: room.ids.counters,
+                    changes,
+                    saved,
+                });
+            };
+            for product in room.account.products.iter() {
+                add(vec![Change::PutProduct(Box::new(product.clone()))], None);
+            }
+            for price in room.account.prices.iter() {
+                add(vec![Change::PutPrice(Box::new(price.clone()))], None);
+            }
+            for saved in room.account.saved.iter() {
+                add(Vec::new(), Some(saved.clone()));
+            }
+            // Nothing is left of it but the ids it must not give out again.
+            if room.account.products.len() == 0 {
+                add(Vec::new(), None);
+            }
+        }
+        records
+    }
+
+    fn live_records(&self) -> usize {
+        self.by_tenant
+            .values()
+            .map(|room| {
+                let account = &room.account;
+                account.products.len() + account.prices.len() + account.saved.len()
+            })
+            .sum()
+    }
+}
+
+impl State {
+    pub(super) fn open(file: Option<&Path>, counted_ids: bool, now: i64) -> Result<Self, Error> {
+        let mut rooms = Rooms {
+            by_tenant: HashMap::new(),
+            counted_ids,
+        };
+        let journal = file
+            .map(|path| {
+                Journal::open(path, &mut rooms, Rooms::load, |rooms| {
+                    let mut records = rooms.records();
+                    records.retain(|record| {
+                        record.saved.as_ref().is_none_or(|saved| !saved.is_old(now))
+                    });
+                    records
+                })
+            })
+            .transpose()?;
+        Ok(Self { rooms, journal })
+    }
+
+    pub(super) fn account(&mut self, tenant: &Tenant) -> &mut Account {
+        &mut self.rooms.room(tenant).account
+    }
+
+    /// Runs `call`: its changes and its kept reply happen together, durably,
+    /// before this returns, or not at all.
+    pub(super) fn execute(&mut self, call: Call, context: &Context<'_>) -> (u16, String) {
+        let room = self.rooms.room(context.tenant);
+        let mut cx = Cx {
+            now: context.now,
+            ids: &mut room.ids,
+        };
+        let refused = |error: &ApiError| {
+            let body = error.body(Some(context.log_url.clone()));
+            (error.status, body.to_string())
+        };
+        let mut changes = Vec::new();
+        let mut undo = Vec::new();
+        let (status, body) = match call.run(&room.account, &mut cx) {
+            Err(error) => refused(&error),
+            Ok((steps, answer, expand)) => {
+                changes = steps;
+                for change in &changes {
+                    undo.extend(room.account.apply(change.clone()));
+                }
+                let (tenant, name) = (context.tenant, context.display_name);
+                let body = answer.render(tenant, name, &room.account, &expand);
+                (200, body.to_string())
+            }
+        };
+        let saved = context.key.map(|(key, fingerprint)| SavedReply {
+            key: key.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            status,
+            body: body.clone(),
+            request_id: context.request_id.to_owned(),
+            at: context.now,
+        });
+        if changes.is_empty() && saved.is_none() {
+            return (status, body);
+        }
+        let record = Record {
+            tenant: context.tenant.clone(),
+            counters: room.ids.counters,
+            changes,
+            saved,
+        };
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.append(&record)
+        {
+            for change in undo.into_iter().rev() {
+                room.account.apply(change);
+            }
+            tracing::error!(%error, "the sandbox could not write its state file");
+            return refused(&ApiError::internal(format!(
+                "The sandbox could not write its state file ({error}); nothing was changed."
+            )));
+        }
+        if let Some(saved) = record.saved {
+            room.account.saved.keep(saved);
+        }
+        self.compact_if_due();
+        (status, body)
+    }
+
+    fn compact_if_due(&mut self) {
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
+        if journal.is_mostly_history(self.rooms.live_records())
+            && let Err(error) = journal.compact(&self.rooms.records())
+        {
+            tracing::warn!(%error, "the sandbox could not shorten its state file");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::super::endpoint::Endpoint;
+    use super::super::form;
+    use super::*;
+
+    fn send(state: &mut State, tenant: &Tenant, path: &str, body: &str) -> (u16, String) {
+        let node = form::tree(&form::pairs(body.as_bytes()).unwrap()).unwrap();
+        let call = Endpoint::of(&Method::POST, path)
+            .unwrap()
+            .read(&node)
+            .unwrap();
+        let context = Context {
+            tenant,
+            display_name: "",
+            now: 0,
+            request_id: "req_1",
+            log_url: String::new(),
+            key: Some((body, "fingerprint")),
+        };
+        state.execute(call, &context)
+    }
+
+    #[test]
+    fn what_cannot_be_written_did_not_happen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let mut state = State::open(Some(&path), true, 0).unwrap();
+        let tenant = Tenant {
+            account: "acct_1".to_owned(),
+            live: false,
+        };
+        let price =
+            "product=prod_a&currency=usd&unit_amount=1&lookup_key=k&transfer_lookup_key=true";
+        assert_eq!(
+            send(&mut state, &tenant, "/v1/products", "id=prod_a&name=a").0,
+            200
+        );
+        assert_eq!(send(&mut state, &tenant, "/v1/prices", price).0, 200);
+        let before = state.rooms.records();
+        if let Some(journal) = &mut state.journal {
+            journal.break_file();
+        }
+        for (path, body) in [
+            ("/v1/products", "name=b"),
+            ("/v1/products/prod_a", "name=b"),
+            ("/v1/prices", &format!("{price}&nickname=n")),
+        ] {
+            let (status, body) = send(&mut state, &tenant, path, body);
+            assert_eq!(status, 500, "{body}");
+        }
+        let changes = |records: Vec<Record>| -> Vec<_> {
+            records
+                .into_iter()
+                .map(|record| (record.changes, record.saved))
+                .collect()
+        };
+        assert_eq!(changes(state.rooms.records()), changes(before));
+        let holder = state
+            .account(&tenant)
+            .price_with_key("k")
+            .map(|price| price.id.clone());
+        assert_eq!(holder.as_deref(), Some("price_000001"));
+        assert_eq!(state.account(&tenant).prices_of("prod_a").count(), 1);
+    }
+}

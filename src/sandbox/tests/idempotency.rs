@@ -1,0 +1,130 @@
+use std::time::Duration;
+
+use super::{Far, Reply};
+
+async fn keyed(far: &Far, uri: &str, form: &str, key: &str) -> Reply {
+    far.send(&format!("POST {uri}"), form, &[("idempotency-key", key)])
+        .await
+}
+
+#[tokio::test]
+async fn the_first_executed_result_is_given_again() {
+    let far = Far::new();
+    let first = keyed(&far, "/v1/products", "name=a&active=true", "k").await;
+    let again = keyed(&far, "/v1/products", "active=true&name=a", "k").await;
+    assert_eq!(first.header("idempotent-replayed"), None);
+    assert_eq!(first.header("idempotency-key"), Some("k"));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.header("original-request"), first.header("request-id"));
+    assert_ne!(again.header("request-id"), first.header("request-id"));
+    assert_eq!(again.body, first.body);
+    assert_eq!(far.get("/v1/products").await.page().0.len(), 1);
+    // Also after the object was changed: a key is about the request.
+    far.post("/v1/products/prod_000001", "name=b").await.ok();
+    assert_eq!(
+        keyed(&far, "/v1/products", "name=a&active=true", "k")
+            .await
+            .ok()["name"],
+        "a"
+    );
+    far.pass(24 * 60 * 60);
+    assert_eq!(
+        keyed(&far, "/v1/products", "name=a&active=true", "k")
+            .await
+            .ok()["id"],
+        "prod_000002"
+    );
+}
+
+#[tokio::test]
+async fn an_executed_refusal_is_kept_and_a_validation_failure_is_not() {
+    let far = Far::new();
+    let form = "product=prod_a&currency=usd&unit_amount=1";
+    let refused = keyed(&far, "/v1/prices", form, "executed").await;
+    assert_eq!(refused.refusal().1, Some("resource_missing"));
+    far.product("prod_a").await;
+    let again = keyed(&far, "/v1/prices", form, "executed").await;
+    assert_eq!(
+        (again.status, again.header("idempotent-replayed")),
+        (400, Some("true"))
+    );
+    assert_eq!(again.body, refused.body);
+
+    let invalid = keyed(&far, "/v1/prices", "product=prod_a&currency=usd", "invalid").await;
+    assert_eq!(invalid.refusal().1, Some("parameter_missing"));
+    let mended = keyed(&far, "/v1/prices", form, "invalid").await;
+    assert_eq!(mended.header("idempotent-replayed"), None);
+    mended.ok();
+}
+
+#[tokio::test]
+async fn a_key_is_for_one_request_only() {
+    let far = Far::new();
+    keyed(&far, "/v1/products", "name=a", "k").await.ok();
+    for (uri, form) in [
+        ("/v1/products", "name=b"),
+        ("/v1/products/prod_000001", "name=a"),
+        ("/v1/products", "name=a&expand[]=default_price"),
+    ] {
+        let reply = keyed(&far, uri, form, "k").await;
+        assert_eq!(reply.refusal(), (400, None, None));
+        assert_eq!(reply.body["error"]["type"], "idempotency_error");
+        assert!(
+            reply
+                .message()
+                .starts_with("Keys for idempotent requests can only be used")
+        );
+        assert!(reply.message().contains("'k'"));
+    }
+    for key in ["", &"k".repeat(256)] {
+        assert_eq!(keyed(&far, "/v1/products", "name=a", key).await.status, 400);
+    }
+    // No effect on a GET.
+    for _ in 0..2 {
+        let reply = far
+            .send("GET /v1/products?limit=1", "", &[("idempotency-key", "k")])
+            .await;
+        assert_eq!(reply.header("idempotent-replayed"), None);
+        reply.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_flight_is_refused_and_runs_once() {
+    let far = Far::with(|options| options.latency = Duration::from_millis(20));
+    let (one, two) = tokio::join!(
+        keyed(&far, "/v1/products", "name=a", "k"),
+        keyed(&far, "/v1/products", "name=a", "k"),
+    );
+    let (done, refused) = if one.status == 200 {
+        (one, two)
+    } else {
+        (two, one)
+    };
+    assert_eq!(
+        refused.refusal(),
+        (409, Some("idempotency_key_in_use"), None)
+    );
+    let again = keyed(&far, "/v1/products", "name=a", "k").await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.body, done.body);
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_does_not_stop_the_effect() {
+    let far = Far::with(|options| options.latency = Duration::from_millis(20));
+    // Gone at the first moment at which the reply is not there yet.
+    tokio::select! {
+        biased;
+        reply = keyed(&far, "/v1/products", "name=a", "k") => panic!("{reply:?}"),
+        () = tokio::task::yield_now() => {}
+    }
+    let again = loop {
+        let reply = keyed(&far, "/v1/products", "name=a", "k").await;
+        if reply.status != 409 {
+            break reply;
+        }
+    };
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(far.get("/v1/products").await.page().0, ["prod_000001"]);
+}

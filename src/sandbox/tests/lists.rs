@@ -1,0 +1,249 @@
+use serde_json::json;
+
+use super::{Far, START};
+
+async fn ten() -> Far {
+    let far = Far::new();
+    for n in 0..10 {
+        far.product(&format!("prod_{n}")).await;
+        far.pass(1);
+    }
+    far
+}
+
+fn ids(numbers: &[u8]) -> Vec<String> {
+    numbers.iter().map(|n| format!("prod_{n}")).collect()
+}
+
+#[tokio::test]
+async fn pages_are_newest_first_and_join_without_gap() {
+    let far = ten().await;
+    assert_eq!(
+        far.get("/v1/products?limit=4").await.page(),
+        (ids(&[9, 8, 7, 6]), true)
+    );
+    let next = far
+        .get("/v1/products?limit=4&starting_after=prod_6")
+        .await
+        .page();
+    assert_eq!(next, (ids(&[5, 4, 3, 2]), true));
+    let last = far
+        .get("/v1/products?limit=4&starting_after=prod_2")
+        .await
+        .page();
+    assert_eq!(last, (ids(&[1, 0]), false));
+    assert_eq!(
+        far.get("/v1/products?starting_after=prod_0").await.page(),
+        (vec![], false)
+    );
+    let back = far
+        .get("/v1/products?limit=3&ending_before=prod_2")
+        .await
+        .page();
+    assert_eq!(back, (ids(&[5, 4, 3]), true));
+    assert_eq!(
+        far.get("/v1/products?ending_before=prod_8").await.page(),
+        (ids(&[9]), false)
+    );
+    assert_eq!(
+        far.get("/v1/products?ending_before=prod_9").await.page(),
+        (vec![], false)
+    );
+    let whole = far.get("/v1/products").await.ok();
+    assert_eq!(
+        (&whole["object"], &whole["url"]),
+        (&json!("list"), &json!("/v1/products"))
+    );
+    assert_eq!(whole["has_more"], false);
+}
+
+#[tokio::test]
+async fn filters_narrow_the_pages() {
+    let far = ten().await;
+    for n in [1, 4, 7] {
+        far.post(
+            &format!("/v1/products/prod_{n}"),
+            "active=false&url=https://x.test",
+        )
+        .await
+        .ok();
+    }
+    far.post("/v1/products/prod_5", "shippable=true").await.ok();
+    let s = START;
+    for (query, expected) in [
+        ("active=false&limit=2".to_owned(), (ids(&[7, 4]), true)),
+        (
+            "active=false&starting_after=prod_4".to_owned(),
+            (ids(&[1]), false),
+        ),
+        ("url=https://x.test".to_owned(), (ids(&[7, 4, 1]), false)),
+        ("shippable=true".to_owned(), (ids(&[5]), false)),
+        (format!("created={}", s + 3), (ids(&[3]), false)),
+        (
+            format!("created[gte]={}&created[lt]={}", s + 3, s + 5),
+            (ids(&[4, 3]), false),
+        ),
+        (
+            format!("created[gt]={}&created[lte]={}", s + 3, s + 5),
+            (ids(&[5, 4]), false),
+        ),
+        (
+            format!("created[gt]={}&created[lt]={}", s + 5, s + 3),
+            (vec![], false),
+        ),
+        (
+            format!("created[lte]={}&starting_after=prod_8", s + 2),
+            (ids(&[2, 1, 0]), false),
+        ),
+        (
+            format!("created[gte]={}&starting_after=prod_2", s + 5),
+            (vec![], false),
+        ),
+        (
+            "ids[]=prod_3&ids[]=prod_8&ids[]=prod_x&ids[]=prod_3".to_owned(),
+            (ids(&[8, 3]), false),
+        ),
+        (
+            "ids[0]=prod_3&ids[1]=prod_8&limit=1".to_owned(),
+            (ids(&[8]), true),
+        ),
+        ("ids[]=prod_x".to_owned(), (vec![], false)),
+    ] {
+        assert_eq!(
+            far.get(&format!("/v1/products?{query}")).await.page(),
+            expected,
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn bad_list_parameters_are_refused_by_name() {
+    let far = ten().await;
+    for (query, code, param) in [
+        ("limit=0", Some("parameter_invalid_integer"), "limit"),
+        ("limit=101", Some("parameter_invalid_integer"), "limit"),
+        ("limit=ten", Some("parameter_invalid_integer"), "limit"),
+        (
+            "starting_after=prod_x",
+            Some("resource_missing"),
+            "starting_after",
+        ),
+        (
+            "ending_before=prod_x",
+            Some("resource_missing"),
+            "ending_before",
+        ),
+        (
+            "starting_after=prod_1&ending_before=prod_2",
+            Some("parameters_exclusive"),
+            "starting_after",
+        ),
+        (
+            "ids[]=prod_1&starting_after=prod_2",
+            Some("parameters_exclusive"),
+            "ids",
+        ),
+        ("ids=prod_1", None, "ids"),
+        ("created=soon", Some("parameter_invalid_integer"), "created"),
+        (
+            "created[after]=1",
+            Some("parameter_unknown"),
+            "created[after]",
+        ),
+        ("name=x", Some("parameter_unknown"), "name"),
+        ("active=", Some("parameter_invalid_empty"), "active"),
+        ("expand[]=default_price", None, "expand"),
+        ("expand[]=data.name", None, "expand"),
+    ] {
+        let reply = far.get(&format!("/v1/products?{query}")).await;
+        assert_eq!(
+            reply.refusal(),
+            (400, code, Some(param)),
+            "{query}: {}",
+            reply.body
+        );
+    }
+    let many = (0..11)
+        .map(|n| format!("lookup_keys[]=k{n}&"))
+        .collect::<String>();
+    for (query, code, param) in [
+        ("product=prod_x", Some("resource_missing"), "product"),
+        (&*many, None, "lookup_keys"),
+        ("type=sometimes", None, "type"),
+        ("currency=zzz", None, "currency"),
+        ("recurring[interval]=hour", None, "recurring[interval]"),
+        ("expand[]=tiers", None, "expand"),
+    ] {
+        let reply = far.get(&format!("/v1/prices?{query}")).await;
+        assert_eq!(
+            reply.refusal(),
+            (400, code, Some(param)),
+            "{query}: {}",
+            reply.body
+        );
+    }
+}
+
+#[tokio::test]
+async fn prices_are_found_by_what_they_are() {
+    let far = Far::new();
+    far.product("prod_a").await;
+    far.product("prod_b").await;
+    far.product("prod_c").await;
+    let monthly = far.price("prod_a", "lookup_key=m").await;
+    let archived = far.price("prod_a", "active=false").await;
+    let once = far
+        .post(
+            "/v1/prices",
+            "product=prod_b&currency=eur&unit_amount=1&lookup_key=o",
+        )
+        .await
+        .ok()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let metered = far
+        .price(
+            "prod_b",
+            "recurring[usage_type]=metered&recurring[meter]=mtr_1",
+        )
+        .await;
+    for (query, expected) in [
+        ("", vec![&metered, &once, &archived, &monthly]),
+        ("active=true", vec![&metered, &once, &monthly]),
+        ("active=false", vec![&archived]),
+        ("product=prod_a", vec![&archived, &monthly]),
+        ("product=prod_a&active=true", vec![&monthly]),
+        ("product=prod_c", vec![]),
+        ("currency=eur", vec![&once]),
+        ("type=one_time", vec![&once]),
+        ("recurring[interval]=month&product=prod_b", vec![&metered]),
+        ("recurring[interval]=year", vec![]),
+        ("recurring[meter]=mtr_1", vec![&metered]),
+        ("recurring[usage_type]=licensed&active=true", vec![&monthly]),
+        (
+            "lookup_keys[]=m&lookup_keys[]=o&lookup_keys[]=x",
+            vec![&once, &monthly],
+        ),
+        ("lookup_keys[]=m&product=prod_b", vec![]),
+    ] {
+        let (found, more) = far.get(&format!("/v1/prices?{query}")).await.page();
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{query}");
+        assert!(!more);
+    }
+}
+
+#[tokio::test]
+async fn a_list_expands_inside_its_data() {
+    let far = Far::new();
+    let form = "id=prod_a&name=A&default_price_data[currency]=usd&default_price_data[unit_amount]=5\
+        &default_price_data[currency_options][eur][unit_amount]=4";
+    far.post("/v1/products", form).await.ok();
+    let uri = "/v1/products?ids%5B0%5D=prod_a&expand%5B0%5D=data.default_price.currency_options";
+    let price = &far.get(uri).await.ok()["data"][0]["default_price"];
+    assert_eq!(price["currency_options"]["eur"]["unit_amount"], 4);
+    let uri = "/v1/prices?expand[]=data.product.default_price";
+    let product = &far.get(uri).await.ok()["data"][0]["product"];
+    assert_eq!(product["default_price"]["unit_amount"], 5);
+}

@@ -1,0 +1,140 @@
+//! The sandbox seen from outside: requests to its router, replies checked.
+
+mod idempotency;
+mod lists;
+mod persistence;
+mod prices;
+mod products;
+mod refusals;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::body::Body;
+use http::{HeaderMap, Request};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::{Options, SANDBOX_KEY, Sandbox};
+
+/// 2026-01-01.
+pub(super) const START: i64 = 1_767_225_600;
+
+/// A sandbox with counted ids and a clock of its own.
+pub(super) struct Far {
+    pub(super) sandbox: Arc<Sandbox>,
+    seconds: Arc<AtomicI64>,
+}
+
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Reply {
+    /// Status, code and param of a refusal.
+    pub(super) fn refusal(&self) -> (u16, Option<&str>, Option<&str>) {
+        let error = &self.body["error"];
+        assert!(error.is_object(), "not refused: {}", self.body);
+        (self.status, error["code"].as_str(), error["param"].as_str())
+    }
+
+    pub(super) fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap()
+    }
+
+    /// The body of a success.
+    pub(super) fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.body
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The ids of a list, and `has_more`.
+    pub(super) fn page(self) -> (Vec<String>, bool) {
+        let body = self.ok();
+        let ids = body["data"].as_array().unwrap().iter();
+        let ids = ids.map(|object| object["id"].as_str().unwrap().to_owned());
+        (ids.collect(), body["has_more"].as_bool().unwrap())
+    }
+}
+
+impl Far {
+    pub(super) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let seconds = Arc::new(AtomicI64::new(START));
+        let clock = Arc::clone(&seconds);
+        let mut options = Options {
+            deterministic_ids: true,
+            clock: Arc::new(move || clock.load(Ordering::Relaxed)),
+            ..Options::default()
+        };
+        change(&mut options);
+        let sandbox = Sandbox::open(options).unwrap();
+        Self { sandbox, seconds }
+    }
+
+    pub(super) fn pass(&self, seconds: i64) {
+        self.seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// `target` is `METHOD /path?query`.
+    pub(super) async fn send(&self, target: &str, form: &str, headers: &[(&str, &str)]) -> Reply {
+        let (method, uri) = target.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(uri);
+        if !form.is_empty() {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            request = request.header("authorization", format!("Bearer {SANDBOX_KEY}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(form.to_owned())).unwrap();
+        let response = self.sandbox.router().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: serde_json::from_slice(&bytes).unwrap(),
+        }
+    }
+
+    pub(super) async fn get(&self, uri: &str) -> Reply {
+        self.send(&format!("GET {uri}"), "", &[]).await
+    }
+
+    pub(super) async fn post(&self, uri: &str, form: &str) -> Reply {
+        self.send(&format!("POST {uri}"), form, &[]).await
+    }
+
+    pub(super) async fn delete(&self, uri: &str) -> Reply {
+        self.send(&format!("DELETE {uri}"), "", &[]).await
+    }
+
+    /// A product with this id.
+    pub(super) async fn product(&self, id: &str) -> Value {
+        let form = format!("id={id}&name={id}");
+        self.post("/v1/products", &form).await.ok()
+    }
+
+    /// The id of a new price of `product`, 10 USD each month, with `more` parameters.
+    pub(super) async fn price(&self, product: &str, more: &str) -> String {
+        let form = format!(
+            "product={product}&currency=usd&unit_amount=1000&recurring[interval]=month&{more}"
+        );
+        let price = self.post("/v1/prices", &form).await.ok();
+        price["id"].as_str().unwrap().to_owned()
+    }
+}

@@ -1,0 +1,192 @@
+use serde_json::json;
+
+use super::{Far, START};
+
+#[tokio::test]
+async fn a_new_product_has_every_field_of_stripes_body() {
+    let far = Far::new();
+    let form = "id=prod_pro&name=Pro&description=For+teams&images[]=https%3A%2F%2Fx.test%2Fa.png\
+        &marketing_features%5B0%5D%5Bname%5D=Fast&metadata%5BlocalId%5D=pro&unit_label=seat\
+        &statement_descriptor=PRO+PLAN&tax_code=txcd_10103001&url=https://x.test&shippable=false\
+        &package_dimensions[height]=1&package_dimensions[length]=2.5&package_dimensions[weight]=3\
+        &package_dimensions[width]=4&tax_details[tax_code]=txcd_10000000";
+    let product = far.post("/v1/products", form).await.ok();
+    let expected = json!({
+        "id": "prod_pro",
+        "object": "product",
+        "active": true,
+        "attributes": [],
+        "created": START,
+        "default_price": null,
+        "description": "For teams",
+        "images": ["https://x.test/a.png"],
+        "livemode": false,
+        "marketing_features": [{ "name": "Fast" }],
+        "metadata": { "localId": "pro" },
+        "name": "Pro",
+        "package_dimensions": { "height": 1.0, "length": 2.5, "weight": 3.0, "width": 4.0 },
+        "shippable": false,
+        "statement_descriptor": "PRO PLAN",
+        "tax_code": "txcd_10103001",
+        "tax_details": { "performance_location": null, "tax_code": "txcd_10000000" },
+        "type": "service",
+        "unit_label": "seat",
+        "updated": START,
+        "url": "https://x.test",
+    });
+    assert_eq!(product, expected);
+    assert_eq!(far.get("/v1/products/prod_pro").await.ok(), expected);
+}
+
+#[tokio::test]
+async fn an_id_is_given_once() {
+    let far = Far::new();
+    far.product("prod_a").await;
+    let again = far.post("/v1/products", "id=prod_a&name=other").await;
+    assert_eq!(
+        again.refusal(),
+        (400, Some("resource_already_exists"), Some("id"))
+    );
+    assert_eq!(far.get("/v1/products/prod_a").await.ok()["name"], "prod_a");
+    // A counted id steps over one that was chosen.
+    far.product("prod_000001").await;
+    assert_eq!(
+        far.post("/v1/products", "name=x").await.ok()["id"],
+        "prod_000002"
+    );
+}
+
+#[tokio::test]
+async fn a_default_price_comes_with_the_product() {
+    let far = Far::new();
+    let form = "id=prod_a&name=A&default_price_data[currency]=eur&default_price_data[unit_amount]=1999\
+        &default_price_data[recurring][interval]=year&default_price_data[metadata][k]=v&expand[]=default_price";
+    let product = far.post("/v1/products", form).await.ok();
+    let price = &product["default_price"];
+    assert_eq!(price["id"], "price_000001");
+    assert_eq!(price["product"], "prod_a");
+    assert_eq!(price["recurring"]["interval"], "year");
+    assert_eq!(price["metadata"], json!({ "k": "v" }));
+    let product = far.get("/v1/products/prod_a").await.ok();
+    assert_eq!(product["default_price"], "price_000001");
+}
+
+#[tokio::test]
+async fn an_update_changes_only_what_it_names() {
+    let far = Far::new();
+    let form = "id=prod_a&name=A&description=d&images[]=https://x.test&unit_label=u&url=https://x.test\
+        &marketing_features[][name]=f&metadata[a]=1&metadata[b]=2&tax_code=txcd_10000000";
+    far.post("/v1/products", form).await.ok();
+    far.pass(5);
+    let renamed = far
+        .post("/v1/products/prod_a", "name=B&metadata[a]=&metadata[c]=3")
+        .await
+        .ok();
+    assert_eq!(renamed["name"], "B");
+    assert_eq!(renamed["description"], "d");
+    assert_eq!(renamed["metadata"], json!({ "b": "2", "c": "3" }));
+    assert_eq!(
+        (&renamed["created"], &renamed["updated"]),
+        (&json!(START), &json!(START + 5))
+    );
+    let form = "description=&images=&marketing_features=&metadata=&tax_code=&unit_label=&url=";
+    let cleared = far.post("/v1/products/prod_a", form).await.ok();
+    for field in ["description", "tax_code", "unit_label", "url"] {
+        assert!(cleared[field].is_null(), "{field}");
+    }
+    assert_eq!(cleared["images"], json!([]));
+    assert_eq!(cleared["marketing_features"], json!([]));
+    assert_eq!(cleared["metadata"], json!({}));
+    for field in ["name", "statement_descriptor", "active", "shippable"] {
+        let reply = far.post("/v1/products/prod_a", &format!("{field}=")).await;
+        assert_eq!(
+            reply.refusal(),
+            (400, Some("parameter_invalid_empty"), Some(field))
+        );
+    }
+    for field in ["id", "default_price_data", "type"] {
+        let reply = far.post("/v1/products/prod_a", &format!("{field}=x")).await;
+        assert_eq!(
+            reply.refusal(),
+            (400, Some("parameter_unknown"), Some(field))
+        );
+    }
+    let missing = far.post("/v1/products/prod_x", "name=B").await;
+    assert_eq!(
+        missing.refusal(),
+        (404, Some("resource_missing"), Some("id"))
+    );
+}
+
+#[tokio::test]
+async fn the_default_price_is_one_of_the_products_active_prices() {
+    let far = Far::new();
+    far.product("prod_a").await;
+    far.product("prod_b").await;
+    let price = far.price("prod_a", "").await;
+    let archived = far.price("prod_a", "active=false").await;
+    let set = |product: &str, price: &str| {
+        (
+            format!("/v1/products/{product}"),
+            format!("default_price={price}"),
+        )
+    };
+    for (product, price, code) in [
+        ("prod_a", "price_x", Some("resource_missing")),
+        ("prod_b", &*price, None),
+        ("prod_a", &*archived, None),
+    ] {
+        let (uri, form) = set(product, price);
+        assert_eq!(
+            far.post(&uri, &form).await.refusal(),
+            (400, code, Some("default_price"))
+        );
+    }
+    let (uri, form) = set("prod_a", &price);
+    assert_eq!(
+        far.post(&uri, &form).await.ok()["default_price"],
+        price.as_str()
+    );
+    // Clearing it and archiving go in one call; its prices are left alone.
+    let archived = far
+        .post("/v1/products/prod_a", "active=false&default_price=")
+        .await
+        .ok();
+    assert_eq!(
+        (&archived["active"], &archived["default_price"]),
+        (&json!(false), &json!(null))
+    );
+    assert_eq!(
+        far.get(&format!("/v1/prices/{price}")).await.ok()["active"],
+        true
+    );
+}
+
+#[tokio::test]
+async fn only_a_product_that_never_had_a_price_is_deleted() {
+    let far = Far::new();
+    far.product("prod_a").await;
+    far.product("prod_b").await;
+    let price = far.price("prod_b", "").await;
+    far.post(&format!("/v1/prices/{price}"), "active=false")
+        .await
+        .ok();
+    let refused = far.delete("/v1/products/prod_b").await;
+    assert_eq!(refused.refusal(), (400, None, None));
+    assert!(
+        refused
+            .message()
+            .contains("one or more user-created prices")
+    );
+    let deleted = far.delete("/v1/products/prod_a").await.ok();
+    assert_eq!(
+        deleted,
+        json!({ "id": "prod_a", "object": "product", "deleted": true })
+    );
+    assert_eq!(far.get("/v1/products/prod_a").await.status, 404);
+    assert_eq!(far.delete("/v1/products/prod_a").await.status, 404);
+    assert_eq!(
+        far.get("/v1/products").await.page(),
+        (vec!["prod_b".to_owned()], false)
+    );
+}

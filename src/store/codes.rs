@@ -1,0 +1,90 @@
+//! The names by which databases keep enumerations; the same in every engine,
+//! and the same as in JSON.
+
+use super::{ActionKind, Outcome, RunState, SyncStatus, Trigger};
+use crate::plan::Mode;
+
+/// An enumeration that a column holds.
+pub(super) trait Code: Sized {
+    /// Its name in the database.
+    fn code(&self) -> &'static str;
+
+    /// Back from the name.
+    fn from_code(code: &str) -> Option<Self>;
+}
+
+macro_rules! codes {
+    ($($name:ident { $($variant:ident = $code:literal),+ $(,)? })+) => {
+        $(impl Code for $name {
+            fn code(&self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)+
+                }
+            }
+
+            fn from_code(code: &str) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        })+
+
+        #[cfg(test)]
+        fn check_all(check: &mut dyn FnMut(&'static str, serde_json::Value, bool)) {
+            $($(check(
+                $code,
+                serde_json::to_value($name::$variant).unwrap(),
+                $name::from_code($code) == Some($name::$variant),
+            );)+)+
+        }
+    };
+}
+
+codes! {
+    Mode { Test = "test", Live = "live" }
+    RunState {
+        Pending = "pending",
+        Running = "running",
+        Succeeded = "succeeded",
+        PartiallyFailed = "partially_failed",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
+    Trigger {
+        Manual = "manual",
+        Event = "event",
+        Schedule = "schedule",
+        Webhook = "webhook",
+        Startup = "startup",
+    }
+    ActionKind {
+        InSync = "in_sync",
+        Create = "create",
+        Update = "update",
+        Reprice = "reprice",
+        Archive = "archive",
+        Adopt = "adopt",
+        Reactivate = "reactivate",
+        Block = "block",
+    }
+    Outcome { Planned = "planned", Done = "done", Failed = "failed", Skipped = "skipped" }
+    SyncStatus { Created = "created", Updated = "updated", Synced = "synced", Error = "error" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_json_and_lead_back() {
+        let mut seen = 0;
+        check_all(&mut |code, json, back| {
+            assert_eq!(json, code);
+            assert!(back, "{code}");
+            seen += 1;
+        });
+        assert_eq!(seen, 29);
+        assert_eq!(RunState::from_code("Pending"), None);
+    }
+}

@@ -1,0 +1,281 @@
+//! Bindings: the truth, its projection to the CRM's table, and that table's
+//! older rows as hints.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::TryStreamExt as _;
+use serde::Deserialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, QueryBuilder, SqliteConnection};
+
+use super::fault::Fault;
+use super::row::{Columns, codes, json};
+use crate::catalog::{LocalId, PriceKey};
+use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
+use crate::store::codes::Code as _;
+use crate::store::crm::{self, CrmRow};
+use crate::store::{MappingFilter, MappingRow, Page, WrittenBinding};
+
+const TABLE: &str = "product_bindings";
+
+/// A binding with its prices, in one row.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT local_id, product_id, applied, origin, active, sync_status, last_sync_time,
+                 (SELECT json_group_array(json_array(p.price_key, p.price_id, p.state))
+                  FROM price_bindings p
+                  WHERE p.account = b.account AND p.mode = b.mode AND p.local_id = b.local_id
+                 ) AS prices
+             FROM product_bindings b WHERE account = $1 AND mode = $2 ",
+            $rest
+        )
+    };
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PriceState {
+    Current,
+    Replaced,
+    ToArchive,
+}
+
+pub(super) async fn known(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+) -> Result<Known, Fault> {
+    // One snapshot: a binding written in between would leave its hint behind.
+    let mut snapshot = connection.begin().await?;
+    let mut known = Known::default();
+    let mut rows = sqlx::query(select!(""))
+        .bind(&*at.account)
+        .bind(at.mode.as_str())
+        .fetch(&mut *snapshot);
+    while let Some(row) = rows.try_next().await? {
+        let binding = read_binding(&row)?;
+        known.bindings.insert(binding.local_id.clone(), binding);
+    }
+    drop(rows);
+    // A row that a binding of another account or mode put there says nothing
+    // about this one.
+    let mut rows = sqlx::query(
+        "SELECT local_product_id, stripe_product_id FROM stripe_product_mappings m
+         WHERE NOT EXISTS (SELECT 1 FROM product_bindings b
+                           WHERE b.account = $1 AND b.mode = $2 AND b.local_id = m.local_product_id)
+           AND NOT EXISTS (SELECT 1 FROM product_bindings b
+                           WHERE b.product_id = m.stripe_product_id AND NOT (b.account = $1 AND b.mode = $2))",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .fetch(&mut *snapshot);
+    while let Some(row) = rows.try_next().await? {
+        let columns = Columns::new(&row, "stripe_product_mappings");
+        known.hints.extend(crm::hint(
+            columns.text("local_product_id")?,
+            columns.text("stripe_product_id")?,
+        ));
+    }
+    drop(rows);
+    snapshot.commit().await?;
+    Ok(known)
+}
+
+pub(super) async fn page(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+    filter: &MappingFilter,
+    page: &Page,
+) -> Result<Vec<MappingRow>, Fault> {
+    // Every character of a local id sorts before `~`.
+    let rows = sqlx::query(select!(
+        "AND local_id > ifnull($3, '') AND local_id >= $4 AND local_id < $4 || '~'
+         AND ($5 IS NULL OR on_sale = $5)
+         AND ($6 = '[]' OR sync_status IN (SELECT value FROM json_each($6)))
+         ORDER BY local_id LIMIT $7"
+    ))
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .bind(page.after.as_deref())
+    .bind(&filter.local_id_prefix)
+    .bind(filter.active)
+    .bind(codes(&filter.statuses)?)
+    .bind(page.limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read_mapping).collect()
+}
+
+pub(super) async fn by_id(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+    ids: &[LocalId],
+) -> Result<Vec<MappingRow>, Fault> {
+    let rows = sqlx::query(select!("AND local_id IN (SELECT value FROM json_each($3))"))
+        .bind(&*at.account)
+        .bind(at.mode.as_str())
+        .bind(json(ids)?)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(read_mapping).collect()
+}
+
+fn read_mapping(row: &SqliteRow) -> Result<MappingRow, Fault> {
+    let columns = Columns::new(row, TABLE);
+    Ok(MappingRow {
+        binding: read_binding(row)?,
+        status: columns.code("sync_status")?,
+        last_sync_time: columns.time("last_sync_time")?,
+    })
+}
+
+fn read_binding(row: &SqliteRow) -> Result<Binding, Fault> {
+    let columns = Columns::new(row, TABLE);
+    let mut prices = BTreeMap::new();
+    let mut superseded = BTreeSet::new();
+    let mut to_archive = BTreeSet::new();
+    for (key, id, state) in columns.json::<Vec<(String, PriceId, PriceState)>>("prices")? {
+        match state {
+            PriceState::Current => {
+                let key = PriceKey::new(&key).map_err(|error| columns.bad("price_key", error))?;
+                prices.insert(key, id);
+            }
+            PriceState::ToArchive => {
+                superseded.insert(id.clone());
+                to_archive.insert(id);
+            }
+            PriceState::Replaced => {
+                superseded.insert(id);
+            }
+        }
+    }
+    Ok(Binding {
+        local_id: columns.parse("local_id", |id| LocalId::new(id).ok())?,
+        product_id: ProductId::new(columns.text("product_id")?),
+        prices,
+        superseded,
+        to_archive,
+        applied: columns.json("applied")?,
+        origin: columns.json("origin")?,
+        active: columns.flag("active")?,
+    })
+}
+
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    written: &WrittenBinding,
+) -> Result<(), Fault> {
+    let WrittenBinding {
+        at,
+        binding,
+        status,
+        time,
+    } = written;
+    sqlx::query(
+        "INSERT INTO product_bindings (account, mode, local_id, product_id, applied, origin,
+                                       active, on_sale, sync_status, last_sync_time, create_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+         ON CONFLICT (account, mode, local_id) DO UPDATE
+         SET product_id = excluded.product_id, applied = excluded.applied, origin = excluded.origin,
+             active = excluded.active, on_sale = excluded.on_sale,
+             sync_status = excluded.sync_status, last_sync_time = excluded.last_sync_time",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .bind(binding.local_id.as_str())
+    .bind(binding.product_id.as_str())
+    .bind(json(&binding.applied)?)
+    .bind(json(&binding.origin)?)
+    .bind(binding.active)
+    .bind(crm::on_sale(binding))
+    .bind(status.code())
+    .bind(time.timestamp_micros())
+    .execute(&mut *connection)
+    .await?;
+    write_prices(connection, at, binding).await?;
+    project(connection, written).await
+}
+
+async fn write_prices(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+    binding: &Binding,
+) -> Result<(), Fault> {
+    sqlx::query("DELETE FROM price_bindings WHERE account = $1 AND mode = $2 AND local_id = $3")
+        .bind(&*at.account)
+        .bind(at.mode.as_str())
+        .bind(binding.local_id.as_str())
+        .execute(&mut *connection)
+        .await?;
+    let rows = price_rows(binding);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut insert = QueryBuilder::new(
+        "INSERT INTO price_bindings (account, mode, local_id, price_key, price_id, state) ",
+    );
+    insert.push_values(rows, |mut values, (key, id, state)| {
+        values
+            .push_bind(&*at.account)
+            .push_bind(at.mode.as_str())
+            .push_bind(binding.local_id.as_str())
+            .push_bind(key)
+            .push_bind(id)
+            .push_bind(state);
+    });
+    insert.build().execute(connection).await?;
+    Ok(())
+}
+
+/// Key, id and state of every price.
+fn price_rows(binding: &Binding) -> Vec<(&str, &str, &'static str)> {
+    let current = binding
+        .prices
+        .iter()
+        .map(|(key, id)| (key.as_str(), id.as_str(), "current"));
+    let replaced = binding.superseded.union(&binding.to_archive).map(|id| {
+        let open = binding.to_archive.contains(id);
+        (
+            "",
+            id.as_str(),
+            if open { "to_archive" } else { "replaced" },
+        )
+    });
+    current.chain(replaced).collect()
+}
+
+async fn project(connection: &mut SqliteConnection, written: &WrittenBinding) -> Result<(), Fault> {
+    let row = CrmRow::new(written);
+    sqlx::query(
+        "INSERT INTO stripe_product_mappings
+             (local_product_id, local_product_name, stripe_product_id, stripe_price_id, price_amount,
+              currency, billing_type, sync_status, last_synced_at, active, metadata)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (local_product_id) DO UPDATE
+         SET local_product_name = excluded.local_product_name,
+             stripe_product_id = excluded.stripe_product_id,
+             stripe_price_id = excluded.stripe_price_id,
+             price_amount = excluded.price_amount, currency = excluded.currency,
+             billing_type = excluded.billing_type, sync_status = excluded.sync_status,
+             last_synced_at = excluded.last_synced_at, active = excluded.active,
+             metadata = excluded.metadata",
+    )
+    .bind(row.local_product_id)
+    .bind(row.local_product_name)
+    .bind(row.stripe_product_id)
+    .bind(row.stripe_price_id)
+    .bind(row.price_amount.to_string())
+    .bind(row.currency)
+    .bind(&row.billing_type)
+    .bind(written.status.code())
+    .bind(
+        written
+            .time
+            .to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+    )
+    .bind(row.active)
+    .bind(json(row.metadata)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Writes that were decided: kept before they are sent, settled afterwards.
+
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::fault::Fault;
+use super::row::{Columns, json};
+use crate::catalog::LocalId;
+use crate::plan::{AccountRef, PriceId};
+use crate::store::codes::Code as _;
+use crate::store::{Intent, IntentId, IntentOutcome, RunId};
+
+pub(super) async fn open(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+) -> Result<Vec<Intent>, Fault> {
+    let rows = sqlx::query(
+        "SELECT id, account, mode, run_id, local_id, step, prices, attempt, begin_time FROM intents
+         WHERE account = $1 AND mode = $2 AND state = 'open' ORDER BY begin_time, ordinal",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &SqliteRow) -> Result<Intent, Fault> {
+    let columns = Columns::new(row, "intents");
+    Ok(Intent {
+        id: IntentId::new(columns.text("id")?),
+        at: AccountRef {
+            account: Arc::from(columns.text("account")?),
+            mode: columns.code("mode")?,
+        },
+        run: RunId::new(columns.text("run_id")?),
+        local_id: columns.parse("local_id", |id| LocalId::new(id).ok())?,
+        step: columns.json("step")?,
+        prices: columns.json("prices")?,
+        attempt: columns.count("attempt")?,
+        begin_time: columns.time("begin_time")?,
+    })
+}
+
+/// A new attempt of an intent replaces the one before: the id stays.
+pub(super) async fn begin(connection: &mut SqliteConnection, intent: &Intent) -> Result<(), Fault> {
+    sqlx::query(
+        "INSERT INTO intents (id, account, mode, run_id, local_id, step, prices, attempt,
+                              begin_time, state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open')
+         ON CONFLICT (id) DO UPDATE
+         SET run_id = excluded.run_id, step = excluded.step, prices = excluded.prices,
+             attempt = excluded.attempt, begin_time = excluded.begin_time, state = 'open',
+             request_id = NULL, price_id = NULL",
+    )
+    .bind(intent.id.as_str())
+    .bind(&*intent.at.account)
+    .bind(intent.at.mode.code())
+    .bind(intent.run.as_str())
+    .bind(intent.local_id.as_str())
+    .bind(json(&intent.step)?)
+    .bind(json(&intent.prices)?)
+    .bind(intent.attempt)
+    .bind(intent.begin_time.timestamp_micros())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn finish(
+    connection: &mut SqliteConnection,
+    outcome: &IntentOutcome,
+) -> Result<(), Fault> {
+    let done =
+        sqlx::query("UPDATE intents SET state = $2, request_id = $3, price_id = $4 WHERE id = $1")
+            .bind(outcome.id.as_str())
+            .bind(outcome.state)
+            .bind(outcome.request_id.as_deref())
+            .bind(outcome.price.as_ref().map(PriceId::as_str))
+            .execute(connection)
+            .await?;
+    if done.rows_affected() == 0 {
+        return Err(Fault::Absent(format!("the intent {}", outcome.id)));
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The store in one SQLite file, for one process at a time.
+//!
+//! WAL, one connection that writes and a few that read, so a read never waits
+//! for a write. `synchronous = NORMAL`: what was committed survives a kill of
+//! the process; after a loss of power the last commits may be gone, and the
+//! next run finds in Stripe what they said.
+
+mod accounts;
+mod bindings;
+mod fault;
+mod journal;
+mod listings;
+mod open;
+mod progress;
+mod record;
+mod results;
+mod row;
+mod runs;
+#[cfg(test)]
+mod tests;
+mod validations;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use fault::Fault;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex;
+
+use super::{
+    DryRun, Error, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
+    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, Store, Validation,
+};
+use crate::catalog::LocalId;
+use crate::plan::{AccountRef, Known};
+
+/// An open database file.
+#[derive(Debug)]
+pub struct Sqlite {
+    file: PathBuf,
+    /// `None` once closed. Not in a pool, which would spend as much again on
+    /// every write to see whether the connection still answers.
+    writer: Mutex<Option<SqliteConnection>>,
+    readers: SqlitePool,
+    schema_version: i64,
+}
+
+impl Sqlite {
+    /// Closes the file after the writes under way. Without it the next process
+    /// that opens the file has to read the write-ahead log, nothing worse.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        if let Some(writer) = self.writer.lock().await.take() {
+            // The last one to close tidies up the log; if it can't, the next to open does.
+            let _ = writer.close().await;
+        }
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, Fault> {
+        Ok(self.readers.acquire().await?)
+    }
+}
+
+/// Runs a read or a write (`tx`, committed) and gives a fault the file's name.
+macro_rules! run {
+    (read $self:ident, |$connection:ident| $body:expr) => {
+        async {
+            let mut connection = $self.reader().await?;
+            let $connection = &mut *connection;
+            $body.await
+        }
+        .await
+        .map_err(|fault: Fault| fault.at(&$self.file))
+    };
+    (write $self:ident, |$connection:ident| $body:expr) => {
+        async {
+            let mut writer = $self.writer.lock().await;
+            let writer = writer.as_mut().ok_or(Fault::Closed)?;
+            // Takes the write lock at once: a transaction that began by reading
+            // could not wait for it later.
+            let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+            let $connection = &mut *transaction;
+            let value = $body.await?;
+            transaction.commit().await?;
+            Ok(value)
+        }
+        .await
+        .map_err(|fault: Fault| fault.at(&$self.file))
+    };
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn info(&self) -> Info {
+        Info {
+            kind: "sqlite",
+            location: self.file.display().to_string(),
+            schema_version: self.schema_version,
+        }
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        // SQLite writes on into a file that has lost its name, and says nothing.
+        if !self.file.exists() {
+            return Err(Fault::FileGone.at(&self.file));
+        }
+        run!(read self, |c| async {
+            sqlx::query("SELECT 1 FROM sync_runs LIMIT 1").execute(c).await?;
+            Ok(())
+        })
+    }
+
+    async fn account_of_key(&self, key_hash: &str) -> Result<Option<RememberedAccount>, Error> {
+        run!(read self, |c| accounts::of_key(c, key_hash))
+    }
+
+    async fn remember_account(
+        &self,
+        key_hash: &str,
+        account: &RememberedAccount,
+    ) -> Result<(), Error> {
+        run!(write self, |c| accounts::remember(c, key_hash, account))
+    }
+
+    async fn known(&self, at: &AccountRef) -> Result<Known, Error> {
+        run!(read self, |c| bindings::known(c, at))
+    }
+
+    async fn mappings(
+        &self,
+        at: &AccountRef,
+        filter: &MappingFilter,
+        page: &Page,
+    ) -> Result<Vec<MappingRow>, Error> {
+        run!(read self, |c| bindings::page(c, at, filter, page))
+    }
+
+    async fn mappings_by_id(
+        &self,
+        at: &AccountRef,
+        ids: &[LocalId],
+    ) -> Result<Vec<MappingRow>, Error> {
+        run!(read self, |c| bindings::by_id(c, at, ids))
+    }
+
+    async fn insert_run(&self, run: &Run) -> Result<(), Error> {
+        run!(write self, |c| runs::insert(c, run))
+    }
+
+    async fn update_run(&self, run: &Run) -> Result<(), Error> {
+        run!(write self, |c| runs::update(c, run))
+    }
+
+    async fn save_dry_run(&self, run: &RunId, dry_run: &DryRun) -> Result<(), Error> {
+        run!(write self, |c| runs::save_plan(c, run, dry_run))
+    }
+
+    async fn dry_run(&self, run: &RunId) -> Result<Option<DryRun>, Error> {
+        run!(read self, |c| runs::plan(c, run))
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, Error> {
+        run!(read self, |c| runs::one(c, id))
+    }
+
+    async fn run_by_request(&self, request_id: &str) -> Result<Option<Run>, Error> {
+        run!(read self, |c| runs::by_request(c, request_id))
+    }
+
+    async fn runs(&self, filter: &RunFilter, page: &Page) -> Result<Vec<Run>, Error> {
+        run!(read self, |c| runs::page(c, filter, page))
+    }
+
+    async fn unfinished_runs(&self) -> Result<Vec<Run>, Error> {
+        run!(read self, |c| runs::unfinished(c))
+    }
+
+    async fn results(
+        &self,
+        run: &RunId,
+        filter: &ResultFilter,
+        page: &Page,
+    ) -> Result<Vec<ResultRow>, Error> {
+        run!(read self, |c| results::page(c, run, filter, page))
+    }
+
+    async fn progress(
+        &self,
+        run: &RunId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ProgressRow>, Error> {
+        run!(read self, |c| progress::after(c, run, after, limit))
+    }
+
+    async fn record(&self, record: &Record) -> Result<(), Error> {
+        run!(write self, |c| record::record(c, record))
+    }
+
+    async fn open_intents(&self, at: &AccountRef) -> Result<Vec<Intent>, Error> {
+        run!(read self, |c| journal::open(c, at))
+    }
+
+    async fn save_validation(&self, at: &AccountRef, validation: &Validation) -> Result<(), Error> {
+        run!(write self, |c| validations::save(c, at, validation))
+    }
+
+    async fn last_validation(&self, at: &AccountRef) -> Result<Option<Validation>, Error> {
+        run!(read self, |c| validations::last(c, at))
+    }
+
+    async fn save_listing(&self, at: &AccountRef, listing: &Listing) -> Result<(), Error> {
+        run!(write self, |c| listings::save(c, at, listing))
+    }
+
+    async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, Error> {
+        run!(read self, |c| listings::last(c, at))
+    }
+}

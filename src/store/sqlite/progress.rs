@@ -1,0 +1,66 @@
+//! A run's progress events.
+
+use sqlx::{QueryBuilder, SqliteConnection};
+
+use super::fault::Fault;
+use super::record::CHUNK;
+use super::row::Columns;
+use crate::store::{ProgressRow, RunId};
+
+pub(super) async fn after(
+    connection: &mut SqliteConnection,
+    run: &RunId,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<ProgressRow>, Fault> {
+    let rows = sqlx::query(
+        "SELECT sequence, time, body FROM sync_run_events
+         WHERE run_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+    )
+    .bind(run.as_str())
+    .bind(after)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let columns = Columns::new(row, "sync_run_events");
+            Ok(ProgressRow {
+                sequence: columns.int("sequence")?,
+                time: columns.time("time")?,
+                body: columns.owned("body")?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    progress: &[(RunId, ProgressRow)],
+) -> Result<(), Fault> {
+    for chunk in progress.chunks(CHUNK) {
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO sync_run_events (run_id, account, mode, sequence, time, body) ",
+        );
+        insert.push_values(chunk, |mut values, (run, row)| {
+            values
+                .push_bind(run.as_str())
+                .push("(SELECT account FROM sync_runs WHERE id = ")
+                .push_bind_unseparated(run.as_str())
+                .push_unseparated(")")
+                .push("(SELECT mode FROM sync_runs WHERE id = ")
+                .push_bind_unseparated(run.as_str())
+                .push_unseparated(")")
+                .push_bind(row.sequence)
+                .push_bind(row.time.timestamp_micros())
+                .push_bind(&row.body);
+        });
+        let cached = chunk.len() <= 4;
+        insert
+            .build()
+            .persistent(cached)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Runs.
+
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::fault::Fault;
+use super::row::{Columns, codes, json, json_or_null};
+use crate::plan::AccountRef;
+use crate::store::codes::Code as _;
+use crate::store::{DryRun, Page, Run, RunFilter, RunId};
+
+const TABLE: &str = "sync_runs";
+
+/// All but the plan's text, which can be long.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, account, mode, request_id, state, stage, trigger_kind, actor, options,
+                 create_time, start_time, end_time, counts, steps_total, steps_finished,
+                 stripe_reads, stripe_writes, stripe_retries, last_sequence, plan_digest, error,
+                 source_problems, warnings
+             FROM sync_runs ",
+            $rest
+        )
+    };
+}
+
+/// Binds what [`insert`] and [`update`] have in common: `$1` to `$24`.
+macro_rules! bind_run {
+    ($query:expr, $run:expr) => {
+        $query
+            .bind($run.id.as_str())
+            .bind($run.at.as_ref().map(|at| &*at.account))
+            .bind($run.at.as_ref().map(|at| at.mode.as_str()))
+            .bind($run.request_id.as_deref())
+            .bind($run.state.code())
+            .bind(&$run.stage)
+            .bind($run.trigger.code())
+            .bind(&$run.actor)
+            .bind(json(&$run.options)?)
+            .bind($run.options.dry_run)
+            .bind($run.create_time.timestamp_micros())
+            .bind($run.start_time.map(|time| time.timestamp_micros()))
+            .bind($run.end_time.map(|time| time.timestamp_micros()))
+            .bind(json(&$run.counts)?)
+            .bind($run.steps_total)
+            .bind($run.steps_finished)
+            .bind($run.stripe_reads)
+            .bind($run.stripe_writes)
+            .bind($run.stripe_retries)
+            .bind($run.last_sequence)
+            .bind($run.plan_digest.as_deref())
+            .bind(json_or_null($run.error.as_ref())?)
+            .bind(json(&$run.source_problems)?)
+            .bind(json(&$run.warnings)?)
+    };
+}
+
+pub(super) async fn insert(connection: &mut SqliteConnection, run: &Run) -> Result<(), Fault> {
+    let query = sqlx::query(
+        "INSERT INTO sync_runs
+             (id, account, mode, request_id, state, stage, trigger_kind, actor, options, dry_run,
+              create_time, start_time, end_time, counts, steps_total, steps_finished,
+              stripe_reads, stripe_writes, stripe_retries, last_sequence, plan_digest, error,
+              source_problems, warnings)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                 $19, $20, $21, $22, $23, $24)",
+    );
+    bind_run!(query, run).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn update(connection: &mut SqliteConnection, run: &Run) -> Result<(), Fault> {
+    let query = sqlx::query(
+        "UPDATE sync_runs
+         SET account = $2, mode = $3, request_id = $4, state = $5, stage = $6, trigger_kind = $7,
+             actor = $8, options = $9, dry_run = $10, create_time = $11, start_time = $12,
+             end_time = $13, counts = $14, steps_total = $15, steps_finished = $16,
+             stripe_reads = $17, stripe_writes = $18, stripe_retries = $19, last_sequence = $20,
+             plan_digest = $21, error = $22, source_problems = $23, warnings = $24
+         WHERE id = $1",
+    );
+    let done = bind_run!(query, run).execute(connection).await?;
+    found(done.rows_affected(), &run.id)
+}
+
+pub(super) async fn save_plan(
+    connection: &mut SqliteConnection,
+    run: &RunId,
+    dry_run: &DryRun,
+) -> Result<(), Fault> {
+    let done = sqlx::query("UPDATE sync_runs SET plan_text = $2 WHERE id = $1")
+        .bind(run.as_str())
+        .bind(&dry_run.text)
+        .execute(connection)
+        .await?;
+    found(done.rows_affected(), run)
+}
+
+fn found(rows: u64, run: &RunId) -> Result<(), Fault> {
+    if rows == 0 {
+        return Err(Fault::Absent(format!("the run {run}")));
+    }
+    Ok(())
+}
+
+pub(super) async fn plan(
+    connection: &mut SqliteConnection,
+    run: &RunId,
+) -> Result<Option<DryRun>, Fault> {
+    let row = sqlx::query("SELECT plan_text FROM sync_runs WHERE id = $1")
+        .bind(run.as_str())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let text = Columns::new(&row, TABLE).owned_or_null("plan_text")?;
+    Ok(text.map(|text| DryRun { text }))
+}
+
+pub(super) async fn one(
+    connection: &mut SqliteConnection,
+    id: &RunId,
+) -> Result<Option<Run>, Fault> {
+    let row = sqlx::query(select!("WHERE id = $1"))
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(super) async fn by_request(
+    connection: &mut SqliteConnection,
+    request_id: &str,
+) -> Result<Option<Run>, Fault> {
+    let row = sqlx::query(select!("WHERE request_id = $1"))
+        .bind(request_id)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(super) async fn page(
+    connection: &mut SqliteConnection,
+    filter: &RunFilter,
+    page: &Page,
+) -> Result<Vec<Run>, Fault> {
+    // `char(1114111)` sorts after every id.
+    let rows = sqlx::query(select!(
+        "WHERE id < ifnull($1, char(1114111))
+         AND ($2 = '[]' OR state IN (SELECT value FROM json_each($2)))
+         AND ($3 = '[]' OR trigger_kind IN (SELECT value FROM json_each($3)))
+         AND ($4 IS NULL OR create_time >= $4)
+         AND ($5 IS NULL OR create_time < $5)
+         AND ($6 IS NULL OR dry_run = $6)
+         ORDER BY id DESC LIMIT $7"
+    ))
+    .bind(page.after.as_deref())
+    .bind(codes(&filter.states)?)
+    .bind(codes(&filter.triggers)?)
+    .bind(filter.from.map(|time| time.timestamp_micros()))
+    .bind(filter.before.map(|time| time.timestamp_micros()))
+    .bind(filter.dry_run)
+    .bind(page.limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn unfinished(connection: &mut SqliteConnection) -> Result<Vec<Run>, Fault> {
+    let rows = sqlx::query(select!("WHERE state IN ('pending', 'running') ORDER BY id"))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &SqliteRow) -> Result<Run, Fault> {
+    let columns = Columns::new(row, TABLE);
+    let at = match columns.text_or_null("account")? {
+        None => None,
+        Some(account) => Some(AccountRef {
+            account: Arc::from(account),
+            mode: columns.code("mode")?,
+        }),
+    };
+    Ok(Run {
+        id: RunId::new(columns.text("id")?),
+        at,
+        request_id: columns.owned_or_null("request_id")?,
+        state: columns.code("state")?,
+        stage: columns.owned("stage")?,
+        trigger: columns.code("trigger_kind")?,
+        actor: columns.owned("actor")?,
+        options: columns.json("options")?,
+        create_time: columns.time("create_time")?,
+        start_time: columns.time_or_null("start_time")?,
+        end_time: columns.time_or_null("end_time")?,
+        counts: columns.json("counts")?,
+        steps_total: columns.count("steps_total")?,
+        steps_finished: columns.count("steps_finished")?,
+        stripe_reads: columns.count("stripe_reads")?,
+        stripe_writes: columns.count("stripe_writes")?,
+        stripe_retries: columns.count("stripe_retries")?,
+        last_sequence: columns.int("last_sequence")?,
+        plan_digest: columns.owned_or_null("plan_digest")?,
+        error: columns.json_or_null("error")?,
+        source_problems: columns.json("source_problems")?,
+        warnings: columns.json("warnings")?,
+    })
+}

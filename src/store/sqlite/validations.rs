@@ -1,0 +1,64 @@
+//! The latest validation of each account.
+
+use sqlx::SqliteConnection;
+
+use super::fault::Fault;
+use super::row::{Columns, json};
+use crate::plan::AccountRef;
+use crate::store::Validation;
+
+pub(super) async fn save(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+    validation: &Validation,
+) -> Result<(), Fault> {
+    sqlx::query(
+        "INSERT INTO validations (account, mode, time, products, in_sync, findings,
+                                  source_problems, catalog_fingerprint, stripe_calls)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (account, mode) DO UPDATE
+         SET time = excluded.time, products = excluded.products, in_sync = excluded.in_sync,
+             findings = excluded.findings, source_problems = excluded.source_problems,
+             catalog_fingerprint = excluded.catalog_fingerprint,
+             stripe_calls = excluded.stripe_calls",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .bind(validation.time.timestamp_micros())
+    .bind(validation.products)
+    .bind(validation.in_sync)
+    .bind(json(&validation.findings)?)
+    .bind(json(&validation.source_problems)?)
+    .bind(&validation.catalog_fingerprint)
+    .bind(validation.stripe_calls)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn last(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+) -> Result<Option<Validation>, Fault> {
+    let row = sqlx::query(
+        "SELECT time, products, in_sync, findings, source_problems, catalog_fingerprint, stripe_calls
+         FROM validations WHERE account = $1 AND mode = $2",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| {
+        let columns = Columns::new(&row, "validations");
+        Ok(Validation {
+            time: columns.time("time")?,
+            products: columns.count("products")?,
+            in_sync: columns.count("in_sync")?,
+            findings: columns.json("findings")?,
+            source_problems: columns.json("source_problems")?,
+            catalog_fingerprint: columns.owned("catalog_fingerprint")?,
+            stripe_calls: columns.count("stripe_calls")?,
+        })
+    })
+    .transpose()
+}

@@ -1,0 +1,286 @@
+//! The adapter: the port on async-stripe's request and response types, over our
+//! own transport. Its client and its account type are not used: the one cannot
+//! repeat a request with the caller's key, the other decodes far too much.
+
+mod account;
+mod decode;
+mod encode;
+mod error;
+mod lists;
+mod reply;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+use std::collections::{BTreeMap, HashSet};
+
+use async_trait::async_trait;
+use http::Method;
+use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
+use stripe_product::price::ListPrice;
+use stripe_product::product::ListProduct;
+use stripe_types::List;
+
+use self::account::RetrieveAccount;
+use self::lists::{price_list, product_list};
+pub(crate) use self::reply::Reply;
+use super::transport::{BadSettings, BudgetUse, Outgoing, SecretKey, Transport};
+use super::{
+    Account, Call, Error, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Refusal,
+    Settings, Stripe,
+};
+use crate::catalog::PriceKey;
+use crate::plan::{Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step};
+
+/// Most objects of one page. <https://docs.stripe.com/api/pagination>
+const PAGE: u32 = 100;
+/// Most lookup keys of one request. <https://docs.stripe.com/api/prices/list>
+const LOOKUP_KEYS: usize = 10;
+
+/// One Stripe account in one mode. Clones share the connections and the budget.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Transport,
+    base: String,
+    mode: Mode,
+}
+
+/// Sets up a client; nothing is sent yet.
+///
+/// # Errors
+/// [`Error::Refused`] for a base URL, [`Error::Credentials`] for a key that
+/// cannot be used.
+pub fn connect(settings: Settings, key: SecretKey) -> Result<Client, Error> {
+    let transport = Transport::new(&settings, key).map_err(|bad| match bad {
+        BadSettings::Base(_) => refused(bad.to_string()),
+        BadSettings::Key => Error::Credentials {
+            message: bad.to_string(),
+            request_id: None,
+        },
+    })?;
+    let Settings { api_base, mode, .. } = settings;
+    Ok(Client {
+        transport,
+        base: api_base.trim_end_matches('/').to_owned(),
+        mode,
+    })
+}
+
+impl Client {
+    /// How much of the account's budget is spent at this moment.
+    pub fn budget(&self) -> BudgetUse {
+        self.transport.usage()
+    }
+
+    /// Sends one of async-stripe's requests.
+    pub(crate) async fn call<R>(
+        &self,
+        call: &Call,
+        request: &R,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Reply<R::Output>, Error>
+    where
+        R: StripeRequest + Sync,
+        R::Output: miniserde::Deserialize,
+    {
+        let RequestBuilder {
+            query,
+            body,
+            path,
+            method,
+        } = request.build();
+        let method = match method {
+            StripeMethod::Get => Method::GET,
+            StripeMethod::Post => Method::POST,
+            StripeMethod::Delete => Method::DELETE,
+        };
+        let path = match query.filter(|query| !query.is_empty()) {
+            Some(query) => format!("/v1{path}?{query}"),
+            None => format!("/v1{path}"),
+        };
+        let form = body.unwrap_or_default();
+        let outgoing = Outgoing::new(method, path, form, key, call)
+            .ok_or_else(|| refused("the idempotency key is not one that Stripe takes"))?;
+        let operation = outgoing.operation().clone();
+        let delivered = self.transport.send(outgoing).await;
+        let context = error::Context {
+            operation: operation.as_str(),
+            base: &self.base,
+        };
+        let answer = error::check(context, delivered)?;
+        reply::decode(operation.as_str(), &answer)
+    }
+
+    async fn product_page(&self, call: &Call, list: &ListProduct) -> Result<ProductPage, Error> {
+        let reply: Reply<List<stripe_shared::Product>> = self.call(call, list, None).await?;
+        let mut page = ProductPage {
+            has_more: reply.body.has_more,
+            ..ProductPage::default()
+        };
+        for product in reply.body.data {
+            let (product, price) = decode::product(product);
+            self.check_mode(
+                product.livemode,
+                product.id.as_str(),
+                reply.request_id.as_ref(),
+            )?;
+            if let Some(price) = price {
+                self.check_mode(price.livemode, price.id.as_str(), reply.request_id.as_ref())?;
+                page.prices.push(price);
+            }
+            page.products.push(product);
+        }
+        Ok(page)
+    }
+
+    async fn price_page(&self, call: &Call, list: &ListPrice) -> Result<PricePage, Error> {
+        let reply: Reply<List<stripe_shared::Price>> = self.call(call, list, None).await?;
+        let has_more = reply.body.has_more;
+        let request_id = reply.request_id.as_ref();
+        let prices = reply
+            .body
+            .data
+            .into_iter()
+            .map(|price| self.own_price(price, request_id))
+            .collect::<Result<_, _>>()?;
+        Ok(PricePage { prices, has_more })
+    }
+
+    fn own_price(
+        &self,
+        price: stripe_shared::Price,
+        request_id: Option<&String>,
+    ) -> Result<ObservedPrice, Error> {
+        let price = decode::price(price);
+        self.check_mode(price.livemode, price.id.as_str(), request_id)?;
+        Ok(price)
+    }
+
+    fn own_product(
+        &self,
+        product: stripe_shared::Product,
+        request_id: Option<&String>,
+    ) -> Result<ObservedProduct, Error> {
+        let (product, _) = decode::product(product);
+        self.check_mode(product.livemode, product.id.as_str(), request_id)?;
+        Ok(product)
+    }
+
+    fn check_mode(
+        &self,
+        livemode: bool,
+        id: &str,
+        request_id: Option<&String>,
+    ) -> Result<(), Error> {
+        let mode = if livemode { Mode::Live } else { Mode::Test };
+        if mode == self.mode {
+            return Ok(());
+        }
+        Err(Error::Unexpected {
+            message: format!(
+                "Stripe's answer is of {mode} mode ({id}), but stripe.mode is {}; nothing more is sent",
+                self.mode
+            ),
+            request_id: request_id.cloned(),
+        })
+    }
+}
+
+#[async_trait]
+impl Stripe for Client {
+    async fn account(&self, call: &Call) -> Result<Account, Error> {
+        Ok(self.call(call, &RetrieveAccount, None).await?.body.into())
+    }
+
+    async fn products_by_id(
+        &self,
+        call: &Call,
+        ids: &[ProductId],
+        expand: Expand,
+    ) -> Result<ProductPage, Error> {
+        // No ids would ask for any products.
+        if ids.is_empty() {
+            return Ok(ProductPage::default());
+        }
+        if ids.len() > PAGE as usize {
+            return Err(refused("more than 100 products were asked for at once"));
+        }
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let list = product_list(expand).ids(ids);
+        self.product_page(call, &list).await
+    }
+
+    async fn list_products(
+        &self,
+        call: &Call,
+        after: Option<&ProductId>,
+        expand: Expand,
+    ) -> Result<ProductPage, Error> {
+        let mut list = product_list(expand);
+        if let Some(after) = after {
+            list = list.starting_after(after.as_str());
+        }
+        self.product_page(call, &list).await
+    }
+
+    async fn prices_of(
+        &self,
+        call: &Call,
+        product: &ProductId,
+        active: bool,
+        after: Option<&PriceId>,
+        expand: Expand,
+    ) -> Result<PricePage, Error> {
+        let mut list = price_list(active, expand).product(product.as_str());
+        if let Some(after) = after {
+            list = list.starting_after(after.as_str());
+        }
+        self.price_page(call, &list).await
+    }
+
+    async fn prices_by_lookup_key(
+        &self,
+        call: &Call,
+        keys: &[String],
+    ) -> Result<Vec<ObservedPrice>, Error> {
+        if keys.len() > LOOKUP_KEYS {
+            return Err(refused("more than 10 lookup keys were asked for at once"));
+        }
+        let mut wanted = keys.to_vec();
+        let mut prices = Vec::new();
+        for active in [true, false] {
+            // A key has one holder, so what an active price holds no archived one does.
+            let found: HashSet<&str> = prices
+                .iter()
+                .filter_map(|price: &ObservedPrice| price.lookup_key.as_deref())
+                .collect();
+            wanted.retain(|key| !found.contains(key.as_str()));
+            if wanted.is_empty() {
+                break;
+            }
+            let list = price_list(active, Expand::default()).lookup_keys(wanted.clone());
+            prices.extend(self.price_page(call, &list).await?.prices);
+        }
+        Ok(prices)
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        step: &Step,
+        prices: &BTreeMap<PriceKey, PriceId>,
+        key: &IdempotencyKey,
+    ) -> Result<Receipt, Error> {
+        self.send_step(call, step, prices, key).await
+    }
+}
+
+/// What was never sent, since it can never succeed.
+fn refused(message: impl Into<String>) -> Error {
+    Error::Refused {
+        detail: Box::new(Refusal {
+            message: message.into(),
+            ..Refusal::default()
+        }),
+    }
+}

@@ -1,0 +1,345 @@
+//! What carries a request to Stripe: a stack of small tower layers, shared by
+//! every clone.
+//!
+//! headers (one idempotency key over all attempts) → retry → budget (rate,
+//! endpoint rate and concurrency) → observe → timeout → pooled HTTP client.
+//!
+//! The budget is one layer and inside the retry, since a request must not hold
+//! a place among those under way while it waits for a token or for its next
+//! attempt: it would keep out requests to endpoints that are free.
+
+mod bucket;
+mod budget;
+mod headers;
+mod http_client;
+mod observe;
+mod queue;
+mod retry;
+mod secret;
+mod timeout;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use budget::BudgetUse;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+pub use secret::SecretKey;
+use tokio::time::{Instant, sleep_until};
+use tower::{Service, ServiceExt};
+
+use self::budget::{Budget, Budgeted};
+use self::headers::Headed;
+use self::http_client::HttpClient;
+use self::observe::Observed;
+pub(crate) use self::retry::Delivered;
+use self::retry::{Policy, Retried};
+use self::timeout::Timed;
+use super::{Call, IdempotencyKey, Settings};
+
+/// The API version of async-stripe's types; every request names it.
+pub const STRIPE_VERSION: &str = "2026-09-30.endive";
+
+/// How long a call without a deadline goes on asking while Stripe refuses it for
+/// its rate.
+const RATE_LIMITED_FOR: Duration = Duration::from_secs(60);
+
+/// The stack.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    stack: Headed<Retried<Budgeted<Observed<Timed<HttpClient>>>>>,
+    budget: Budget,
+}
+
+/// Settings that no transport can be made from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadSettings {
+    /// The base is not a scheme and a host.
+    #[error(
+        "stripe.api_base {0:?} is not a base URL; write a scheme and a host such as https://api.stripe.com"
+    )]
+    Base(String),
+    /// The key cannot stand in a header.
+    #[error(
+        "the Stripe key is empty or holds blanks or other characters that no key has; copy it again"
+    )]
+    Key,
+}
+
+impl Transport {
+    pub(crate) fn new(settings: &Settings, key: SecretKey) -> Result<Self, BadSettings> {
+        let base =
+            base(&settings.api_base).ok_or_else(|| BadSettings::Base(settings.api_base.clone()))?;
+        let authorization = key.into_header().ok_or(BadSettings::Key)?;
+        let budget = Budget::new(
+            settings.rate_limit,
+            settings.endpoint_rate_limit,
+            settings.max_concurrency,
+        );
+        let timed = Timed {
+            inner: HttpClient::new(base),
+            timeout: settings.timeout,
+        };
+        let budgeted = Budgeted {
+            inner: Observed { inner: timed },
+            budget: budget.clone(),
+        };
+        let retried = Retried {
+            inner: budgeted,
+            policy: Policy {
+                max_attempts: settings.max_attempts,
+                retry_delay: settings.retry_delay,
+                rate_limited_for: RATE_LIMITED_FOR,
+            },
+        };
+        Ok(Self {
+            stack: Headed {
+                inner: retried,
+                authorization,
+            },
+            budget,
+        })
+    }
+
+    /// Sends a request until it is answered, refused for good, or given up.
+    pub(crate) async fn send(&self, request: Outgoing) -> Delivered {
+        let mut stack = self.stack.clone();
+        let sent = match stack.ready().await {
+            Ok(ready) => ready.call(request).await,
+            Err(never) => Err(never),
+        };
+        sent.unwrap_or_else(|never| match never {})
+    }
+
+    pub(crate) fn usage(&self) -> BudgetUse {
+        self.budget.usage()
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").finish_non_exhaustive()
+    }
+}
+
+fn base(text: &str) -> Option<Uri> {
+    let uri: Uri = text.trim_end_matches('/').parse().ok()?;
+    let http = matches!(uri.scheme_str(), Some("http" | "https"));
+    let host = uri
+        .authority()
+        .is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
+    (http && host && matches!(uri.path(), "" | "/") && uri.query().is_none()).then_some(uri)
+}
+
+/// An endpoint as Stripe's limiter counts it: a method and a path with the ids
+/// left out, such as `POST /v1/prices/{id}`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Operation(Arc<str>);
+
+impl Operation {
+    fn of(method: &Method, path: &str) -> Self {
+        let path = path.split('?').next().unwrap_or_default();
+        let mut name = format!("{method} ");
+        for (at, segment) in path.split('/').filter(|s| !s.is_empty()).enumerate() {
+            name.push('/');
+            // `/v1/products/{id}/features`: names and ids take turns.
+            let is_id = at >= 2 && at % 2 == 0 && segment != "search";
+            name.push_str(if is_id { "{id}" } else { segment });
+        }
+        Self(name.into())
+    }
+
+    #[cfg(test)]
+    fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A request on its way down the stack.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    operation: Operation,
+    method: Method,
+    /// With `/v1` and the query.
+    path: String,
+    /// Form-encoded; only a POST has one.
+    form: Bytes,
+    key: Option<HeaderValue>,
+    headers: HeaderMap,
+    call: Call,
+    /// How often it went out before.
+    sent: u32,
+    /// No attempt is begun after this.
+    give_up_at: Option<Instant>,
+}
+
+impl Outgoing {
+    /// `path` has `/v1` and the query. `None`: the idempotency key is longer
+    /// than 255 characters, or cannot stand in a header.
+    pub(crate) fn new(
+        method: Method,
+        path: String,
+        form: String,
+        key: Option<&IdempotencyKey>,
+        call: &Call,
+    ) -> Option<Self> {
+        let key = match key {
+            // https://docs.stripe.com/api/idempotent_requests
+            Some(key) if key.as_str().len() > 255 => return None,
+            Some(key) => Some(HeaderValue::try_from(key.as_str()).ok()?),
+            None => None,
+        };
+        Some(Self {
+            operation: Operation::of(&method, &path),
+            method,
+            path,
+            form: form.into(),
+            key,
+            headers: HeaderMap::new(),
+            call: call.clone(),
+            sent: 0,
+            give_up_at: call.deadline,
+        })
+    }
+
+    pub(crate) fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    fn is_write(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    /// Whether sending it twice is the same as sending it once.
+    fn is_repeatable(&self) -> bool {
+        !self.is_write() || self.key.is_some()
+    }
+
+    /// Waits for `work`, but no longer than the call is wanted.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let too_late = async {
+            match self.give_up_at {
+                // A timer rounds up to the next millisecond, even for the past.
+                Some(at) if at <= Instant::now() => {}
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.call.cancel.cancelled() => Err(Failure::Stopped(Stop::Cancelled)),
+            () = too_late => Err(Failure::Stopped(Stop::Deadline)),
+            done = work => Ok(done),
+        }
+    }
+}
+
+/// An answer of any status, read whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Stripe's id of the request, `req_…`.
+    pub(crate) fn request_id(&self) -> Option<String> {
+        self.header("request-id").map(str::to_owned)
+    }
+
+    /// Whether Stripe repeated what it had answered to the same key before.
+    pub(crate) fn replayed(&self) -> bool {
+        self.header("idempotent-replayed")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// `error.code` of the body.
+    fn code(&self) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        body.get("error")?.get("code")?.as_str().map(str::to_owned)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No connection, so nothing was sent.
+    Unreachable(String),
+    /// The connection broke after the request may have left.
+    Lost(String),
+    /// No answer within the time for one attempt.
+    TimedOut(Duration),
+    /// The answer is longer than any of Stripe's.
+    TooLong,
+    /// It was not sent.
+    Stopped(Stop),
+}
+
+/// Why a request was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The run was cancelled.
+    Cancelled,
+    /// The run's deadline passed.
+    Deadline,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_no_ids_in_it() {
+        for (path, operation) in [
+            ("/v1/products?limit=100", "GET /v1/products"),
+            ("/v1/products/prod_a", "GET /v1/products/{id}"),
+            ("/v1/products/search?query=a", "GET /v1/products/search"),
+            (
+                "/v1/products/a/features/b",
+                "GET /v1/products/{id}/features/{id}",
+            ),
+            ("/v1/account", "GET /v1/account"),
+        ] {
+            assert_eq!(Operation::of(&Method::GET, path).as_str(), operation);
+        }
+    }
+
+    #[test]
+    fn a_base_is_a_scheme_and_a_host() {
+        for good in ["https://api.stripe.com", "http://127.0.0.1:12111/"] {
+            assert!(base(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "api.stripe.com",
+            "ftp://a",
+            "https://a/v1",
+            "https://a?b=c",
+            "https://user:pw@a",
+        ] {
+            assert!(base(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_types() {
+        assert_eq!(stripe_client_core::VERSION.to_string(), STRIPE_VERSION);
+    }
+}
