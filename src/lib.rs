@@ -21,6 +21,9 @@
 pub mod catalog;
 pub mod config;
 pub mod engine;
+pub mod grpc;
+pub mod http;
+mod net;
 pub mod plan;
 pub mod proto;
 pub mod sandbox;
