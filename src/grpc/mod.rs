@@ -29,6 +29,9 @@ use crate::store::{self, Outcome, Page, ResultFilter, Run, RunId};
 
 /// How many failed products a run shows.
 const MAX_FAILURES: u32 = 50;
+/// And how many bytes of them: with what comes along, an answer stays below the
+/// 4 MiB that clients take by default.
+const MAX_FAILURE_BYTES: usize = 1024 * 1024;
 
 /// What a status tells that the engine does not know.
 pub struct About {
@@ -103,11 +106,10 @@ impl Service {
                 limit: MAX_FAILURES,
             };
             let rows = self.engine.store().results(&run.id, &filter, &page).await;
-            whole.failures = rows
-                .map_err(|error| status::store(&error))?
-                .iter()
-                .map(|row| convert::run::result(row, self.links(run.at.as_ref())))
-                .collect();
+            let rows = rows.map_err(|error| status::store(&error))?;
+            let links = self.links(run.at.as_ref());
+            let failures = rows.iter().map(|row| convert::run::result(row, links));
+            whole.failures = page::fit(failures, MAX_FAILURE_BYTES);
         }
         Ok(whole)
     }

@@ -90,6 +90,18 @@ impl Asked {
     }
 }
 
+/// As many messages as have room in so many bytes together.
+pub(super) fn fit<M: Message>(messages: impl IntoIterator<Item = M>, max_bytes: usize) -> Vec<M> {
+    let mut bytes = 0_usize;
+    messages
+        .into_iter()
+        .take_while(|message| {
+            bytes = bytes.saturating_add(message.encoded_len());
+            bytes <= max_bytes
+        })
+        .collect()
+}
+
 fn open(token: &str, filters: &str) -> Option<String> {
     let key = token.strip_prefix(filters)?;
     if key.is_empty() || key.len() > 2 * MAX_KEY || !key.len().is_multiple_of(2) || !key.is_ascii()

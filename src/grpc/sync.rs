@@ -4,15 +4,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::Stream;
-use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::layers::Deadline;
-use super::page::Asked;
+use super::page::{self, Asked};
 use super::{Service, convert, detached, status, watch};
 use crate::proto::v1;
 use crate::proto::v1::product_sync_service_server::ProductSyncService;
-use crate::store::{Page, ResultFilter, Run, RunState};
+use crate::store::{Page, ResultFilter, Run, RunId, RunState};
 
 /// Left for the answer's way back.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -20,8 +19,8 @@ const MARGIN: Duration = Duration::from_millis(200);
 const MAX_WAIT: Duration = Duration::from_secs(60);
 /// How many results a Sync's answer has.
 const MAX_RESULTS: u32 = 500;
-/// And how many bytes of them: an answer stays below what clients take.
-const MAX_RESULT_BYTES: usize = 2 * 1024 * 1024;
+/// And how many bytes of them, beside the run and the text of its plan.
+const MAX_RESULT_BYTES: usize = 1024 * 1024;
 const MAX_RUNS_PAGE: u32 = 200;
 const MAX_RESULTS_PAGE: u32 = 1000;
 
@@ -41,16 +40,10 @@ impl ProductSyncService for Service {
         let started = detached(async move { engine.sync(asked.request).await }).await?;
         let id = started.run.id.clone();
         let longest = longest_wait(deadline);
-        let waited = match asked.wait_timeout {
-            Some(timeout) => Some(self.engine.wait(&id, timeout.min(longest)).await),
-            None if options.dry_run => Some(self.engine.wait(&id, longest).await),
-            None if options.plan_digest.is_some() => {
-                Some(self.engine.wait_until(&id, longest, is_compared).await)
-            }
-            None => None,
-        };
-        let run = match waited {
-            Some(run) => run.map_err(|error| status::engine(&error))?,
+        let run = match asked.wait_timeout {
+            Some(timeout) => self.wait(&id, timeout.min(longest), has_ended).await?,
+            None if options.dry_run => self.wait(&id, longest, has_ended).await?,
+            None if options.plan_digest.is_some() => self.wait(&id, longest, is_compared).await?,
             None => started.run,
         };
         if let Some(error) = run.error.as_ref().filter(|e| e.reason == "STALE_PLAN") {
@@ -204,6 +197,20 @@ impl ProductSyncService for Service {
 }
 
 impl Service {
+    /// A run as it is once it has come so far, after the time or at the shutdown.
+    async fn wait(
+        &self,
+        id: &RunId,
+        timeout: Duration,
+        reached: fn(&Run) -> bool,
+    ) -> Result<Run, Status> {
+        let run = tokio::select! {
+            run = self.engine.wait_until(id, timeout, reached) => run,
+            () = self.shutdown.cancelled() => self.engine.run(id).await,
+        };
+        run.map_err(|error| status::engine(&error))
+    }
+
     /// The first products that differ; none before there is a plan.
     async fn first_results(&self, run: &Run) -> Result<Vec<v1::SyncResult>, Status> {
         if run.plan_digest.is_none() {
@@ -217,14 +224,8 @@ impl Service {
         let rows = self.engine.store().results(&run.id, &filter, &page).await;
         let rows = rows.map_err(|error| status::store(&error))?;
         let links = self.links(run.at.as_ref());
-        let mut bytes = 0;
         let results = rows.iter().map(|row| convert::run::result(row, links));
-        Ok(results
-            .take_while(|result| {
-                bytes += result.encoded_len();
-                bytes <= MAX_RESULT_BYTES
-            })
-            .collect())
+        Ok(page::fit(results, MAX_RESULT_BYTES))
     }
 
     /// The plan of a dry run that has ended; otherwise empty.
@@ -244,6 +245,10 @@ fn longest_wait(deadline: Option<Deadline>) -> Duration {
     deadline.map_or(MAX_WAIT, |deadline| {
         deadline.remaining().saturating_sub(MARGIN).min(MAX_WAIT)
     })
+}
+
+fn has_ended(run: &Run) -> bool {
+    run.state.is_final()
 }
 
 /// Whether the plan was found to be the one asked for: only then is it executed.

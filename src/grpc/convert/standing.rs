@@ -3,7 +3,7 @@
 use super::run::text;
 use super::{Links, MAX_REMARKS, catalog, count, int, mode, source_problem, time};
 use crate::engine::{CatalogStatus, Overall, Status, Validated};
-use crate::grpc::About;
+use crate::grpc::{About, page};
 use crate::plan::{Finding, FindingKind, Mode};
 use crate::proto::v1;
 use crate::proto::v1::get_status_response as status;
@@ -12,6 +12,8 @@ use crate::stripe;
 
 /// How many findings an answer shows.
 const MAX_FINDINGS: usize = 5000;
+/// And how many bytes of them: clients take 4 MiB by default.
+const MAX_FINDING_BYTES: usize = 3 * 1024 * 1024;
 
 pub(in crate::grpc) fn validated(validated: &Validated, sandbox: bool) -> v1::ValidateResponse {
     let validation = &validated.validation;
@@ -24,11 +26,13 @@ pub(in crate::grpc) fn validated(validated: &Validated, sandbox: bool) -> v1::Va
     findings.sort_by(|a, b| a.local_id.cmp(&b.local_id));
     v1::ValidateResponse {
         valid: validated.is_valid(),
-        findings: findings
-            .into_iter()
-            .take(MAX_FINDINGS)
-            .map(|found| finding(found, links))
-            .collect(),
+        findings: page::fit(
+            findings
+                .into_iter()
+                .take(MAX_FINDINGS)
+                .map(|found| finding(found, links)),
+            MAX_FINDING_BYTES,
+        ),
         check_time: Some(time(validation.time)),
         from_cache: validated.from_cache,
         stripe_calls: if validated.from_cache {
