@@ -15,6 +15,7 @@
 //! | [`store`] | the database: port, `SQLite` | catalog, plan |
 //! | [`engine`] | runs: observe, execute, journal, progress, reports | stripe, store, discovery, plan, catalog |
 //! | [`grpc`], [`http`] | the services | engine's handle, store reads, plan, catalog |
+//! | `net` | connections that a server can end from its own side | nothing of ours |
 //! | [`config`] | one struct per section, all mistakes at once | catalog |
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 

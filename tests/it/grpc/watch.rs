@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use stripe_product_sync::proto::v1;
 use stripe_product_sync::proto::v1::WatchSyncProgressResponse as Message;
+use stripe_product_sync::proto::v1::product_sync_service_server::ProductSyncService as _;
 use stripe_product_sync::proto::v1::progress_event::Kind;
 use stripe_product_sync::proto::v1::sync_run::State;
 use stripe_product_sync::proto::v1::watch_sync_progress_response::Payload;
-use tonic::{Code, Status, Streaming};
+use stripe_product_sync::store::{RunOptions, RunState};
+use tokio_stream::StreamExt as _;
+use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use super::{Served, told};
-use crate::support::PATIENCE;
+use super::{Served, service, told};
 use crate::support::catalog::{many, product};
+use crate::support::{PATIENCE, TestApp};
 
 async fn open(served: &Served, run_id: &str, after: i64) -> Streaming<Message> {
     let request = v1::WatchSyncProgressRequest {
@@ -133,6 +136,30 @@ async fn a_live_run_is_resumed_without_a_snapshot() {
         *end == 0 && events.iter().all(|step| *step == 1),
         "{step:?}"
     );
+}
+
+#[tokio::test]
+async fn a_watcher_that_falls_too_far_behind_is_told_so_and_goes_on_from_there() {
+    // More events than are kept in memory, and no call to Stripe for any of
+    // them: nothing without a name is synced.
+    let mut products = many(2100);
+    products.iter_mut().for_each(|p| p.name.clear());
+    let app = TestApp::new(products).await;
+    let service = service(&app);
+    let request = Request::new(v1::WatchSyncProgressRequest::default());
+    let stream = service.watch_sync_progress(request).await.unwrap();
+    let mut stream = stream.into_inner();
+    let all = crate::support::request(RunOptions::default());
+    let first = app.engine.sync(all).await.unwrap().run;
+    let snapshot = stream.next().await.unwrap().unwrap();
+    let run = app.engine.wait(&first.id, PATIENCE).await.unwrap();
+    assert_eq!((run.state, run.counts.failed), (RunState::Failed, 2100));
+    let mut messages = vec![snapshot];
+    while let Some(message) = stream.next().await {
+        messages.push(message.unwrap());
+    }
+    assert_eq!(shape(&messages), "SRF");
+    assert_eq!(messages.last().unwrap().sequence, run.last_sequence);
 }
 
 #[tokio::test]
