@@ -34,6 +34,7 @@ impl Engine {
             meter: Arc::new(Meter::default()),
             cancel: active.cancel.clone(),
             deadline: Some(tokio::time::Instant::now() + RUN_DEADLINE),
+            on_retry: None,
         };
         let now = self.now();
         let run = log.update(|run| {
