@@ -20,4 +20,5 @@
 
 pub mod catalog;
 pub mod config;
+pub mod discovery;
 pub mod sandbox;
