@@ -43,7 +43,10 @@ pub(crate) fn decimal(text: &str) -> Option<Decimal> {
         return Some(Decimal::ZERO);
     }
     if scale < 0 {
-        return from_parts(sign * value.checked_mul(power_of_ten(scale.unsigned_abs())?)?, 0);
+        return from_parts(
+            sign * value.checked_mul(power_of_ten(scale.unsigned_abs())?)?,
+            0,
+        );
     }
     from_parts(sign * value, scale.unsigned_abs())
 }
@@ -61,7 +64,10 @@ pub(crate) fn sub(a: Decimal, b: Decimal) -> Option<Decimal> {
 
 pub(crate) fn mul(a: Decimal, b: Decimal) -> Option<Decimal> {
     let (a, b) = (a.normalize(), b.normalize());
-    from_parts(a.mantissa().checked_mul(b.mantissa())?, a.scale() + b.scale())
+    from_parts(
+        a.mantissa().checked_mul(b.mantissa())?,
+        a.scale() + b.scale(),
+    )
 }
 
 /// Where the quotient does not end, its 28 digits: more than any amount may
@@ -77,7 +83,12 @@ pub(crate) fn rem(a: Decimal, b: Decimal) -> Option<Decimal> {
 
 /// To a whole power.
 pub(crate) fn pow(base: Decimal, exponent: Decimal) -> Option<Decimal> {
-    let exponent = i32::try_from(i64::try_from(exponent).ok().filter(|n| Decimal::from(*n) == exponent)?).ok()?;
+    let exponent = i32::try_from(
+        i64::try_from(exponent)
+            .ok()
+            .filter(|n| Decimal::from(*n) == exponent)?,
+    )
+    .ok()?;
     let mut power = Decimal::ONE;
     for _ in 0..exponent.unsigned_abs().min(200) {
         power = mul(power, base)?;
@@ -136,7 +147,10 @@ mod tests {
     #[test]
     fn arithmetic_is_exact_or_refused() {
         assert_eq!(add(d("0.1"), d("0.2")), Some(d("0.3")));
-        assert_eq!(mul(mul(d("299"), d("12")).unwrap(), d("0.9")), Some(d("3229.2")));
+        assert_eq!(
+            mul(mul(d("299"), d("12")).unwrap(), d("0.9")),
+            Some(d("3229.2"))
+        );
         assert_eq!(sub(d("1"), d("0.9")), Some(d("0.1")));
         assert_eq!(div(d("100"), d("8")), Some(d("12.5")));
         assert_eq!(div(d("1"), d("0")), None);

@@ -34,7 +34,9 @@ impl SourceFile {
     fn line_starts(&self) -> &[u32] {
         self.line_starts.get_or_init(|| {
             let newlines = self.text.bytes().zip(1_u32..).filter(|(b, _)| *b == b'\n');
-            std::iter::once(0).chain(newlines.map(|(_, next)| next)).collect()
+            std::iter::once(0)
+                .chain(newlines.map(|(_, next)| next))
+                .collect()
         })
     }
 
@@ -184,10 +186,14 @@ impl Record {
                 .filter(|n| *n != u32::MAX && n.to_string() == key)
         };
         if self.fields.iter().any(|field| number(&field.key).is_some()) {
-            self.fields.sort_by_key(|field| {
-                number(&field.key).map_or((1, 0), |number| (0, number))
-            });
-            self.index = self.fields.iter().zip(0..).map(|(f, at)| (f.key.clone(), at)).collect();
+            self.fields
+                .sort_by_key(|field| number(&field.key).map_or((1, 0), |number| (0, number)));
+            self.index = self
+                .fields
+                .iter()
+                .zip(0..)
+                .map(|(f, at)| (f.key.clone(), at))
+                .collect();
         }
         self
     }
@@ -274,25 +280,15 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
 }
 
 /// `; did you mean "x"?` where a known name is close, else nothing.
-pub(crate) fn did_you_mean<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> String {
-    closest(name, known, 0.75).map_or_else(String::new, |close| format!("; did you mean {close:?}?"))
-}
-
-/// The known name closest to this one, if it is this similar at least (0 to 1).
-pub(crate) fn closest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-    at_least: f64,
-) -> Option<&'a str> {
+pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     known
         .into_iter()
         .map(|known| (strsim::jaro_winkler(name, known), known))
-        .filter(|(score, _)| *score >= at_least)
+        .filter(|(score, _)| *score >= 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
+        .map_or_else(String::new, |(_, close)| {
+            format!("; did you mean {close:?}?")
+        })
 }
 
 #[cfg(test)]
@@ -311,7 +307,10 @@ mod tests {
 
     #[test]
     fn index_keys_come_first_as_in_javascript() {
-        let pos = Pos { file: SourceFile::new("a", ""), offset: 0 };
+        let pos = Pos {
+            file: SourceFile::new("a", ""),
+            offset: 0,
+        };
         let mut record = Record::default();
         for key in ["b", "10", "a", "2", "01", "4294967295"] {
             record.set(Field {

@@ -38,7 +38,9 @@ impl fmt::Display for Unreadable {
 pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(Unreadable::Io)?;
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(Unreadable::Io)?;
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Unreadable::Io)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(Unreadable::TooLarge);
     }
@@ -54,16 +56,18 @@ pub(crate) struct Visited<'w> {
 }
 
 /// Visits every script and every file that `is_document` takes, on several
-/// threads; the results are sorted. Folders that cannot be listed are the
-/// second part.
-pub(crate) fn walk<T: Ord + Send>(
+/// threads; the results come with their paths, in order. Folders that cannot be
+/// listed are the second part.
+pub(crate) fn walk<T: Send>(
     root: &Path,
     is_document: impl Fn(&str) -> bool + Sync,
     visit: impl Fn(&Visited<'_>) -> Option<T> + Sync,
-) -> (Vec<T>, Vec<String>) {
+) -> (Vec<(String, T)>, Vec<String>) {
     let found = Mutex::new(Vec::new());
     let failed = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(8);
     let walker = WalkBuilder::new(root)
         // What lies above the root, or in a user's own configuration, must not decide.
         .parents(false)
@@ -73,7 +77,11 @@ pub(crate) fn walk<T: Ord + Send>(
         .threads(threads)
         .filter_entry(|entry| {
             let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-            let skipped = || SKIPPED_FOLDERS.iter().any(|name| entry.file_name() == *name);
+            let skipped = || {
+                SKIPPED_FOLDERS
+                    .iter()
+                    .any(|name| entry.file_name() == *name)
+            };
             entry.depth() == 0 || !is_folder || !skipped()
         })
         .build_parallel();
@@ -99,20 +107,26 @@ pub(crate) fn walk<T: Ord + Send>(
                     is_script,
                 };
                 if let Some(result) = visit(&visited) {
-                    push(&found, result);
+                    push(&found, (visited.path, result));
                 }
             }
             WalkState::Continue
         })
     });
-    let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    found.sort();
-    let failed = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut found = found
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    found.sort_by(|a: &(String, T), b| a.0.cmp(&b.0));
+    let failed = failed
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     (found, failed)
 }
 
 fn push<T>(list: &Mutex<Vec<T>>, item: T) {
-    list.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(item);
+    list.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .push(item);
 }
 
 fn relative(root: &Path, full: &Path) -> String {
@@ -128,14 +142,19 @@ fn is_script(path: &str) -> bool {
     };
     SCRIPTS.contains(&extension)
         && !stem.ends_with(".d")
-        && ![".test", ".spec"].iter().any(|test| stem.ends_with(test) || stem.contains(&format!("{test}.")))
+        && ![".test", ".spec"]
+            .iter()
+            .any(|test| stem.ends_with(test) || stem.contains(&format!("{test}.")))
 }
 
 /// Whether any of the names stands in a file, however large; with its text
 /// where it can be read.
 pub(crate) fn read_if_any(path: &Path, names: &[&str]) -> Option<Result<String, Unreadable>> {
     match read(path) {
-        Ok(text) => names.iter().any(|name| text.contains(name)).then_some(Ok(text)),
+        Ok(text) => names
+            .iter()
+            .any(|name| text.contains(name))
+            .then_some(Ok(text)),
         Err(unreadable @ (Unreadable::TooLarge | Unreadable::NotUtf8)) => {
             match contains_any(path, names) {
                 Ok(true) => Some(Err(unreadable)),
@@ -170,10 +189,24 @@ mod tests {
 
     #[test]
     fn scripts_are_told_from_tests_and_types() {
-        for yes in ["a.ts", "src/plans.config.mts", "x/y.jsx", "contest.ts", "latest.spectrum.js"] {
+        for yes in [
+            "a.ts",
+            "src/plans.config.mts",
+            "x/y.jsx",
+            "contest.ts",
+            "latest.spectrum.js",
+        ] {
             assert!(is_script(yes), "{yes}");
         }
-        for no in ["a.d.ts", "a.test.ts", "a.spec.tsx", "a.test.unit.ts", "a.cjs", "a.json", "ts"] {
+        for no in [
+            "a.d.ts",
+            "a.test.ts",
+            "a.spec.tsx",
+            "a.test.unit.ts",
+            "a.cjs",
+            "a.json",
+            "ts",
+        ] {
             assert!(!is_script(no), "{no}");
         }
     }
@@ -186,7 +219,10 @@ mod tests {
         text.push_str("ORG_PLANS");
         text.push_str(&"y".repeat(5 << 20));
         std::fs::write(&path, text).unwrap();
-        assert!(matches!(read_if_any(&path, &["ORG_PLANS"]), Some(Err(Unreadable::TooLarge))));
+        assert!(matches!(
+            read_if_any(&path, &["ORG_PLANS"]),
+            Some(Err(Unreadable::TooLarge))
+        ));
         assert!(read_if_any(&path, &["OTHER"]).is_none());
     }
 }

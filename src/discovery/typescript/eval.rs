@@ -170,7 +170,9 @@ impl<'e> Evaluator<'e> {
             match operators::to_text(&node) {
                 Ok(text) => out.push_str(&text),
                 Err(Some(poison)) => return at.node(Value::Poison(poison)),
-                Err(None) => return at.poison(format!("{} has no text of its own", node.describe())),
+                Err(None) => {
+                    return at.poison(format!("{} has no text of its own", node.describe()));
+                }
             }
             if out.len() > MAX_TEXT {
                 return at.poison("the text is too long");
@@ -197,7 +199,10 @@ impl<'e> Evaluator<'e> {
                         Some(items) => out.extend_from_slice(items),
                         None if spread.poison().is_some() => out.push(spread),
                         None => {
-                            let here = At { span: expr.span, ..*at };
+                            let here = At {
+                                span: expr.span,
+                                ..*at
+                            };
                             out.push(here.poison(format!("{} is no list", spread.describe())));
                         }
                     }
@@ -235,7 +240,14 @@ impl<'e> Evaluator<'e> {
                 }
                 Member::Spread(expr) => {
                     let spread = self.value(expr, at.depth);
-                    self.spread(&mut record, &spread, &At { span: expr.span, ..*at });
+                    self.spread(
+                        &mut record,
+                        &spread,
+                        &At {
+                            span: expr.span,
+                            ..*at
+                        },
+                    );
                 }
             }
             if record.fields().len() > MAX_ITEMS {
@@ -357,7 +369,10 @@ impl<'e> Evaluator<'e> {
         let mut record = Record::default();
         let mut next = Some(rust_decimal::Decimal::ZERO);
         for member in members {
-            let here = At { span: member.span, ..*at };
+            let here = At {
+                span: member.span,
+                ..*at
+            };
             let node = match (&member.value, next) {
                 (Some(expr), _) => {
                     let mut names = EnumNames {

@@ -107,10 +107,7 @@ pub(crate) struct Module {
 #[derive(Debug)]
 pub(crate) enum Binding {
     Value(Expr),
-    Import {
-        from: Arc<str>,
-        what: Imported,
-    },
+    Import { from: Arc<str>, what: Imported },
 }
 
 #[derive(Clone, Debug)]

@@ -53,7 +53,8 @@ pub(crate) fn expression(file: &Arc<SourceFile>) -> Result<Expr, Problem> {
         Ok(parsed) => Ok(Lowering::new(file).expr(&parsed, 0)),
         Err(diagnostics) => {
             let first = diagnostics.errors().next();
-            let first = first.map(|error| (error.labels.first().map(|l| l.offset()), &*error.message));
+            let first =
+                first.map(|error| (error.labels.first().map(|l| l.offset()), &*error.message));
             Err(syntax_problem(file, first))
         }
     }
@@ -91,7 +92,9 @@ impl Lowering {
         for (name, span) in self.mutated {
             let line = self.module.file.place(span.start).line;
             if let Some(Binding::Value(expr)) = self.module.bindings.get_mut(&name) {
-                expr.kind = opaque(format!("it is changed after its declaration, on line {line}"));
+                expr.kind = opaque(format!(
+                    "it is changed after its declaration, on line {line}"
+                ));
             }
         }
         self.module
@@ -108,13 +111,21 @@ impl Lowering {
                 self.declaration(&export.declaration, true);
             }
             ast::Statement::ExportNamedDeclaration(export) if export.export_kind.is_value() => {
-                for specifier in export.specifiers.iter().filter(|s| s.export_kind.is_value()) {
+                for specifier in export
+                    .specifiers
+                    .iter()
+                    .filter(|s| s.export_kind.is_value())
+                {
                     let target = Target::Local(text(&specifier.local.name()));
                     self.export(&specifier.exported, target);
                 }
             }
             ast::Statement::ExportFromDeclaration(export) if export.export_kind.is_value() => {
-                for specifier in export.specifiers.iter().filter(|s| s.export_kind.is_value()) {
+                for specifier in export
+                    .specifiers
+                    .iter()
+                    .filter(|s| s.export_kind.is_value())
+                {
                     let target = Target::From {
                         from: text(&export.source.value),
                         what: Imported::Named(text(&specifier.local.name())),
@@ -331,11 +342,17 @@ impl Lowering {
                 root(&unary.argument)
             }
             ast::Expression::CallExpression(call) => {
-                let first = call.arguments.first().and_then(|first| first.as_expression());
+                let first = call
+                    .arguments
+                    .first()
+                    .and_then(|first| first.as_expression());
                 match object_method(&call.callee) {
                     Some("assign" | "defineProperty" | "defineProperties") => first.and_then(root),
                     Some(_) => None,
-                    None => call.callee.as_member_expression().and_then(|m| root(m.object())),
+                    None => call
+                        .callee
+                        .as_member_expression()
+                        .and_then(|m| root(m.object())),
                 }
             }
             _ => None,
@@ -380,16 +397,26 @@ impl Lowering {
             ast::Expression::TemplateLiteral(template) => self.template(template, depth),
             ast::Expression::Identifier(name) => Kind::Name(text(&name.name)),
             ast::Expression::ArrayExpression(array) => Kind::List(
-                array.elements.iter().map(|element| self.item(element, depth)).collect(),
+                array
+                    .elements
+                    .iter()
+                    .map(|element| self.item(element, depth))
+                    .collect(),
             ),
             ast::Expression::ObjectExpression(object) => self.object(object, depth),
             ast::Expression::BinaryExpression(binary) => Kind::Binary(
                 binary.operator,
-                Box::new([self.expr(&binary.left, depth), self.expr(&binary.right, depth)]),
+                Box::new([
+                    self.expr(&binary.left, depth),
+                    self.expr(&binary.right, depth),
+                ]),
             ),
             ast::Expression::LogicalExpression(logical) => Kind::Logical(
                 logical.operator,
-                Box::new([self.expr(&logical.left, depth), self.expr(&logical.right, depth)]),
+                Box::new([
+                    self.expr(&logical.left, depth),
+                    self.expr(&logical.right, depth),
+                ]),
             ),
             ast::Expression::ConditionalExpression(ternary) => Kind::Ternary(Box::new([
                 self.expr(&ternary.test, depth),
@@ -418,19 +445,24 @@ impl Lowering {
             ast::Expression::TSSatisfiesExpression(typed) => self.kind(&typed.expression, depth),
             ast::Expression::TSTypeAssertion(typed) => self.kind(&typed.expression, depth),
             ast::Expression::TSNonNullExpression(typed) => self.kind(&typed.expression, depth),
-            ast::Expression::TSInstantiationExpression(typed) => self.kind(&typed.expression, depth),
-            ast::Expression::CallExpression(call) => self.call(call, depth),
-            ast::Expression::ArrowFunctionExpression(_) | ast::Expression::FunctionExpression(_) => {
-                opaque("it is a function")
+            ast::Expression::TSInstantiationExpression(typed) => {
+                self.kind(&typed.expression, depth)
             }
+            ast::Expression::CallExpression(call) => self.call(call, depth),
+            ast::Expression::ArrowFunctionExpression(_)
+            | ast::Expression::FunctionExpression(_) => opaque("it is a function"),
             ast::Expression::ClassExpression(_) => opaque("it is a class"),
             ast::Expression::NewExpression(_) => opaque("it is made at run time"),
-            ast::Expression::AwaitExpression(_) => opaque("it is awaited at run time; write the value itself"),
+            ast::Expression::AwaitExpression(_) => {
+                opaque("it is awaited at run time; write the value itself")
+            }
             ast::Expression::ImportExpression(_) => opaque("it is imported at run time"),
             ast::Expression::AssignmentExpression(_) | ast::Expression::UpdateExpression(_) => {
                 opaque("it changes a variable")
             }
-            ast::Expression::JSXElement(_) | ast::Expression::JSXFragment(_) => opaque("it is markup"),
+            ast::Expression::JSXElement(_) | ast::Expression::JSXFragment(_) => {
+                opaque("it is markup")
+            }
             ast::Expression::RegExpLiteral(_) => opaque("it is a regular expression"),
             ast::Expression::TaggedTemplateExpression(_) => opaque(CALL),
             _ => opaque("it is computed at run time"),
@@ -451,7 +483,11 @@ impl Lowering {
             .map(|part| part.value.cooked.filter(|_| !part.lone_surrogates))
             .map(|cooked| cooked.map(|cooked| text(&cooked)))
             .collect();
-        let exprs = template.expressions.iter().map(|e| self.expr(e, depth)).collect();
+        let exprs = template
+            .expressions
+            .iter()
+            .map(|e| self.expr(e, depth))
+            .collect();
         match texts {
             Some(texts) => Kind::Template { texts, exprs },
             None => opaque("it holds half a character (a lone surrogate)"),

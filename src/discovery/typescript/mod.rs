@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use self::eval::At;
 use self::ir::{Module, Span};
 use self::program::{Found, Program};
-use super::value::{Node, SourceFile, closest};
+use super::value::{Node, SourceFile};
 use super::walk::{self, Unreadable};
 use crate::catalog::{Place, Problem};
 
@@ -117,8 +117,14 @@ fn define(program: &mut Program, modules: &[Arc<Module>], name: &str) -> Finding
             Found::Unresolved(why) => unresolved.push((module.clone(), *span, why)),
         }
     }
-    let mut places: Vec<Place> = definitions.values().map(|d| d.exported_at.clone()).collect();
-    let files: Vec<String> = definitions.values().map(|d| d.module.file.path.clone()).collect();
+    let mut places: Vec<Place> = definitions
+        .values()
+        .map(|d| d.exported_at.clone())
+        .collect();
+    let files: Vec<String> = definitions
+        .values()
+        .map(|d| d.module.file.path.clone())
+        .collect();
     if definitions.len() > 1 || !twice.is_empty() {
         places.extend(twice);
         places.sort();
@@ -129,7 +135,10 @@ fn define(program: &mut Program, modules: &[Arc<Module>], name: &str) -> Finding
             problems: vec![ambiguous(name, &places)],
         };
     }
-    match (definitions.into_values().next(), unresolved.into_iter().next()) {
+    match (
+        definitions.into_values().next(),
+        unresolved.into_iter().next(),
+    ) {
         (Some(definition), _) => {
             let file = definition.module.file.clone();
             let at = At {
@@ -181,7 +190,9 @@ struct Broken {
 impl Broken {
     /// A file without text may mention anything.
     fn mentions(&self, name: &str) -> bool {
-        self.text.as_ref().is_none_or(|file| file.text.contains(name))
+        self.text
+            .as_ref()
+            .is_none_or(|file| file.text.contains(name))
     }
 
     /// Whether the text looks as if it exported the name.
@@ -220,13 +231,17 @@ fn parse_all(scripts: Vec<Script>) -> Vec<Result<Arc<Module>, Broken>> {
             }
         };
         let file = SourceFile::new(&*script.path, text);
-        lower::module(&file).map(Arc::new).map_err(|problem| Broken {
-            path: script.path.clone(),
-            text: Some(file),
-            problem,
-        })
+        lower::module(&file)
+            .map(Arc::new)
+            .map_err(|problem| Broken {
+                path: script.path.clone(),
+                text: Some(file),
+                problem,
+            })
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(8);
     if threads == 1 || scripts.len() < 8 {
         return scripts.iter().map(parse).collect();
     }
@@ -242,7 +257,11 @@ fn parse_all(scripts: Vec<Script>) -> Vec<Result<Arc<Module>, Broken>> {
         }
     };
     let mut parsed = std::thread::scope(|scope| {
-        let spawn = || std::thread::Builder::new().stack_size(nesting::STACK).spawn_scoped(scope, worker);
+        let spawn = || {
+            std::thread::Builder::new()
+                .stack_size(nesting::STACK)
+                .spawn_scoped(scope, worker)
+        };
         let helpers: Vec<_> = (1..threads).filter_map(|_| spawn().ok()).collect();
         let mut parsed = worker();
         for helper in helpers {
@@ -259,18 +278,53 @@ fn parse_all(scripts: Vec<Script>) -> Vec<Result<Arc<Module>, Broken>> {
 
 /// The exported constant whose name is closest to one that is missing; read from
 /// the text alone, because the file that has it may hold no wanted name at all.
-pub(crate) fn near_miss(root: &Path, missing: &str, wanted: &BTreeSet<&str>) -> Option<(String, Place)> {
-    let (found, _) = walk::walk(root, |_| false, |visited| {
-        let text = walk::read(visited.full).ok()?;
-        let names = exported_names(&text).filter(|(name, _)| !wanted.contains(name));
-        let names: BTreeMap<&str, usize> = names.collect();
-        let name = closest(missing, names.keys().copied(), 0.8)?;
-        let file = SourceFile::new(&*visited.path, &*text);
-        let place = file.place(u32::try_from(*names.get(name)?).ok()?);
-        Some((name.to_owned(), place))
-    });
-    let best = closest(missing, found.iter().map(|(name, _)| name.as_str()), 0.8)?.to_owned();
-    found.into_iter().find(|(name, _)| *name == best)
+pub(crate) fn near_miss(
+    root: &Path,
+    missing: &str,
+    wanted: &BTreeSet<&str>,
+) -> Option<(String, Place)> {
+    let (found, _) = walk::walk(
+        root,
+        |_| false,
+        |visited| {
+            let text = walk::read(visited.full).ok()?;
+            let (score, name, at) = exported_names(&text)
+                .filter(|(name, _)| !wanted.contains(name))
+                .map(|(name, at)| (likeness(missing, name), name, at))
+                .filter(|(score, _, _)| *score >= 80)
+                .max_by_key(|(score, _, _)| *score)?;
+            let file = SourceFile::new(&*visited.path, &*text);
+            let place = file.place(u32::try_from(at).ok()?);
+            Some((score, name.to_owned(), place))
+        },
+    );
+    let (_, (_, name, place)) = found.into_iter().max_by_key(|(_, (score, _, _))| *score)?;
+    Some((name, place))
+}
+
+/// In percent: by letters, or by words where one abbreviates the other
+/// (`ORG_PLANS`, `ORGANIZATION_PLANS`).
+fn likeness(a: &str, b: &str) -> u8 {
+    let words = |name: &str| -> Vec<String> {
+        name.split('_')
+            .filter(|w| !w.is_empty())
+            .map(str::to_ascii_uppercase)
+            .collect()
+    };
+    let (a_words, b_words) = (words(a), words(b));
+    let by_words = a_words.len() == b_words.len()
+        && a_words.iter().zip(&b_words).all(|(a, b)| {
+            a.len().min(b.len()) >= 3 && (a.starts_with(b.as_str()) || b.starts_with(a.as_str()))
+        });
+    let by_letters = strsim::jaro_winkler(&a.to_ascii_uppercase(), &b.to_ascii_uppercase());
+    if by_words {
+        100
+    } else {
+        (1..=100)
+            .rev()
+            .find(|percent| by_letters * 100.0 >= f64::from(*percent))
+            .unwrap_or(0)
+    }
 }
 
 fn exported_names(text: &str) -> impl Iterator<Item = (&str, usize)> {

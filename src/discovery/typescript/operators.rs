@@ -89,7 +89,9 @@ pub(crate) fn binary(
         BinaryOperator::BitwiseOR => bitwise(|a, b| a | b, left, right, at),
         BinaryOperator::BitwiseXOR => bitwise(|a, b| a ^ b, left, right, at),
         BinaryOperator::BitwiseAnd => bitwise(|a, b| a & b, left, right, at),
-        BinaryOperator::ShiftLeft => bitwise(|a, b| a.wrapping_shl(b.cast_unsigned()), left, right, at),
+        BinaryOperator::ShiftLeft => {
+            bitwise(|a, b| a.wrapping_shl(b.cast_unsigned()), left, right, at)
+        }
         BinaryOperator::ShiftRight => {
             bitwise(|a, b| a.wrapping_shr(b.cast_unsigned()), left, right, at)
         }

@@ -126,7 +126,12 @@ impl Program {
     }
 
     /// The value of a module's own constant, evaluated once.
-    pub(crate) fn value(&mut self, module: &Arc<Module>, name: &Arc<str>, at: &At<'_>) -> Arc<Node> {
+    pub(crate) fn value(
+        &mut self,
+        module: &Arc<Module>,
+        name: &Arc<str>,
+        at: &At<'_>,
+    ) -> Arc<Node> {
         let Some(Binding::Value(expr)) = module.bindings.get(name) else {
             return at.poison("it is not declared as a constant");
         };
@@ -164,7 +169,9 @@ impl Program {
 /// Parses a script, or a JSON file as a module with a default export.
 pub(crate) fn parse(file: &Arc<SourceFile>) -> Loaded {
     if !file.path.ends_with(".json") {
-        return lower::module(file).map(Arc::new).map_err(|problem| problem.to_string());
+        return lower::module(file)
+            .map(Arc::new)
+            .map_err(|problem| problem.to_string());
     }
     let expr = lower::expression(file).map_err(|problem| problem.to_string())?;
     let name: Arc<str> = "default".into();
@@ -208,7 +215,9 @@ impl Names for ModuleNames<'_> {
         };
         let what = Imported::Named(key.into());
         let importer = &self.module.file.path;
-        let found = self.program.imported(importer, from, &what, &mut Vec::new());
+        let found = self
+            .program
+            .imported(importer, from, &what, &mut Vec::new());
         Some(self.program.found(found, from, at))
     }
 }

@@ -10,9 +10,7 @@ use super::lower;
 use crate::discovery::value::{Node, SourceFile};
 use crate::discovery::walk;
 
-const EXTENSIONS: [&str; 9] = [
-    "ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "json",
-];
+const EXTENSIONS: [&str; 9] = ["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "json"];
 
 pub(crate) struct Resolver {
     root: PathBuf,
@@ -39,7 +37,10 @@ impl Resolver {
     /// The file, relative to the root; or why there is none.
     pub(crate) fn resolve(&mut self, specifier: &str, importer: &str) -> Result<String, String> {
         let folder = parent(importer);
-        if specifier.starts_with("./") || specifier.starts_with("../") || matches!(specifier, "." | "..") {
+        if specifier.starts_with("./")
+            || specifier.starts_with("../")
+            || matches!(specifier, "." | "..")
+        {
             let Some(path) = join(folder, specifier) else {
                 return Err(format!(
                     "{specifier:?} is outside of the catalog's root; set catalog.root higher"
@@ -53,11 +54,21 @@ impl Resolver {
         let mut candidates: Vec<String> = Vec::new();
         if let Some(config) = &config {
             candidates.extend(config.aliases(specifier));
-            candidates.extend(config.base_url.as_ref().and_then(|base| join(base, specifier)));
+            candidates.extend(
+                config
+                    .base_url
+                    .as_ref()
+                    .and_then(|base| join(base, specifier)),
+            );
         }
-        let aliased = ["@/", "~/"].iter().find_map(|alias| specifier.strip_prefix(alias));
+        let aliased = ["@/", "~/"]
+            .iter()
+            .find_map(|alias| specifier.strip_prefix(alias));
         if let Some(rest) = aliased {
-            let bases = config.iter().map(|config| config.folder.as_str()).chain([""]);
+            let bases = config
+                .iter()
+                .map(|config| config.folder.as_str())
+                .chain([""]);
             for base in bases {
                 candidates.extend(join(base, rest));
                 candidates.extend(join(base, "src").and_then(|src| join(&src, rest)));
@@ -66,10 +77,16 @@ impl Resolver {
         if let Some(path) = candidates.iter().find_map(|path| self.file(path)) {
             return Ok(path);
         }
-        if aliased.is_some() || !candidates.is_empty() && config.is_some_and(|c| c.has_alias(specifier)) {
-            Err(format!("the imported file {specifier:?} does not exist below the root"))
+        if aliased.is_some()
+            || !candidates.is_empty() && config.is_some_and(|c| c.has_alias(specifier))
+        {
+            Err(format!(
+                "the imported file {specifier:?} does not exist below the root"
+            ))
         } else {
-            Err(format!("it is imported from the package {specifier:?}, and packages are not read"))
+            Err(format!(
+                "it is imported from the package {specifier:?}, and packages are not read"
+            ))
         }
     }
 
@@ -88,9 +105,17 @@ impl Resolver {
         };
         let swapped = swapped.iter().map(|swapped| format!("{stem}.{swapped}"));
         let exact = EXTENSIONS.contains(&extension).then(|| path.to_owned());
-        let added = EXTENSIONS.iter().map(|extension| format!("{path}.{extension}"));
-        let folder = if path.is_empty() { String::new() } else { format!("{path}/") };
-        let index = EXTENSIONS.iter().map(|extension| format!("{folder}index.{extension}"));
+        let added = EXTENSIONS
+            .iter()
+            .map(|extension| format!("{path}.{extension}"));
+        let folder = if path.is_empty() {
+            String::new()
+        } else {
+            format!("{path}/")
+        };
+        let index = EXTENSIONS
+            .iter()
+            .map(|extension| format!("{folder}index.{extension}"));
         swapped
             .chain(exact)
             .chain(added)
@@ -104,7 +129,10 @@ impl Resolver {
         }
         let own = ["tsconfig.json", "jsconfig.json"].iter().find_map(|name| {
             let path = join(folder, name)?;
-            self.root.join(&path).is_file().then(|| self.read_config(&path, 0))?
+            self.root
+                .join(&path)
+                .is_file()
+                .then(|| self.read_config(&path, 0))?
         });
         let config = match own {
             Some(config) => Some(Rc::new(TsConfig {
@@ -127,13 +155,19 @@ impl Resolver {
         let folder = parent(path);
         let mut config = TsConfig::default();
         if let Some(extends) = get(&json, "extends").filter(|_| depth < 8) {
-            let list = extends.as_list().map_or_else(|| vec![extends.clone()], <[_]>::to_vec);
+            let list = extends
+                .as_list()
+                .map_or_else(|| vec![extends.clone()], <[_]>::to_vec);
             for base in list.iter().filter_map(|base| base.as_text()) {
                 let base = join(folder, base).filter(|_| base.starts_with('.'));
                 let found = base.and_then(|base| {
-                    [base.clone(), format!("{base}.json"), format!("{base}/tsconfig.json")]
-                        .into_iter()
-                        .find(|path| self.root.join(path).is_file())
+                    [
+                        base.clone(),
+                        format!("{base}.json"),
+                        format!("{base}/tsconfig.json"),
+                    ]
+                    .into_iter()
+                    .find(|path| self.root.join(path).is_file())
                 });
                 config = found
                     .and_then(|found| self.read_config(&found, depth + 1))
@@ -164,7 +198,9 @@ impl Resolver {
 
 impl TsConfig {
     fn has_alias(&self, specifier: &str) -> bool {
-        self.paths.iter().any(|(pattern, _)| matched(pattern, specifier).is_some())
+        self.paths
+            .iter()
+            .any(|(pattern, _)| matched(pattern, specifier).is_some())
     }
 
     /// The targets of the most specific pattern.
@@ -226,7 +262,10 @@ mod tests {
     #[test]
     fn imports_find_their_files() {
         let dir = tree(&[
-            ("tsconfig.json", "{ // comments\n \"extends\": \"./base\", \"compilerOptions\": {\"baseUrl\": \"lib\", \"paths\": {\"#fees\": [\"../cfg/fees.ts\"], \"x/*\": [\"../cfg/*\",], \"x/deep/*\": [\"../deep/*\"]},}, }"),
+            (
+                "tsconfig.json",
+                "{ // comments\n \"extends\": \"./base\", \"compilerOptions\": {\"baseUrl\": \"lib\", \"paths\": {\"#fees\": [\"../cfg/fees.ts\"], \"x/*\": [\"../cfg/*\",], \"x/deep/*\": [\"../deep/*\"]},}, }",
+            ),
             ("base.json", "{}"),
             ("cfg/fees.ts", ""),
             ("deep/a.ts", ""),
@@ -249,7 +288,11 @@ mod tests {
             ("~/data.json", "x.ts", "data.json"),
             ("./a.b", "src/x.ts", "src/a.b.ts"),
         ] {
-            assert_eq!(resolver.resolve(specifier, importer).as_deref(), Ok(found), "{specifier}");
+            assert_eq!(
+                resolver.resolve(specifier, importer).as_deref(),
+                Ok(found),
+                "{specifier}"
+            );
         }
         for (specifier, reason) in [
             ("react", "packages are not read"),
