@@ -185,12 +185,13 @@ fn run(request: Request) -> Result<Catalog, Error> {
 
 /// The folder to walk; or the one document and its folder.
 fn open(root: &Path) -> Result<(PathBuf, Option<String>), Error> {
-    let unreadable = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::RootMissing(root.to_owned()),
-        _ => Error::RootUnreadable {
-            root: root.to_owned(),
-            source,
-        },
+    let unreadable = |source: std::io::Error| {
+        let root = root.to_owned();
+        if source.kind() == std::io::ErrorKind::NotFound {
+            Error::RootMissing(root)
+        } else {
+            Error::RootUnreadable { root, source }
+        }
     };
     let full = std::fs::canonicalize(root).map_err(unreadable)?;
     if full.is_dir() {
@@ -338,15 +339,12 @@ fn apply(
 
 fn missing(rule: &rules::Rule, rules: &Rules, folder: &Path, exports: &BTreeSet<&str>) -> Problem {
     let export = &rule.export;
-    let (place, hint) = match typescript::near_miss(folder, export, exports) {
-        Some((name, place)) => {
-            let hint = format!(" (`{name}` is exported at {place}; was it renamed?)");
-            (Some(place), hint)
-        }
-        None => (None, String::new()),
-    };
+    let hint = typescript::near_miss(folder, export, exports)
+        .map_or_else(String::new, |(name, place)| {
+            format!(" (`{name}` is exported at {place}; was it renamed?)")
+        });
     Problem {
-        place,
+        place: None,
         message: format!(
             "no file below catalog.root exports `{export}`{hint}; restore the export, or change rule {:?} of {}",
             rule.name,

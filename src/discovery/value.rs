@@ -59,7 +59,7 @@ impl SourceFile {
         let starts = self.line_starts();
         let start = starts
             .get(line.saturating_sub(1))
-            .or(starts.last())
+            .or_else(|| starts.last())
             .copied()
             .unwrap_or_default();
         let line = self.text.get(start as usize..).unwrap_or_default();

@@ -186,11 +186,15 @@ fn make(
             Err(found) => wrong.extend(found),
         }
     }
-    wrong.dedup();
     if wrong.is_empty() {
         products.extend(made);
-    } else {
-        problems.extend(wrong);
+        return;
+    }
+    // The monthly and the yearly product often fail for one reason.
+    for problem in wrong {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
 }
 
@@ -312,10 +316,12 @@ impl Scope<'_> {
     }
 
     fn labelled(&self, compiled: &Compiled, problem: Problem) -> Problem {
-        let message = format!(
-            "{}: `{}`: {}",
-            self.entry.label, compiled.field, problem.message
-        );
+        let label = &self.entry.label;
+        let message = if compiled.field == "when" {
+            format!("{label}: {}", problem.message)
+        } else {
+            format!("{label}: `{}`: {}", compiled.field, problem.message)
+        };
         Problem { message, ..problem }
     }
 }

@@ -187,6 +187,13 @@ impl Reader {
                 "rule" => {
                     for node in self.list(field) {
                         let rule = self.rule(node);
+                        if rule.name == super::PUSHED {
+                            let message = format!(
+                                "{:?} names the pushed products; give the rule another `name`",
+                                rule.name
+                            );
+                            self.problems.push(node.pos.problem(message));
+                        }
                         if let Some(twin) = rules.iter().find(|r: &&Rule| r.name == rule.name) {
                             let message = format!(
                                 "a second rule is named {:?}; give it another `name`",

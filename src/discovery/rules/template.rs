@@ -28,15 +28,18 @@ pub(crate) fn environment() -> Environment<'static> {
 }
 
 fn format(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Jinja) -> Result<(), Error> {
-    let refuse = |what: &str| Err(Error::new(ErrorKind::InvalidOperation, what.to_owned()));
-    match value.kind() {
-        ValueKind::None => refuse("null has no text; use `| optional` where it may be missing"),
-        ValueKind::Seq | ValueKind::Iterable => refuse("a list has no text; use `| join(',')`"),
-        ValueKind::Map => refuse("a record has no text; name one of its fields"),
-        _ => write!(out, "{value}").map_err(|error| {
-            Error::new(ErrorKind::WriteFailure, "writing failed").with_source(error)
-        }),
-    }
+    let kind = value.kind();
+    let refused = if kind == ValueKind::None {
+        "null has no text; use `| optional` where it may be missing"
+    } else if matches!(kind, ValueKind::Seq | ValueKind::Iterable) {
+        "a list has no text; use `| join(',')`"
+    } else if kind == ValueKind::Map {
+        "a record has no text; name one of its fields"
+    } else {
+        return write!(out, "{value}")
+            .map_err(|error| Error::new(ErrorKind::WriteFailure, "no text").with_source(error));
+    };
+    Err(Error::new(ErrorKind::InvalidOperation, refused))
 }
 
 /// The problem in a rendering error, where one was touched.

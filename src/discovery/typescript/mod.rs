@@ -53,7 +53,7 @@ pub(crate) fn read(
     let mut program = Program::new(root);
     let mut modules: Vec<Arc<Module>> = Vec::new();
     let mut broken: Vec<Broken> = Vec::new();
-    for parsed in parse_all(scripts) {
+    for parsed in parse_all(&scripts) {
         match parsed {
             Ok(module) => {
                 program.add(&module.file.path, Ok(module.clone()));
@@ -210,7 +210,7 @@ impl Broken {
 }
 
 /// In parallel; in the order given.
-fn parse_all(scripts: Vec<Script>) -> Vec<Result<Arc<Module>, Broken>> {
+fn parse_all(scripts: &[Script]) -> Vec<Result<Arc<Module>, Broken>> {
     let parse = |script: &Script| -> Result<Arc<Module>, Broken> {
         let text = match &script.text {
             Ok(text) => text.clone(),

@@ -50,7 +50,7 @@ fn show(node: &Node) -> String {
             format!("{{{}}}", fields.chain(rest).collect::<Vec<_>>().join(","))
         }
         Value::Poison(poison) => format!("!{}", poison.expression),
-        _ => node.describe(),
+        Value::Undefined | Value::Null | Value::Bool(_) | Value::Number(_) => node.describe(),
     }
 }
 
