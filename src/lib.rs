@@ -20,6 +20,7 @@
 
 pub mod catalog;
 pub mod config;
+pub mod discovery;
 pub mod engine;
 pub mod plan;
 pub mod proto;
