@@ -23,6 +23,8 @@ mod removal;
 pub mod render;
 mod step;
 mod target;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -90,9 +90,8 @@ impl<'a> Context<'a> {
             let mut bound = binding.prices.iter();
             bound.find_map(|(key, id)| (*id == price.id).then_some(key))
         });
-        match bound_key {
-            Some(bound_key) => return (bound_key == key).then_some(0),
-            None => {}
+        if let Some(bound_key) = bound_key {
+            return (bound_key == key).then_some(0);
         }
         let is_default = key.is_default() && self.product.default_price.as_ref() == Some(&price.id);
         let unmarked = [LOCAL_ID, MANAGED_BY, CATALOG]
