@@ -160,6 +160,17 @@ impl<'a> Index<'a> {
         }
     }
 
+    /// The product that a binding names. Marks that were edited by hand don't undo
+    /// a binding; but where another catalog's mark stands and our local id doesn't,
+    /// ours was deleted and somebody took its id.
+    pub(super) fn mapped(&self, binding: &Binding) -> Option<&'a ObservedProduct> {
+        let product = self.observed.products.get(&binding.product_id)?;
+        let mark = |key| product.metadata.get(key).map(String::as_str);
+        let others = mark(CATALOG).is_some_and(|catalog| catalog != self.naming.catalog_id);
+        let reused = others && mark(LOCAL_ID) != Some(binding.local_id.as_str());
+        (!reused).then_some(product)
+    }
+
     /// Objects that are this local id's by their metadata, the one to keep first:
     /// live before archived, then the newest active price, then the newest product.
     fn ours(&self, local_id: &LocalId) -> Vec<&'a ObservedProduct> {
@@ -204,7 +215,7 @@ impl<'a> Index<'a> {
     /// First match wins: the binding, the id that we would give, the metadata.
     pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
         let binding = self.known.bindings.get(local_id);
-        let mapped = binding.and_then(|binding| self.observed.products.get(&binding.product_id));
+        let mapped = binding.and_then(|binding| self.mapped(binding));
         let ours = self.ours(local_id);
         let by_id = self
             .observed

@@ -53,8 +53,7 @@ fn removed(
     index: &Index<'_>,
     options: &Options,
 ) -> ProductPlan {
-    let observed = index.observed.products.get(&binding.product_id);
-    let live = observed.is_some_and(|product| product.active);
+    let live = index.mapped(binding).is_some_and(|product| product.active);
     let duplicates = index.duplicates(&binding.local_id, &binding.product_id);
     let mut plan = ProductPlan {
         local_id: binding.local_id.clone(),
