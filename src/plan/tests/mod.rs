@@ -1,6 +1,7 @@
 //! The planner against a model of Stripe and of the database.
 
 mod edits;
+mod faults;
 mod generate;
 mod property;
 mod stripe;
