@@ -1,9 +1,11 @@
 //! The planner against a model of Stripe and of the database.
 
+mod cases;
 mod edits;
 mod faults;
 mod generate;
 mod property;
+mod reads;
 mod stripe;
 mod world;
 

@@ -9,7 +9,7 @@ use super::stripe::Stripe;
 use super::world::{End, Reading, World};
 use super::{catalog, options};
 use crate::catalog::{Catalog, LocalId, PriceKey, Product, TaxBehavior};
-use crate::plan::{Action, Binding, Known, LOCAL_ID, Options, Target};
+use crate::plan::{Action, Binding, Known, Options, Target};
 
 /// One sync, what happened before it, and after how many steps an earlier
 /// attempt at it was killed.
