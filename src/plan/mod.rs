@@ -34,7 +34,10 @@ pub use ids::{AccountRef, Mode, PriceId, ProductId};
 pub use known::{Binding, Known};
 pub use observed::{Observed, ObservedPrice, ObservedProduct};
 pub use planner::plan;
-pub use reads::{Details, details_to_read, products_to_find, products_to_price, products_to_read};
+pub use reads::{
+    Details, creates_unmapped, details_to_read, products_to_find, products_to_price,
+    products_to_read,
+};
 use serde::{Deserialize, Serialize};
 pub use step::{
     CreatePrice, CreateProduct, PriceFields, PriceRef, ProductFields, Step, UpdatePrice,

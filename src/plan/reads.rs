@@ -55,6 +55,28 @@ pub fn products_to_find(
         .collect()
 }
 
+/// Whether a product would be created that was never mapped: then the account's
+/// products have to be listed first, unless that was done lately (what the
+/// listing remembered under these local ids has to be among what was read). An
+/// object under another id, made by older code, shows in no other way.
+pub fn creates_unmapped(
+    catalog: &Catalog,
+    known: &Known,
+    observed: &Observed,
+    options: &Options,
+) -> bool {
+    if observed.listed {
+        return false;
+    }
+    let index = Index::new(observed, known, &options.naming);
+    catalog.products.iter().any(|(local_id, entry)| {
+        options.covers(local_id)
+            && entry.is_syncable()
+            && !known.bindings.contains_key(local_id)
+            && matches!(index.identify(local_id), Identity::Absent)
+    })
+}
+
 fn other_ids(
     local_id: &LocalId,
     known: &Known,

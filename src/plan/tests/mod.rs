@@ -4,6 +4,7 @@ mod cases;
 mod edits;
 mod faults;
 mod generate;
+mod golden;
 mod property;
 mod reads;
 mod stripe;

@@ -8,8 +8,8 @@ use crate::catalog::{Catalog, Charge, LocalId, PriceKey};
 use crate::plan::check::check;
 use crate::plan::{
     Bind, Binding, Details, Known, Observed, ObservedPrice, Options, Plan, PriceId, PriceRef,
-    ProductId, ProductPlan, Step, UpdatePrice, details_to_read, plan, products_to_find,
-    products_to_price, products_to_read,
+    ProductId, ProductPlan, Step, UpdatePrice, creates_unmapped, details_to_read, plan,
+    products_to_find, products_to_price, products_to_read,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,9 @@ impl World {
         let missing = products_to_find(catalog, &self.known, &observed, options);
         self.read_products(&missing, details, &mut observed);
         self.read_products(&self.refused_ids, details, &mut observed);
+        if creates_unmapped(catalog, &self.known, &observed, options) {
+            return self.observe(catalog, options, Reading::Listed);
+        }
         for key in &self.refused_keys {
             for price in self.stripe.prices.values() {
                 if price.lookup_key.as_ref() == Some(key) {
