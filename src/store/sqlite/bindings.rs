@@ -89,7 +89,7 @@ pub(super) async fn page(
 ) -> Result<Vec<MappingRow>, Fault> {
     // Every character of a local id sorts before `~`.
     let rows = sqlx::query(select!(
-        "AND local_id > ifnull($3, '') AND local_id >= $4 AND local_id < $4 || '~'
+        "AND local_id > coalesce($3, '') AND local_id >= $4 AND local_id < $4 || '~'
          AND ($5 IS NULL OR on_sale = $5)
          AND ($6 = '[]' OR sync_status IN (SELECT value FROM json_each($6)))
          ORDER BY local_id LIMIT $7"
