@@ -19,6 +19,7 @@
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod plan;
@@ -26,3 +27,4 @@ pub mod proto;
 pub mod sandbox;
 pub mod store;
 pub mod stripe;
+pub mod telemetry;
