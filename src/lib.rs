@@ -21,6 +21,7 @@
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod discovery;
 pub mod engine;
 pub mod plan;
 pub mod proto;

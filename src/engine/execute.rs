@@ -21,7 +21,8 @@ use crate::store::{
     Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
     WrittenBinding,
 };
-use crate::stripe::{self, Call, IdempotencyKey, Receipt};
+use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
+use tokio_util::sync::CancellationToken;
 
 /// After so many products in a row that Stripe did not answer for, the rest
 /// would only wait as long for the same.
@@ -223,15 +224,7 @@ impl Executor<'_> {
         let first = record.finished.is_empty() && created.is_empty();
         record.begun.push(intent);
         self.commit(std::mem::take(record)).await?;
-        // What has begun is carried through: only the first write can still be called off.
-        let call = if first {
-            self.call.clone()
-        } else {
-            Call {
-                cancel: Default::default(),
-                ..self.call.clone()
-            }
-        };
+        let call = self.call_for(product, first);
         let answer = self
             .engine
             .inner
@@ -287,6 +280,32 @@ impl Executor<'_> {
             });
         }
         Ok(answer)
+    }
+
+    /// What has begun is carried through: only the first write can still be called off.
+    fn call_for(&self, product: &ProductPlan, first: bool) -> Call {
+        let (log, local_id) = (self.active.log.clone(), product.local_id.to_string());
+        let on_retry = RetryHook::new(move |retry| {
+            log.emit(Progress::StepRetried {
+                local_id: local_id.clone(),
+                attempt: retry.attempt,
+                delay_ms: u64::try_from(retry.delay.as_millis()).unwrap_or(u64::MAX),
+                error: Failure {
+                    stripe_request_id: retry.request_id.clone(),
+                    ..outcome::failure("STRIPE_UNREACHABLE", retry.reason.clone(), None)
+                },
+            });
+        });
+        let cancel = if first {
+            self.call.cancel.clone()
+        } else {
+            CancellationToken::new()
+        };
+        Call {
+            cancel,
+            on_retry: Some(on_retry),
+            ..self.call.clone()
+        }
     }
 
     async fn failed(

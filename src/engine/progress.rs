@@ -110,26 +110,48 @@ struct State {
     unsaved: Vec<ProgressRow>,
 }
 
+/// A run's end that is not told yet.
+pub(super) struct Ending {
+    pub(super) run: Run,
+    event: Arc<Event>,
+}
+
+impl Ending {
+    /// The last event for the database.
+    pub(super) fn row(&self) -> (RunId, ProgressRow) {
+        (self.run.id.clone(), row(&self.event))
+    }
+}
+
 impl State {
     fn push(&mut self, progress: Progress, time: Timestamp) -> i64 {
         let sequence = self.run.last_sequence + 1;
         self.run.last_sequence = sequence;
-        // Serialising these types into memory cannot fail.
-        let body = serde_json::to_string(&progress).unwrap_or_default();
-        self.unsaved.push(ProgressRow {
-            sequence,
-            time,
-            body,
-        });
-        if self.events.len() == RING {
-            self.events.pop_front();
-        }
-        self.events.push_back(Arc::new(Event {
+        let event = Arc::new(Event {
             sequence,
             time,
             progress,
-        }));
+        });
+        self.unsaved.push(row(&event));
+        self.keep(event);
         sequence
+    }
+
+    fn keep(&mut self, event: Arc<Event>) {
+        if self.events.len() == RING {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+fn row(event: &Event) -> ProgressRow {
+    // Serialising these types into memory cannot fail.
+    let body = serde_json::to_string(&event.progress).unwrap_or_default();
+    ProgressRow {
+        sequence: event.sequence,
+        time: event.time,
+        body,
     }
 }
 
@@ -184,22 +206,39 @@ impl RunLog {
         self.changed.send_replace(sequence);
     }
 
-    /// Ends the run and tells so, in one: no watcher sees the one without the other.
-    pub(super) fn finish(&self, change: impl FnOnce(&mut Run)) -> Run {
-        let mut state = self.lock();
-        change(&mut state.run);
-        let run = &state.run;
+    /// The run as it ends, its last event included, before anybody is told.
+    /// Nothing else is emitted from here on.
+    pub(super) fn ending(&self, change: impl FnOnce(&mut Run)) -> Ending {
+        let state = self.lock();
+        let mut run = state.run.clone();
+        drop(state);
+        change(&mut run);
+        run.last_sequence += 1;
         let progress = Progress::RunFinished {
             state: run.state,
             counts: run.counts,
             stripe_calls: run.stripe_reads + run.stripe_writes,
             error: run.error.clone(),
         };
-        let sequence = state.push(progress, (self.clock)());
-        let run = state.run.clone();
+        let event = Event {
+            sequence: run.last_sequence,
+            time: (self.clock)(),
+            progress,
+        };
+        Ending {
+            run,
+            event: Arc::new(event),
+        }
+    }
+
+    /// Tells the end, state and event in one: no watcher sees one without the other.
+    pub(super) fn end(&self, ending: Ending) {
+        let mut state = self.lock();
+        state.run = ending.run;
+        state.keep(ending.event);
+        let sequence = state.run.last_sequence;
         drop(state);
         self.changed.send_replace(sequence);
-        run
     }
 
     /// Events that no commit has taken yet.

@@ -134,7 +134,12 @@ impl Engine {
 
     fn place(&self, request: &SyncRequest) -> Place {
         let queue = self.queue();
-        match (&queue.pending, &queue.running) {
+        // One that has ended is only being cleared away.
+        let running = queue
+            .running
+            .as_ref()
+            .filter(|running| !running.log.run().state.is_final());
+        match (&queue.pending, running) {
             (Some(pending), _) if pending.log.run().options == request.options => {
                 Place::Join(pending.log.clone())
             }

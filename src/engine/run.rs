@@ -12,7 +12,8 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId, Severity};
 use crate::plan::{self, AccountRef, Action, FindingKind, Options, Plan, check, render};
 use crate::store::{
-    DryRun, Failure, Outcome, Record, Run, RunOptions, RunState, SourceNote, Trigger, Validation,
+    DryRun, Failure, Outcome, ProgressRow, Record, Run, RunId, RunOptions, RunState, SourceNote,
+    Trigger, Validation,
 };
 use crate::stripe::{Call, Meter};
 
@@ -33,6 +34,7 @@ impl Engine {
             meter: Arc::new(Meter::default()),
             cancel: active.cancel.clone(),
             deadline: Some(tokio::time::Instant::now() + RUN_DEADLINE),
+            on_retry: None,
         };
         let now = self.now();
         let run = log.update(|run| {
@@ -63,49 +65,52 @@ impl Engine {
         let is_stopping = self.inner.stop.is_cancelled() && !active.cancel.is_cancelled();
         if is_stopping && !run.options.dry_run && ended.state == RunState::Cancelled {
             // The process ends; the next one takes the run up.
-            self.keep(log.update(|run| count_calls(run, &call)), log)
-                .await;
+            let run = log.update(|run| count_calls(run, &call));
+            self.keep(&run, log.take_unsaved()).await;
             return;
         }
         self.finish(active, &call, ended).await;
     }
 
+    /// Writes the run's end down, then tells it: who hears of it may end the process.
     async fn finish(&self, active: &Active, call: &Call, ended: Ended) {
         let log = &active.log;
         let now = self.now();
-        let run = log.finish(|run| {
+        let ending = log.ending(|run| {
             run.state = ended.state;
             "done".clone_into(&mut run.stage);
             run.error = ended.error;
             run.end_time = Some(now);
             count_calls(run, call);
         });
+        let run = &ending.run;
         let reason = run.error.as_ref().map_or("", |error| error.reason.as_str());
         tracing::info!(
             run.id = %run.id, run.state = ?run.state, run.reason = reason,
             stripe.calls = run.stripe_reads + run.stripe_writes, "run finished"
         );
-        self.keep(run.clone(), log).await;
-        if let Err(error) = self.report(&run).await {
+        let mut progress = log.take_unsaved();
+        progress.push(ending.row());
+        self.keep(run, progress).await;
+        if let Err(error) = self.report(run).await {
             tracing::warn!(run.id = %run.id, error = %error, "the run's report could not be written");
         }
+        log.end(ending);
     }
 
     /// Writes the run's row, patiently: what it says of its end is the truth
     /// that others wait for.
-    async fn keep(&self, run: Run, log: &super::progress::RunLog) {
+    async fn keep(&self, run: &Run, progress: Vec<(RunId, ProgressRow)>) {
+        let record = Record {
+            run: Some(run.clone()),
+            progress,
+            ..Record::default()
+        };
         for attempt in 0_u32..5 {
-            let progress = log.take_unsaved();
-            let record = Record {
-                run: Some(run.clone()),
-                progress,
-                ..Record::default()
-            };
             match self.store().record(&record).await {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::warn!(run.id = %run.id, error = %error, attempt, "the run could not be written");
-                    log.return_unsaved(record.progress);
                     tokio::time::sleep(std::time::Duration::from_millis(200) * 2_u32.pow(attempt))
                         .await;
                 }

@@ -61,6 +61,8 @@ impl Engine {
             None => None,
         };
         let current = self.current().borrow().as_ref().map(|log| log.run());
+        // One that has ended is only being cleared away.
+        let current = current.filter(|run| !run.state.is_final());
         let ended = |states: Vec<RunState>| {
             let filter = RunFilter {
                 states,

@@ -40,12 +40,11 @@ pub(super) fn read(code: &str, path: &str) -> Result<String, ApiError> {
 ///
 /// # Errors
 /// 400 if it is too large, or finer than the currency's smallest step: ISK and
-/// UGX have two decimals in the API but none in use, and the third decimal of
-/// BHD, JOD, KWD, OMR and TND must be 0 for a payment to go through.
+/// UGX have two decimals in the API but none in use. The third decimal of BHD,
+/// JOD, KWD, OMR and TND has to be 0 in a payment; a price may have it.
 pub(super) fn check_amount(currency: &str, amount: Decimal) -> Result<(), ApiError> {
     let step = match currency {
         "isk" | "ugx" => 100,
-        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
         _ => 1,
     };
     if step > 1 && !(amount % Decimal::from(step)).is_zero() {
@@ -85,7 +84,7 @@ mod tests {
         let check = |currency, amount: &str| check_amount(currency, amount.parse().unwrap());
         for (currency, amount) in [
             ("isk", "500"),
-            ("kwd", "5120"),
+            ("kwd", "5124"),
             ("jpy", "1"),
             ("usd", "99999999"),
             ("usd", "0.5"),
@@ -96,7 +95,6 @@ mod tests {
         for (currency, amount) in [
             ("isk", "550"),
             ("ugx", "100.5"),
-            ("kwd", "5124"),
             ("usd", "100000000"),
             ("usd", "99999999.5"),
         ] {

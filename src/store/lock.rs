@@ -154,9 +154,28 @@ impl Holder {
 
 /// Beside the database itself, whatever path leads to it.
 fn lock_path(database: &Path) -> Result<PathBuf, Error> {
-    let folder = match database.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
+    prepare_folder(database)?;
+    let mut path = std::fs::canonicalize(database)
+        .unwrap_or_else(|_| database.to_owned())
+        .into_os_string();
+    path.push(".lock");
+    Ok(path.into())
+}
+
+/// Makes the folder that the database is to be in.
+pub(super) fn prepare_folder(database: &Path) -> Result<(), Error> {
+    if database.is_dir() {
+        return Err(Error::Unusable {
+            message: format!(
+                "`{}` is a folder; set `database.url` to a file in it, such as `sqlite:{}`",
+                database.display(),
+                database.join("stripe-product-sync.db").display()
+            ),
+            source: None,
+        });
+    }
+    let Some(folder) = database.parent().filter(|p| !p.as_os_str().is_empty()) else {
+        return Ok(());
     };
     std::fs::create_dir_all(folder).map_err(|error| Error::Unusable {
         message: format!(
@@ -164,12 +183,7 @@ fn lock_path(database: &Path) -> Result<PathBuf, Error> {
             folder.display()
         ),
         source: Some(Box::new(error)),
-    })?;
-    let mut path = std::fs::canonicalize(database)
-        .unwrap_or_else(|_| database.to_owned())
-        .into_os_string();
-    path.push(".lock");
-    Ok(path.into())
+    })
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -12,21 +12,47 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sandbox", &[]),
     ("stripe", &["plan", "catalog"]),
     ("store", &["plan", "catalog"]),
-    ("engine", &["stripe", "store", "discovery", "plan", "catalog"]),
+    (
+        "engine",
+        &["stripe", "store", "discovery", "plan", "catalog"],
+    ),
     ("proto", &[]),
-    ("grpc", &["engine", "store", "stripe", "plan", "catalog", "proto"]),
+    (
+        "grpc",
+        &["engine", "store", "stripe", "plan", "catalog", "proto"],
+    ),
     ("http", &["engine", "store", "plan", "catalog"]),
     ("telemetry", &["config"]),
 ];
 
 /// The adapters behind the two ports: only their own module and the command
 /// line may name them.
-const ADAPTERS: &[&str] = &["stripe::client", "stripe::transport", "store::sqlite", "store::lock"];
+const ADAPTERS: &[&str] = &[
+    "stripe::client",
+    "stripe::transport",
+    "store::sqlite",
+    "store::lock",
+];
 
 /// What a pure module never mentions: waiting, clocks, randomness, the outside.
 const IMPURE: &[&str] = &[
-    "async ", ".await", "tokio", "sqlx", "tonic", "hyper", "axum", "stripe_shared", "stripe_product", "Utc::now",
-    "SystemTime", "Instant", "fastrand", "uuid", "std::fs", "std::env", "std::net",
+    "async ",
+    ".await",
+    "tokio",
+    "sqlx",
+    "tonic",
+    "hyper",
+    "axum",
+    "stripe_shared",
+    "stripe_product",
+    "Utc::now",
+    "SystemTime",
+    "Instant",
+    "fastrand",
+    "uuid",
+    "std::fs",
+    "std::env",
+    "std::net",
 ];
 
 fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
@@ -60,10 +86,18 @@ fn module_of(path: &Path) -> String {
 fn own_modules_named(line: &str) -> impl Iterator<Item = String> {
     line.split("crate::").skip(1).flat_map(|rest| {
         let names = match rest.strip_prefix('{') {
-            Some(group) => group.split(['}', ',']).map(str::trim).map(str::to_owned).collect(),
+            Some(group) => group
+                .split(['}', ','])
+                .map(str::trim)
+                .map(str::to_owned)
+                .collect(),
             None => vec![rest.to_owned()],
         };
-        names.into_iter().map(|name| name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+        names.into_iter().map(|name| {
+            name.chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect()
+        })
     })
 }
 
@@ -76,17 +110,28 @@ fn every_module_uses_only_what_it_may() {
         if matches!(module.as_str(), "lib" | "main" | "cli") {
             continue;
         }
-        let allowed = rules.get(module.as_str()).unwrap_or_else(|| panic!("no rule for src/{module}"));
+        let allowed = rules
+            .get(module.as_str())
+            .unwrap_or_else(|| panic!("no rule for src/{module}"));
         for (number, line) in code(&text) {
             for used in own_modules_named(line) {
                 let known = rules.contains_key(used.as_str()) || used == "cli";
                 if known && used != module && !allowed.contains(&used.as_str()) {
-                    broken.push(format!("{}:{number}: {module} may not use {used}", path.display()));
+                    broken.push(format!(
+                        "{}:{number}: {module} may not use {used}",
+                        path.display()
+                    ));
                 }
             }
-            for adapter in ADAPTERS.iter().filter(|adapter| !adapter.starts_with(&module)) {
+            for adapter in ADAPTERS
+                .iter()
+                .filter(|adapter| !adapter.starts_with(&module))
+            {
                 if line.contains(adapter) {
-                    broken.push(format!("{}:{number}: {module} names the adapter {adapter}", path.display()));
+                    broken.push(format!(
+                        "{}:{number}: {module} names the adapter {adapter}",
+                        path.display()
+                    ));
                 }
             }
         }
@@ -117,9 +162,14 @@ fn catalog_and_plan_are_pure() {
 fn only_one_file_prints() {
     let mut printing: Vec<String> = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
         .into_iter()
-        .filter(|(_, text)| code(text).any(|(_, line)| line.contains("println!") || line.contains("print!(")))
+        .filter(|(_, text)| {
+            code(text).any(|(_, line)| line.contains("println!") || line.contains("print!("))
+        })
         .map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
     printing.sort();
-    assert!(printing.iter().all(|file| file == "output.rs"), "{printing:?}");
+    assert!(
+        printing.iter().all(|file| file == "output.rs"),
+        "{printing:?}"
+    );
 }

@@ -1,1 +1,7 @@
 //! The integration tests, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod engine;
+mod layering;
+mod store;
+mod support;

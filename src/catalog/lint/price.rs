@@ -4,9 +4,16 @@
 use super::{Findings, LintCode, Policy};
 use crate::catalog::{Amount, Charge, Currency, Price, Tier, Usage};
 
-// "up to eight digits", twelve for idr. https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
-const MAX_MINOR: i64 = 99_999_999;
-const MAX_MINOR_IDR: i64 = 999_999_999_999;
+/// The most that Stripe charges at once, in minor units: eight digits, with
+/// exceptions. <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
+fn max_minor(currency: Currency) -> i64 {
+    match currency.as_str() {
+        "idr" | "lbp" => 999_999_999_999,
+        "cop" | "huf" | "jpy" => 9_999_999_999,
+        "inr" => 999_999_999,
+        _ => 99_999_999,
+    }
+}
 
 /// `prices.KEY.` for a further price, nothing for the default one.
 pub(super) fn path(price: &Price) -> String {
@@ -118,11 +125,7 @@ fn charge(
 }
 
 fn amount(field: &str, amount: Amount, currency: Currency, findings: &mut Findings) {
-    let max = if currency.as_str() == "idr" {
-        MAX_MINOR_IDR
-    } else {
-        MAX_MINOR
-    };
+    let max = max_minor(currency);
     if amount.minor() > max.into() {
         let max = Amount::from_whole(max)
             .unwrap_or(Amount::ZERO)

@@ -17,6 +17,10 @@ pub(super) enum Fault {
     },
     /// A row that has to be there is not.
     Absent(String),
+    /// The store was closed.
+    Closed,
+    /// The file itself is gone.
+    FileGone,
 }
 
 impl From<sqlx::Error> for Fault {
@@ -35,6 +39,17 @@ impl Fault {
                 source: Some(Box::new(error)),
             },
             Self::Corrupt { table, message } => Error::Corrupt { table, message },
+            Self::Closed => Error::Unavailable {
+                message: format!("`{}` was closed: the service is stopping", file.display()),
+                source: None,
+            },
+            Self::FileGone => Error::Unusable {
+                message: format!(
+                    "`{}` was moved or deleted while it was open; stop the service, put the file back, start again",
+                    file.display()
+                ),
+                source: None,
+            },
             Self::Absent(what) => Error::Unusable {
                 message: format!("{what} is not in `{}`", file.display()),
                 source: None,
@@ -53,9 +68,6 @@ const DAMAGED: u32 = 11;
 const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
 const NOTADB: u32 = 26;
-
-/// The file is another one than was opened: moved or deleted meanwhile.
-const READONLY_DBMOVED: u32 = 1032;
 
 fn sql_error(error: sqlx::Error, file: &Path) -> Error {
     let name = file.display();
@@ -83,10 +95,6 @@ fn sql_error(error: sqlx::Error, file: &Path) -> Error {
             IOERR => (
                 true,
                 format!("`{name}` could not be read or written; check the disk it is on"),
-            ),
-            READONLY if code == READONLY_DBMOVED => (
-                false,
-                format!("`{name}` was moved or deleted while it was open; put it back and restart"),
             ),
             PERM | READONLY | CANTOPEN => (
                 false,
@@ -132,7 +140,7 @@ fn sql_error(error: sqlx::Error, file: &Path) -> Error {
         };
     }
     let message = if matches!(error, sqlx::Error::PoolTimedOut) {
-        format!("`{name}` is busy; its queue of writes did not move for 30 s")
+        format!("`{name}` is busy: no connection came free in 30 s; try again")
     } else {
         format!("`{name}` did not answer")
     };

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod bindings;
+mod crm;
 mod fault;
 mod journal;
 mod listings;
@@ -25,7 +26,8 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use fault::Fault;
 use sqlx::pool::PoolConnection;
-use sqlx::{SqlitePool, Transaction};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex;
 
 use super::{
     DryRun, Error, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
@@ -38,7 +40,9 @@ use crate::plan::{AccountRef, Known};
 #[derive(Debug)]
 pub struct Sqlite {
     file: PathBuf,
-    writer: SqlitePool,
+    /// `None` once closed. Not in a pool, which would spend as much again on
+    /// every write to see whether the connection still answers.
+    writer: Mutex<Option<SqliteConnection>>,
     readers: SqlitePool,
     schema_version: i64,
 }
@@ -48,17 +52,14 @@ impl Sqlite {
     /// that opens the file has to read the write-ahead log, nothing worse.
     pub async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        if let Some(writer) = self.writer.lock().await.take() {
+            // The last one to close tidies up the log; if it can't, the next to open does.
+            let _ = writer.close().await;
+        }
     }
 
     async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, Fault> {
         Ok(self.readers.acquire().await?)
-    }
-
-    /// Takes the write lock at once: a transaction that began by reading could
-    /// not wait for it later.
-    async fn write(&self) -> Result<Transaction<'static, sqlx::Sqlite>, Fault> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 
@@ -75,7 +76,11 @@ macro_rules! run {
     };
     (write $self:ident, |$connection:ident| $body:expr) => {
         async {
-            let mut transaction = $self.write().await?;
+            let mut writer = $self.writer.lock().await;
+            let writer = writer.as_mut().ok_or(Fault::Closed)?;
+            // Takes the write lock at once: a transaction that began by reading
+            // could not wait for it later.
+            let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
             let $connection = &mut *transaction;
             let value = $body.await?;
             transaction.commit().await?;
@@ -97,6 +102,10 @@ impl Store for Sqlite {
     }
 
     async fn ping(&self) -> Result<(), Error> {
+        // SQLite writes on into a file that has lost its name, and says nothing.
+        if !self.file.exists() {
+            return Err(Fault::FileGone.at(&self.file));
+        }
         run!(read self, |c| async {
             sqlx::query("SELECT 1 FROM sync_runs LIMIT 1").execute(c).await?;
             Ok(())

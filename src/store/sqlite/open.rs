@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::SqlSafeStr as _;
-use sqlx::SqlitePool;
+use sqlx::SqliteConnection;
 use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::Mutex;
 
 use super::Sqlite;
 use super::fault::Fault;
 use crate::store::Error;
+use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
 const MIGRATIONS: [(i64, &str, &str); 1] = [(
@@ -46,25 +48,19 @@ impl Sqlite {
             .busy_timeout(busy)
             .foreign_keys(true)
             .disable_statement_logging();
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(
-                options
-                    .clone()
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Normal),
-            )
+        let mut writer = options
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .connect()
             .await
             .map_err(told)?;
-        let schema_version = migrate(&writer, &file).await?;
+        let schema_version = migrate(&mut writer, &file).await?;
         // SQLite opens a file that may only be read without a word, and says so
         // at the first write.
         sqlx::query("DELETE FROM sync_runs WHERE 0")
-            .execute(&writer)
+            .execute(&mut writer)
             .await
             .map_err(told)?;
         let readers = SqlitePoolOptions::new()
@@ -73,40 +69,14 @@ impl Sqlite {
             .connect_lazy_with(options.read_only(true));
         Ok(Self {
             file,
-            writer,
+            writer: Mutex::new(Some(writer)),
             readers,
             schema_version,
         })
     }
 }
 
-fn prepare_folder(file: &Path) -> Result<(), Error> {
-    let unusable = |message, source| Error::Unusable { message, source };
-    if file.is_dir() {
-        return Err(unusable(
-            format!(
-                "`{}` is a folder; set `database.url` to a file in it, such as `sqlite:{}`",
-                file.display(),
-                file.join("stripe-product-sync.db").display()
-            ),
-            None,
-        ));
-    }
-    let Some(folder) = file.parent().filter(|p| !p.as_os_str().is_empty()) else {
-        return Ok(());
-    };
-    std::fs::create_dir_all(folder).map_err(|error| {
-        unusable(
-            format!(
-                "the folder `{}` for the database cannot be created: {error}; create it for this user, or set `database.url` to another place",
-                folder.display()
-            ),
-            Some(Box::new(error)),
-        )
-    })
-}
-
-async fn migrate(writer: &SqlitePool, file: &Path) -> Result<i64, Error> {
+async fn migrate(writer: &mut SqliteConnection, file: &Path) -> Result<i64, Error> {
     let migrator = Migrator::with_migrations(
         MIGRATIONS
             .iter()
@@ -127,17 +97,13 @@ async fn migrate(writer: &SqlitePool, file: &Path) -> Result<i64, Error> {
         source: Some(Box::new(error)),
     };
     let name = file.display();
-    let mut connection = writer
-        .acquire()
-        .await
-        .map_err(|error| Fault::Sql(error).at(file))?;
-    match migrator.run_direct(None, &mut *connection, false).await {
+    match migrator.run_direct(None, &mut *writer, false).await {
         Ok(()) => Ok(newest),
         Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
             Err(Fault::Sql(error).at(file))
         }
         Err(error @ MigrateError::VersionMissing(_)) => {
-            let found = connection
+            let found = writer
                 .list_applied_migrations("_sqlx_migrations")
                 .await
                 .ok()

@@ -86,7 +86,7 @@ fn terms(from: &stripe_shared::Price) -> Option<Terms> {
             mode: tiers_mode(from)?,
             tiers: tiers(from.tiers.as_ref()?)?,
         },
-        _ => return None,
+        PriceBillingScheme::Unknown(_) | _ => return None,
     };
     let recurring = match &from.recurring {
         None => None,
@@ -101,7 +101,7 @@ fn terms(from: &stripe_shared::Price) -> Option<Terms> {
             round: match transform.round {
                 TransformQuantityRound::Up => Round::Up,
                 TransformQuantityRound::Down => Round::Down,
-                _ => return None,
+                TransformQuantityRound::Unknown(_) | _ => return None,
             },
         }),
     };
@@ -120,7 +120,7 @@ fn recurring(from: &stripe_shared::Recurring) -> Option<Recurring> {
             RecurringInterval::Week => Interval::Week,
             RecurringInterval::Month => Interval::Month,
             RecurringInterval::Year => Interval::Year,
-            _ => return None,
+            RecurringInterval::Unknown(_) | _ => return None,
         },
         interval_count: u32::try_from(from.interval_count)
             .ok()
@@ -129,7 +129,7 @@ fn recurring(from: &stripe_shared::Recurring) -> Option<Recurring> {
             RecurringUsageType::Licensed => Usage::Licensed,
             // Without a meter it is of the older kind that can no longer be created.
             RecurringUsageType::Metered => Usage::Metered(from.meter.clone()?),
-            _ => return None,
+            RecurringUsageType::Unknown(_) | _ => return None,
         },
     })
 }
@@ -176,7 +176,7 @@ fn tiers_mode(from: &stripe_shared::Price) -> Option<TiersMode> {
     match from.tiers_mode.as_ref()? {
         PriceTiersMode::Graduated => Some(TiersMode::Graduated),
         PriceTiersMode::Volume => Some(TiersMode::Volume),
-        _ => None,
+        PriceTiersMode::Unknown(_) | _ => None,
     }
 }
 

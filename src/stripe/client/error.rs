@@ -117,28 +117,29 @@ fn classify(context: Context<'_>, refusal: Refusal) -> Error {
     let code = refusal.code.as_deref().unwrap_or_default();
     let param = refusal.param.as_deref().unwrap_or_default();
     let text = &refusal.message;
+    let said = sentence(text);
     let credentials = |message: String| Error::Credentials {
         message,
         request_id: refusal.request_id.clone(),
     };
     match refusal.status {
         401 => credentials(format!(
-            "Stripe does not accept the key: {text} Set stripe.secret_key (STRIPE_SECRET_KEY) to a valid one."
+            "Stripe does not accept the key: {said} Set stripe.secret_key (STRIPE_SECRET_KEY) to a valid one."
         )),
         403 if context.operation == "GET /v1/account" => credentials(format!(
-            "the key may not read its own account: {text} Set stripe.account to the account's id (acct_…), or use a key that may."
+            "the key may not read its own account: {said} Set stripe.account to the account's id (acct_…), or use a key that may."
         )),
         403 => credentials(format!(
-            "the key may not do {}: {text} It needs Products: Write (rak_product_write) and Prices: Write (rak_plan_write); {KEY_PAGE} makes such a key.",
+            "the key may not do {}: {said} It needs Products: Write (rak_product_write) and Prices: Write (rak_plan_write); {KEY_PAGE} makes such a key.",
             context.operation
         )),
         _ if is_about_the_key(code) => credentials(format!(
-            "Stripe does not accept the key: {text} Check stripe.secret_key (STRIPE_SECRET_KEY) and stripe.mode."
+            "Stripe does not accept the key: {said} Check stripe.secret_key (STRIPE_SECRET_KEY) and stripe.mode."
         )),
         // Not an object that is missing but a path: this is not the API.
         404 if code.is_empty() && text.starts_with("Unrecognized request URL") => {
             Error::Unexpected {
-                message: format!("{text} Is stripe.api_base ({}) Stripe?", context.base),
+                message: format!("{said} Is stripe.api_base ({}) Stripe?", context.base),
                 request_id: refusal.request_id,
             }
         }
@@ -181,8 +182,16 @@ fn is_about_the_key(code: &str) -> bool {
             | "platform_api_key_expired"
             | "secret_key_required"
             | "livemode_mismatch"
-            | "testmode_charges_only"
     )
+}
+
+/// Stripe ends most messages with a full stop, but not all.
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '!', '?']) {
+        text.to_owned()
+    } else {
+        format!("{text}.")
+    }
 }
 
 /// The error object of the body; `None` where there is none.

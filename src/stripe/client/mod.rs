@@ -2,12 +2,15 @@
 //! own transport. Its client and its account type are not used: the one cannot
 //! repeat a request with the caller's key, the other decodes far too much.
 
+mod account;
 mod decode;
 mod encode;
 mod error;
+mod lists;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -18,6 +21,8 @@ use stripe_product::price::ListPrice;
 use stripe_product::product::ListProduct;
 use stripe_types::List;
 
+use self::account::RetrieveAccount;
+use self::lists::{price_list, product_list};
 pub(crate) use self::reply::Reply;
 use super::transport::{BadSettings, BudgetUse, Outgoing, SecretKey, Transport};
 use super::{
@@ -28,7 +33,7 @@ use crate::catalog::PriceKey;
 use crate::plan::{Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step};
 
 /// Most objects of one page. <https://docs.stripe.com/api/pagination>
-const PAGE: usize = 100;
+const PAGE: u32 = 100;
 /// Most lookup keys of one request. <https://docs.stripe.com/api/prices/list>
 const LOOKUP_KEYS: usize = 10;
 
@@ -184,15 +189,7 @@ impl Client {
 #[async_trait]
 impl Stripe for Client {
     async fn account(&self, call: &Call) -> Result<Account, Error> {
-        let account = self.call(call, &RetrieveAccount, None).await?.body;
-        Ok(Account {
-            id: account.id,
-            display_name: account
-                .settings
-                .and_then(|settings| settings.dashboard)
-                .and_then(|dashboard| dashboard.display_name)
-                .filter(|name| !name.is_empty()),
-        })
+        Ok(self.call(call, &RetrieveAccount, None).await?.body.into())
     }
 
     async fn products_by_id(
@@ -205,7 +202,7 @@ impl Stripe for Client {
         if ids.is_empty() {
             return Ok(ProductPage::default());
         }
-        if ids.len() > PAGE {
+        if ids.len() > PAGE as usize {
             return Err(refused("more than 100 products were asked for at once"));
         }
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
@@ -274,150 +271,8 @@ impl Stripe for Client {
         prices: &BTreeMap<PriceKey, PriceId>,
         key: &IdempotencyKey,
     ) -> Result<Receipt, Error> {
-        match step {
-            Step::CreateProduct(step) => {
-                let request = encode::create_product(step).map_err(|e| refused(e.to_string()))?;
-                let reply = self.call(call, &request, Some(key)).await?;
-                let request_id = reply.request_id;
-                let product = self.own_product(reply.body, request_id.as_ref())?;
-                let missing = if product.id != step.id {
-                    Some(format!("has the id {} instead of {}", product.id, step.id))
-                } else if step.default_price.is_some() && product.default_price.is_none() {
-                    Some(format!(
-                        "{} has no default price, though it was sent one",
-                        step.id
-                    ))
-                } else {
-                    None
-                };
-                if let Some(missing) = missing {
-                    return Err(Error::Unexpected {
-                        message: format!("the product that Stripe created {missing}"),
-                        request_id,
-                    });
-                }
-                Ok(Receipt {
-                    product: Some(product.id),
-                    price: product
-                        .default_price
-                        .filter(|_| step.default_price.is_some()),
-                    request_id,
-                    replayed: reply.replayed,
-                })
-            }
-            Step::UpdateProduct(step) => {
-                let request =
-                    encode::update_product(step, prices).map_err(|e| refused(e.to_string()))?;
-                let reply = self.call(call, &request, Some(key)).await?;
-                let product = self.own_product(reply.body, reply.request_id.as_ref())?;
-                Ok(Receipt {
-                    product: Some(product.id),
-                    price: None,
-                    request_id: reply.request_id,
-                    replayed: reply.replayed,
-                })
-            }
-            Step::CreatePrice(step) => {
-                let request = encode::create_price(step).map_err(|e| refused(e.to_string()))?;
-                let reply = self.call(call, &request, Some(key)).await?;
-                self.price_receipt(reply)
-            }
-            Step::UpdatePrice(step) => {
-                let request =
-                    encode::update_price(step, prices).map_err(|e| refused(e.to_string()))?;
-                let reply = self.call(call, &request, Some(key)).await?;
-                self.price_receipt(reply)
-            }
-            Step::Bind => Err(refused("committing a mapping is nothing that Stripe does")),
-        }
+        self.send_step(call, step, prices, key).await
     }
-}
-
-impl Client {
-    fn price_receipt(&self, reply: Reply<stripe_shared::Price>) -> Result<Receipt, Error> {
-        let price = self.own_price(reply.body, reply.request_id.as_ref())?;
-        Ok(Receipt {
-            product: None,
-            price: Some(price.id),
-            request_id: reply.request_id,
-            replayed: reply.replayed,
-        })
-    }
-}
-
-/// `GET /v1/account`, of which only these fields are read.
-struct RetrieveAccount;
-
-impl StripeRequest for RetrieveAccount {
-    type Output = AccountBody;
-
-    fn build(&self) -> RequestBuilder {
-        RequestBuilder::new(StripeMethod::Get, "/account")
-    }
-}
-
-#[derive(Debug, miniserde::Deserialize)]
-struct AccountBody {
-    id: String,
-    settings: Option<AccountSettings>,
-}
-
-#[derive(Debug, miniserde::Deserialize)]
-struct AccountSettings {
-    dashboard: Option<AccountDashboard>,
-}
-
-#[derive(Debug, miniserde::Deserialize)]
-struct AccountDashboard {
-    display_name: Option<String>,
-}
-
-/// Without `active`: archived products are wanted too.
-fn product_list(expand: Expand) -> ListProduct {
-    ListProduct::new()
-        .limit(100)
-        .expand(expansions("data.default_price", true, expand))
-}
-
-/// Always with `active`: Stripe's documentation and its behaviour differ on what
-/// its absence means.
-fn price_list(active: bool, expand: Expand) -> ListPrice {
-    let list = ListPrice::new().limit(100).active(active);
-    match expansions("data", false, expand) {
-        none if none.is_empty() => list,
-        some => list.expand(some),
-    }
-}
-
-fn expansions(prefix: &str, itself: bool, expand: Expand) -> Vec<String> {
-    let mut paths = Vec::new();
-    if itself {
-        paths.push(prefix.to_owned());
-    }
-    if expand.tiers {
-        paths.push(format!("{prefix}.tiers"));
-    }
-    if expand.currency_options {
-        paths.push(format!("{prefix}.currency_options"));
-    }
-    paths
-}
-
-/// An id as one segment of a path; async-stripe puts it there as it is. `None`
-/// for what would name another endpoint.
-fn segment(id: &str) -> Option<String> {
-    if matches!(id, "" | "." | "..") {
-        return None;
-    }
-    let mut out = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    Some(out)
 }
 
 /// What was never sent, since it can never succeed.

@@ -193,3 +193,54 @@ impl Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_leaves_at_any_point_leaves_nothing_taken() {
+        let budget = Budget::new(10_000, 10_000, 2);
+        let operation = Operation::named("POST /v1/prices");
+        let requests: Vec<_> = (0..200)
+            .map(|n| {
+                let (budget, operation) = (budget.clone(), operation.clone());
+                tokio::spawn(async move {
+                    let permit = budget.admit(&operation, Flow(n % 3), n % 7 == 0).await;
+                    tokio::task::yield_now().await;
+                    drop(permit);
+                })
+            })
+            .collect();
+        for (n, request) in requests.into_iter().enumerate() {
+            if n % 2 == 0 {
+                request.abort();
+            } else if n % 5 == 0 {
+                tokio::task::yield_now().await;
+                request.abort();
+            } else {
+                request.await.unwrap();
+            }
+        }
+        let all = [Flow(1), Flow(2)].map(|flow| budget.admit(&operation, flow, false));
+        let permits = futures_util::future::join_all(all).await;
+        assert_eq!(budget.lock().queue.under_way(), 2);
+        drop(permits);
+        assert_eq!(budget.lock().queue.under_way(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_token_is_woken() {
+        let budget = Budget::new(100, 100, 1000);
+        let operation = Operation::named("POST /v1/prices");
+        let start = Instant::now();
+        for _ in 0..110 {
+            drop(budget.admit(&operation, Flow(1), false).await);
+        }
+        assert!(start.elapsed() >= Duration::from_millis(95));
+        let used = budget.usage();
+        assert!(used.share() > 0.2, "{used:?}");
+    }
+}

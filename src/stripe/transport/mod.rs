@@ -42,6 +42,10 @@ use super::{Call, IdempotencyKey, Settings};
 /// The API version of async-stripe's types; every request names it.
 pub const STRIPE_VERSION: &str = "2026-09-30.endive";
 
+/// How long a call without a deadline goes on asking while Stripe refuses it for
+/// its rate.
+const RATE_LIMITED_FOR: Duration = Duration::from_secs(60);
+
 /// The stack.
 #[derive(Clone)]
 pub(crate) struct Transport {
@@ -87,6 +91,7 @@ impl Transport {
             policy: Policy {
                 max_attempts: settings.max_attempts,
                 retry_delay: settings.retry_delay,
+                rate_limited_for: RATE_LIMITED_FOR,
             },
         };
         Ok(Self {
@@ -181,6 +186,31 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    fn tell_retry(&self, attempt: u32, delay: Duration, failed: &Result<Answer, Failure>) {
+        let Some(hook) = &self.call.on_retry else {
+            return;
+        };
+        let (reason, request_id) = match failed {
+            Ok(answer) => (
+                format!("Stripe answered {}", answer.status),
+                answer.request_id(),
+            ),
+            Err(Failure::Unreachable(what)) => (format!("cannot reach Stripe: {what}"), None),
+            Err(Failure::Lost(what)) => (format!("the connection to Stripe broke: {what}"), None),
+            Err(Failure::TimedOut(after)) => {
+                (format!("no answer from Stripe within {after:?}"), None)
+            }
+            // Neither is tried again.
+            Err(Failure::TooLong | Failure::Stopped(_)) => return,
+        };
+        hook.tell(&crate::stripe::Retry {
+            attempt,
+            delay,
+            reason,
+            request_id,
+        });
+    }
+
     /// `path` has `/v1` and the query. `None`: the idempotency key is longer
     /// than 255 characters, or cannot stand in a header.
     pub(crate) fn new(
@@ -226,6 +256,8 @@ impl Outgoing {
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let too_late = async {
             match self.give_up_at {
+                // A timer rounds up to the next millisecond, even for the past.
+                Some(at) if at <= Instant::now() => {}
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }

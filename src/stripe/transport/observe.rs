@@ -45,32 +45,39 @@ where
                 Ok(answer) => {
                     let status = answer.status.as_u16();
                     let request_id = answer.header("request-id").unwrap_or_default();
-                    if answer.status.is_success() {
-                        debug!(
-                            stripe.operation = operation,
-                            stripe.status = status,
-                            stripe.request_id = request_id,
-                            stripe.attempt = attempt,
-                            duration_ms,
-                            "stripe answered"
-                        );
-                    } else {
-                        let reason = answer
-                            .header("stripe-rate-limited-reason")
-                            .unwrap_or_default();
+                    let limit = answer
+                        .header("stripe-rate-limited-reason")
+                        .unwrap_or_default();
+                    // Refusals of the content are the caller's to tell.
+                    if answer.status.is_server_error() {
                         warn!(
                             stripe.operation = operation,
                             stripe.status = status,
                             stripe.request_id = request_id,
                             stripe.attempt = attempt,
-                            stripe.limited = reason,
                             duration_ms,
-                            "stripe refused"
+                            "stripe failed"
+                        );
+                    } else {
+                        debug!(
+                            stripe.operation = operation,
+                            stripe.status = status,
+                            stripe.request_id = request_id,
+                            stripe.attempt = attempt,
+                            stripe.limit = limit,
+                            duration_ms,
+                            "stripe answered"
                         );
                     }
                 }
                 Err(failure) => {
-                    warn!(stripe.operation = operation, stripe.attempt = attempt, duration_ms, failure = ?failure, "stripe did not answer");
+                    warn!(
+                        stripe.operation = operation,
+                        stripe.attempt = attempt,
+                        duration_ms,
+                        ?failure,
+                        "stripe did not answer"
+                    );
                 }
             }
             answer

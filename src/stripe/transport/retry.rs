@@ -13,8 +13,6 @@ use super::{Answer, Failure, Outgoing, Stop};
 
 /// Longest wait between two attempts.
 const LONGEST: Duration = Duration::from_secs(8);
-/// Longest time that a request without a deadline is refused for its rate.
-const RATE_LIMITED_FOR: Duration = Duration::from_secs(60);
 /// First and longest wait before a request goes back into the line.
 const REQUEUE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
@@ -25,6 +23,8 @@ pub(super) struct Policy {
     pub(super) max_attempts: u32,
     /// Before the second attempt, at most.
     pub(super) retry_delay: Duration,
+    /// How long a request without a deadline may be refused for its rate.
+    pub(super) rate_limited_for: Duration,
 }
 
 /// How a request ended.
@@ -69,7 +69,7 @@ impl Policy {
         if asked == Some("false") {
             return Verdict::Done;
         }
-        if answer.rate_limit().is_some() {
+        if answer.rate_limit().is_some() && !answer.replayed() {
             return Verdict::Requeue;
         }
         if asked == Some("true") {
@@ -77,7 +77,7 @@ impl Policy {
         }
         match answer.status {
             // What was saved under the key comes back however often it is sent.
-            status if status.is_server_error() && answer.replayed() => Verdict::Done,
+            _ if answer.replayed() => Verdict::Done,
             status if status.is_server_error() => retry,
             StatusCode::CONFLICT
             | StatusCode::FAILED_DEPENDENCY
@@ -170,11 +170,13 @@ where
             }
             Verdict::Retry => {
                 attempts += 1;
-                policy.backoff(attempts, fastrand::f64())
+                let delay = policy.backoff(attempts, fastrand::f64());
+                request.tell_retry(attempts + 1, delay, &result);
+                delay
             }
             Verdict::Requeue => {
                 if requeued == 0 && request.give_up_at.is_none() {
-                    request.give_up_at = Some(Instant::now() + RATE_LIMITED_FOR);
+                    request.give_up_at = Some(Instant::now() + policy.rate_limited_for);
                 }
                 requeued += 1;
                 spread(REQUEUE.0, REQUEUE.1, requeued, fastrand::f64())
@@ -210,13 +212,15 @@ fn given_up(
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderName, HeaderValue};
+    use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
     use super::*;
+    use crate::stripe::{Call, IdempotencyKey};
 
     const POLICY: Policy = Policy {
         max_attempts: 3,
         retry_delay: Duration::from_secs(1),
+        rate_limited_for: Duration::from_millis(200),
     };
 
     fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Answer {
@@ -259,6 +263,7 @@ mod tests {
             (answer(500, &[], ""), Retry),
             (answer(502, &[], "<html>"), Retry),
             (answer(500, &[REPLAYED], ""), Done),
+            (answer(429, &[LIMITED, REPLAYED], ""), Done),
             (answer(500, &[REPLAYED, YES], ""), Retry),
             (answer(503, &[NO], ""), Done),
             (answer(400, &[YES], ""), Retry),
@@ -317,6 +322,50 @@ mod tests {
         }
         assert!(leaves_open(&Err(Failure::TimedOut(Duration::ZERO))));
         assert!(!leaves_open(&Err(Failure::Unreachable(String::new()))));
+    }
+
+    fn limited() -> Answer {
+        answer(429, &[("stripe-rate-limited-reason", "global-rate")], "")
+    }
+
+    fn request(call: &Call) -> Outgoing {
+        let key = IdempotencyKey::new("acct_1", "intent", 1);
+        let path = "/v1/products".to_owned();
+        Outgoing::new(Method::POST, path, String::new(), Some(&key), call).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_rate_limit_without_a_deadline_has_a_bound() {
+        let inner = tower::service_fn(|_: Outgoing| async { Ok(limited()) });
+        let start = Instant::now();
+        let delivered = deliver(inner, POLICY, request(&Call::default())).await;
+        assert!(start.elapsed() >= POLICY.rate_limited_for);
+        assert_eq!(delivered.result.unwrap().status, 429);
+        assert!(delivered.sent > 1 && !delivered.uncertain);
+    }
+
+    #[tokio::test]
+    async fn attempts_and_rate_limits_are_counted_apart() {
+        let inner = tower::service_fn(|request: Outgoing| async move {
+            match request.sent {
+                0 | 2 | 4 => Ok(limited()),
+                1 => Err(Failure::TimedOut(Duration::ZERO)),
+                3 => Err(Failure::Unreachable(String::new())),
+                _ => Ok(answer(200, &[], "")),
+            }
+        });
+        let policy = Policy {
+            retry_delay: Duration::ZERO,
+            rate_limited_for: Duration::from_secs(60),
+            ..POLICY
+        };
+        let delivered = deliver(inner, policy, request(&Call::default())).await;
+        assert_eq!(delivered.result.unwrap().status, 200);
+        assert_eq!(delivered.sent, 6);
+        assert!(
+            delivered.uncertain,
+            "the second one may have had its effect"
+        );
     }
 
     #[test]

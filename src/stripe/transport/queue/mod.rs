@@ -4,6 +4,9 @@
 //! fewer than the allowed number are under way. Callers (runs) take turns; what
 //! one caller sends to one endpoint leaves in the order in which it came.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use tokio::sync::oneshot;
@@ -156,6 +159,11 @@ impl Queue {
         (self.account.rate(now), self.account.used(now))
     }
 
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+
     fn is_full(&mut self, now: Instant) -> bool {
         let under_way = u32::try_from(self.under_way).unwrap_or(u32::MAX);
         f64::from(under_way) + 1.0 > self.concurrency.value(now)
@@ -221,173 +229,5 @@ impl Queue {
         self.endpoints
             .entry(operation.clone())
             .or_insert_with(|| Bucket::new(self.endpoint_rate, now))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BinaryHeap;
-    use std::time::Duration;
-
-    use super::*;
-
-    const LATENCY: Duration = Duration::from_millis(100);
-
-    /// A run on a clock of its own: `chains` of calls, each call after the
-    /// answer to the one before it. Returns how long it took.
-    fn simulate(queue: &mut Queue, start: Instant, chains: Vec<Vec<&str>>) -> Duration {
-        let mut rest: Vec<_> = chains
-            .into_iter()
-            .map(|chain| chain.into_iter().map(Operation::named))
-            .collect();
-        let mut waiting = Vec::new();
-        let mut answers = BinaryHeap::new();
-        let mut now = start;
-        for (id, chain) in rest.iter_mut().enumerate() {
-            if let Some(operation) = chain.next() {
-                waiting.push((id, queue.join(&operation, Flow(1), false)));
-            }
-        }
-        loop {
-            let look_again = queue.dispatch(now);
-            waiting.retain_mut(|(id, turn)| {
-                let go = turn.try_recv().is_ok();
-                if go {
-                    answers.push(std::cmp::Reverse((now + LATENCY, *id)));
-                }
-                !go
-            });
-            let answer = answers.peek().map(|std::cmp::Reverse((at, _))| *at);
-            let Some(next) = [look_again, answer].into_iter().flatten().min() else {
-                assert!(waiting.is_empty(), "nothing would ever let them go");
-                return now - start;
-            };
-            now = next;
-            while let Some(std::cmp::Reverse((at, id))) = answers.peek().copied() {
-                if at > now {
-                    break;
-                }
-                answers.pop();
-                queue.done();
-                if let Some(operation) = rest[id].next() {
-                    waiting.push((id, queue.join(&operation, Flow(1), false)));
-                }
-            }
-        }
-    }
-
-    /// One read, then `n` products that each get a lookup key.
-    fn first_sync(rate: u32, n: usize) -> Duration {
-        let start = Instant::now();
-        let mut queue = Queue::new(rate, 25, 1000, start);
-        let read = simulate(&mut queue, start, vec![vec!["GET /v1/products"]]);
-        let create = vec!["POST /v1/products", "POST /v1/prices/{id}"];
-        read + simulate(&mut queue, start + read, vec![create; n])
-    }
-
-    fn assert_near(took: Duration, seconds: f64) {
-        let off = (took.as_secs_f64() - seconds).abs();
-        assert!(off < 0.005, "{took:?} instead of {seconds} s");
-    }
-
-    #[test]
-    fn a_first_sync_reaches_the_floor_of_the_limits() {
-        assert_near(first_sync(100, 29), 0.46);
-        assert_near(first_sync(25, 29), 1.52);
-        // The last of 1,000 leaves 975/25 s after the first; then two round trips and the read.
-        assert_near(first_sync(100, 1000), 39.0 + 0.3);
-    }
-
-    fn queue(rate: u32, endpoint_rate: u32, concurrency: usize) -> (Queue, Instant) {
-        let now = Instant::now();
-        (Queue::new(rate, endpoint_rate, concurrency, now), now)
-    }
-
-    fn gone(turns: &mut [oneshot::Receiver<()>]) -> Vec<bool> {
-        turns.iter_mut().map(|t| t.try_recv().is_ok()).collect()
-    }
-
-    #[test]
-    fn first_come_first_served_and_what_comes_again_before_all() {
-        let (mut queue, now) = queue(2, 2, 10);
-        let op = Operation::named("POST /v1/products");
-        let mut turns: Vec<_> = (0..4).map(|_| queue.join(&op, Flow(1), false)).collect();
-        turns.push(queue.join(&op, Flow(1), true));
-        let next = queue.dispatch(now).unwrap();
-        assert_eq!(gone(&mut turns), [true, false, false, false, true]);
-        assert_eq!(next, now + Duration::from_millis(500));
-        queue.dispatch(next);
-        assert_eq!(gone(&mut turns[1..4]), [true, false, false]);
-    }
-
-    #[test]
-    fn a_full_endpoint_stops_no_other() {
-        let (mut queue, now) = queue(100, 1, 10);
-        let [a, b] = ["POST /v1/products", "GET /v1/products"].map(Operation::named);
-        let mut turns = vec![
-            queue.join(&a, Flow(1), false),
-            queue.join(&a, Flow(1), false),
-            queue.join(&b, Flow(1), false),
-        ];
-        queue.dispatch(now);
-        assert_eq!(gone(&mut turns), [true, false, true]);
-    }
-
-    #[test]
-    fn callers_take_turns() {
-        let (mut queue, now) = queue(4, 25, 100);
-        let op = Operation::named("POST /v1/prices");
-        let mut big: Vec<_> = (0..100).map(|_| queue.join(&op, Flow(1), false)).collect();
-        let mut small = vec![
-            queue.join(&op, Flow(2), false),
-            queue.join(&op, Flow(2), false),
-        ];
-        queue.dispatch(now);
-        assert_eq!(gone(&mut small), [true, true]);
-        assert_eq!(gone(&mut big).iter().filter(|go| **go).count(), 2);
-    }
-
-    #[test]
-    fn no_more_than_allowed_are_under_way() {
-        let (mut queue, now) = queue(100, 25, 2);
-        let op = Operation::named("POST /v1/prices");
-        let mut turns: Vec<_> = (0..3).map(|_| queue.join(&op, Flow(1), false)).collect();
-        assert_eq!(queue.dispatch(now), None, "only an answer can help");
-        assert_eq!(gone(&mut turns), [true, true, false]);
-        queue.done();
-        queue.dispatch(now);
-        assert_eq!(gone(&mut turns[2..]), [true]);
-    }
-
-    #[test]
-    fn who_left_the_line_costs_nothing() {
-        let (mut queue, now) = queue(1, 1, 1);
-        let op = Operation::named("POST /v1/prices");
-        drop(queue.join(&op, Flow(1), false));
-        let mut turns = vec![queue.join(&op, Flow(1), false)];
-        queue.dispatch(now);
-        assert_eq!(gone(&mut turns), [true]);
-        queue.unused(&op);
-        let mut turns = vec![queue.join(&op, Flow(1), false)];
-        queue.dispatch(now);
-        assert_eq!(gone(&mut turns), [true], "the token came back");
-    }
-
-    #[test]
-    fn a_refusal_slows_what_it_names() {
-        let (mut queue, now) = queue(100, 25, 100);
-        let [a, b] = ["POST /v1/products", "GET /v1/products"].map(Operation::named);
-        queue.limited(&a, Limit::EndpointRate, now);
-        let mut turns = vec![
-            queue.join(&a, Flow(1), false),
-            queue.join(&b, Flow(1), false),
-        ];
-        queue.dispatch(now);
-        assert_eq!(gone(&mut turns), [false, true]);
-        queue.limited(&b, Limit::GlobalRate, now);
-        let mut turns = vec![queue.join(&b, Flow(1), false)];
-        queue.dispatch(now);
-        assert_eq!(gone(&mut turns), [false]);
-        assert!(queue.usage(now).0 < 71.0);
     }
 }

@@ -1,0 +1,5 @@
+//! The engine on the sandbox: what a sync leaves behind in Stripe, in the
+//! database and in its own account of itself.
+
+mod budget;
+mod sync;

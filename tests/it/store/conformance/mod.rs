@@ -1,0 +1,79 @@
+//! What every engine has to do: a function for each property, and the macro
+//! that runs them all on one engine.
+
+pub(crate) mod bindings;
+pub(crate) mod crm;
+pub(crate) mod journal;
+pub(crate) mod memory;
+pub(crate) mod record;
+pub(crate) mod runs;
+
+/// Every property as a test of its own, on databases that `$start` makes.
+macro_rules! conformance {
+    ($start:path) => {
+        use crate::store::conformance::properties;
+        properties! { bindings, $start,
+            every_field_comes_back,
+            a_later_binding_replaces_the_earlier,
+            accounts_and_modes_are_apart,
+            pages_are_bytewise_and_complete,
+            filters_choose_mappings,
+            mappings_by_id_leaves_out_the_unknown,
+            all_is_there_after_reopening,
+        }
+        properties! { crm, $start,
+            a_binding_shows_as_the_crms_row,
+            billing_and_money_are_the_crms,
+            the_crms_row_is_taken_over_not_replaced,
+            its_older_rows_are_hints,
+            rows_of_another_account_are_no_hints,
+            its_constraints_hold,
+        }
+        properties! { journal, $start,
+            an_open_intent_comes_back_whole,
+            open_intents_come_in_the_order_they_were_begun,
+            finished_intents_are_gone,
+            another_attempt_opens_an_intent_again,
+        }
+        properties! { memory, $start,
+            accounts_are_remembered_by_key,
+            a_validation_replaces_the_one_before,
+            a_listing_replaces_the_one_before,
+            the_store_says_what_it_is,
+        }
+        properties! { record, $start,
+            results_come_back_by_local_id,
+            filters_choose_results,
+            a_resumed_run_keeps_what_it_did,
+            progress_comes_in_order_from_where_one_was,
+            a_record_that_fails_leaves_nothing,
+            records_side_by_side_all_arrive,
+            large_records_fit,
+            rows_get_the_account_of_their_run,
+        }
+        properties! { runs, $start,
+            every_field_comes_back,
+            a_run_can_be_replaced_but_not_made_by_it,
+            ids_and_request_ids_are_taken_once,
+            pages_stay_put_while_runs_come_in,
+            filters_choose_runs,
+            unfinished_runs_come_oldest_first,
+            dry_runs_keep_their_plan,
+        }
+    };
+}
+pub(crate) use conformance;
+
+macro_rules! properties {
+    ($group:ident, $start:path, $($property:ident),+ $(,)?) => {
+        mod $group {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $property() {
+                crate::store::conformance::$group::$property(&mut $start().await).await;
+            })+
+        }
+    };
+}
+pub(crate) use properties;

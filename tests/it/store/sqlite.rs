@@ -1,0 +1,72 @@
+//! The suite on SQLite.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Row as _, SqliteConnection};
+use stripe_product_sync::store::Store;
+use stripe_product_sync::store::sqlite::Sqlite;
+use tempfile::TempDir;
+
+use super::Db;
+use super::conformance::conformance;
+
+pub(crate) struct SqliteDb {
+    store: Arc<Sqlite>,
+    file: PathBuf,
+    _folder: TempDir,
+}
+
+impl SqliteDb {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/folder/sync.db");
+        Self {
+            store: Arc::new(Sqlite::open(&file).await.unwrap()),
+            file,
+            _folder: folder,
+        }
+    }
+}
+
+/// A connection beside the store's.
+pub(crate) async fn connect(file: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .connect()
+        .await
+        .unwrap()
+}
+
+#[async_trait]
+impl Db for SqliteDb {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    async fn reopen(&mut self) {
+        self.store.close().await;
+        self.store = Arc::new(Sqlite::open(&self.file).await.unwrap());
+    }
+
+    async fn execute(&self, sql: &'static str) {
+        sqlx::raw_sql(sql)
+            .execute(&mut connect(&self.file).await)
+            .await
+            .unwrap();
+    }
+
+    async fn rows(&self, sql: &'static str) -> Vec<Vec<Option<String>>> {
+        let rows = sqlx::query(sql)
+            .fetch_all(&mut connect(&self.file).await)
+            .await
+            .unwrap();
+        rows.iter()
+            .map(|row| (0..row.len()).map(|i| row.get(i)).collect())
+            .collect()
+    }
+}
+
+conformance!(SqliteDb::start);

@@ -1,0 +1,265 @@
+//! A whole service in one process: sandbox over a real socket, transport,
+//! database in a temporary folder, engine.
+
+pub(crate) mod catalog;
+pub(crate) mod stripe;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use stripe_product_sync::catalog::{Catalog, LocalId, Product};
+use stripe_product_sync::engine::{Engine, IfBusy, Parts, Settings, SyncRequest, clock};
+use stripe_product_sync::plan::{Mode, Naming};
+use stripe_product_sync::sandbox::{self, Sandbox};
+use stripe_product_sync::store::sqlite::Sqlite;
+use stripe_product_sync::store::{
+    Page, ResultFilter, ResultRow, Run, RunOptions, RunState, Store, Trigger,
+};
+use stripe_product_sync::stripe::client::connect;
+use stripe_product_sync::stripe::transport::SecretKey;
+use stripe_product_sync::stripe::{self as port};
+use tempfile::TempDir;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Longer than any test run takes; a hung one fails instead of hanging the suite.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A service with everything it needs, on its own.
+pub(crate) struct TestApp {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) stripe: stripe::Stripe,
+    pub(crate) dir: TempDir,
+    base: String,
+    catalog: Arc<Mutex<Catalog>>,
+    sandbox_ends: Arc<DropGuard>,
+}
+
+/// How a [`TestApp`] is set up.
+pub(crate) struct Setup {
+    pub(crate) sandbox: sandbox::Options,
+    pub(crate) rate: (u32, u32),
+    pub(crate) lookup_keys: bool,
+    pub(crate) settings: fn(&mut Settings),
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            sandbox: sandbox::Options {
+                record: true,
+                deterministic_ids: true,
+                ..sandbox::Options::default()
+            },
+            rate: (10_000, 10_000),
+            lookup_keys: true,
+            settings: |_| {},
+        }
+    }
+}
+
+impl TestApp {
+    pub(crate) async fn new(products: Vec<Product>) -> Self {
+        Self::with(Setup::default(), products).await
+    }
+
+    pub(crate) async fn with(setup: Setup, products: Vec<Product>) -> Self {
+        let sandbox = Sandbox::open(setup.sandbox.clone()).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        tokio::spawn(sandbox.clone().serve(listener, shutdown.clone()));
+        let catalog = Arc::new(Mutex::new(catalog::catalog(products)));
+        Self::assemble(
+            setup,
+            sandbox,
+            base,
+            Arc::new(shutdown.drop_guard()),
+            catalog,
+        )
+        .await
+    }
+
+    /// The same Stripe and catalog, and a database that knows nothing.
+    pub(crate) async fn with_an_empty_database(&self) -> Self {
+        let (sandbox, ends) = (self.sandbox.clone(), self.sandbox_ends.clone());
+        Self::assemble(
+            Setup::default(),
+            sandbox,
+            self.base.clone(),
+            ends,
+            self.catalog.clone(),
+        )
+        .await
+    }
+
+    async fn assemble(
+        setup: Setup,
+        sandbox: Arc<Sandbox>,
+        base: String,
+        sandbox_ends: Arc<DropGuard>,
+        catalog: Arc<Mutex<Catalog>>,
+    ) -> Self {
+        let dir = TempDir::new().unwrap();
+        let client = connect(
+            client_settings(&base, setup.rate),
+            SecretKey::new(sandbox::SANDBOX_KEY),
+        )
+        .unwrap();
+        let store: Arc<dyn Store> =
+            Arc::new(Sqlite::open(dir.path().join("test.db")).await.unwrap());
+        let mut settings = settings(dir.path().join("reports"), setup.lookup_keys);
+        (setup.settings)(&mut settings);
+        let parts = Parts {
+            stripe: Arc::new(client),
+            store: store.clone(),
+            discover: {
+                let catalog = catalog.clone();
+                Arc::new(move || Ok(catalog.lock().unwrap().clone()))
+            },
+            clock: clock::system(),
+        };
+        let engine = Engine::start(parts, settings);
+        Self {
+            engine,
+            store,
+            sandbox,
+            stripe: stripe::Stripe::new(&base),
+            dir,
+            base,
+            catalog,
+            sandbox_ends,
+        }
+    }
+
+    /// What the catalog says from now on.
+    pub(crate) fn say(&self, products: Vec<Product>) {
+        self.say_catalog(catalog::catalog(products));
+    }
+
+    pub(crate) fn say_catalog(&self, catalog: Catalog) {
+        *self.catalog.lock().unwrap() = catalog;
+    }
+
+    /// Runs to the end.
+    pub(crate) async fn sync_with(&self, options: RunOptions) -> Run {
+        let request = request(options);
+        let started = self.engine.sync(request).await.unwrap();
+        let run = self.engine.wait(&started.run.id, PATIENCE).await.unwrap();
+        assert!(run.state.is_final(), "{run:?}");
+        run
+    }
+
+    /// A plain sync, which has to succeed.
+    pub(crate) async fn sync(&self) -> Run {
+        let run = self.sync_with(RunOptions::default()).await;
+        assert_eq!(
+            run.state,
+            RunState::Succeeded,
+            "{:?}\n{:?}",
+            run.error,
+            self.results(&run).await
+        );
+        run
+    }
+
+    pub(crate) async fn results(&self, run: &Run) -> Vec<ResultRow> {
+        let page = Page {
+            after: None,
+            limit: 10_000,
+        };
+        self.store
+            .results(&run.id, &ResultFilter::default(), &page)
+            .await
+            .unwrap()
+    }
+
+    /// `kind local_id field` of every finding, now.
+    pub(crate) async fn findings(&self) -> Vec<String> {
+        let validated = self
+            .engine
+            .validate(Vec::new(), Some(Duration::ZERO))
+            .await
+            .unwrap();
+        let findings = validated.validation.findings.iter();
+        findings
+            .map(|f| {
+                format!("{:?} {} {}", f.kind, f.local_id, f.field)
+                    .trim_end()
+                    .to_owned()
+            })
+            .collect()
+    }
+
+    /// Method and path of every request since the last call.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let requests = self
+            .sandbox
+            .requests()
+            .iter()
+            .map(|r| format!("{} {}", r.method, r.path))
+            .collect();
+        self.sandbox.forget_requests();
+        requests
+    }
+
+    pub(crate) fn report_files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(self.dir.path().join("reports"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        files
+    }
+}
+
+pub(crate) fn request(options: RunOptions) -> SyncRequest {
+    SyncRequest {
+        request_id: None,
+        options,
+        if_busy: IfBusy::Coalesce,
+        trigger: Trigger::Manual,
+        actor: "test".to_owned(),
+    }
+}
+
+pub(crate) fn id(local_id: &str) -> LocalId {
+    LocalId::new(local_id).unwrap()
+}
+
+fn client_settings(base: &str, (rate_limit, endpoint_rate_limit): (u32, u32)) -> port::Settings {
+    port::Settings {
+        api_base: base.to_owned(),
+        mode: Mode::Test,
+        rate_limit,
+        endpoint_rate_limit,
+        max_concurrency: 32,
+        max_attempts: 3,
+        retry_delay: Duration::from_millis(5),
+        timeout: Duration::from_secs(10),
+    }
+}
+
+fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
+    Settings {
+        naming: Naming {
+            product_id_prefix: "prod_".to_owned(),
+            lookup_key_prefix: String::new(),
+            lookup_keys,
+            catalog_id: "main".to_owned(),
+        },
+        mode: Mode::Test,
+        account: None,
+        key_hash: "test".to_owned(),
+        archive_removed: true,
+        repair_drift: true,
+        max_archives: None,
+        listing_age: Duration::from_secs(86_400),
+        validation_age: Duration::from_secs(3600),
+        reports_dir: Some(reports),
+        environment: "test".to_owned(),
+        concurrency: 64,
+    }
+}
