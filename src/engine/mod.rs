@@ -102,6 +102,9 @@ struct Inner {
     wake: Notify,
     /// The run at work, for watchers of "the current or next one".
     current: watch::Sender<Option<Arc<RunLog>>>,
+    /// The run that began last; unlike `current` it stays when that run ends, so
+    /// that whoever waits for the next run doesn't miss a short one.
+    begun: watch::Sender<Option<Arc<RunLog>>>,
     /// Ends the worker between two products.
     stop: CancellationToken,
     at: OnceCell<AccountRef>,
@@ -121,6 +124,7 @@ impl Engine {
             submitting: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
             current: watch::Sender::new(None),
+            begun: watch::Sender::new(None),
             stop: CancellationToken::new(),
             at: OnceCell::new(),
             validating: tokio::sync::Mutex::new(()),
@@ -156,6 +160,12 @@ impl Engine {
         self.inner.current.subscribe()
     }
 
+    /// The run that began last, and every one that begins after it. A run stays
+    /// here after its end, until another one begins.
+    pub fn begun(&self) -> watch::Receiver<Option<Arc<RunLog>>> {
+        self.inner.begun.subscribe()
+    }
+
     /// One run, live or from the database.
     pub async fn run(&self, id: &RunId) -> Result<Run, Error> {
         if let Some(log) = self.live(id) {
@@ -171,19 +181,32 @@ impl Engine {
 
     /// Waits until a run has ended, or no longer than this; returns it as it is then.
     pub async fn wait(&self, id: &RunId, timeout: Duration) -> Result<Run, Error> {
+        self.wait_until(id, timeout, |run| run.state.is_final())
+            .await
+    }
+
+    /// Waits until a run has come so far or has ended, or no longer than this;
+    /// returns it as it is then.
+    pub async fn wait_until(
+        &self,
+        id: &RunId,
+        timeout: Duration,
+        reached: impl Fn(&Run) -> bool + Send,
+    ) -> Result<Run, Error> {
         let Some(log) = self.live(id) else {
             return self.run(id).await;
         };
         let mut changed = log.subscribe();
-        let ended = async {
-            while !log.run().state.is_final() {
-                if changed.changed().await.is_err() {
+        let arrived = async {
+            loop {
+                let run = log.run();
+                if run.state.is_final() || reached(&run) || changed.changed().await.is_err() {
                     break;
                 }
             }
         };
-        let _timed_out = tokio::time::timeout(timeout, ended).await;
-        self.run(id).await
+        let _timed_out = tokio::time::timeout(timeout, arrived).await;
+        Ok(log.run())
     }
 
     /// Stops a run: at once if it waits, between two products if it is at work.

@@ -189,6 +189,11 @@ impl RunLog {
         self.lock().run.clone()
     }
 
+    /// Whether the run has ended; cheaper than to ask for the run.
+    pub fn is_over(&self) -> bool {
+        self.lock().run.state.is_final()
+    }
+
     /// Changes the run and returns it as it is then.
     pub(super) fn update(&self, change: impl FnOnce(&mut Run)) -> Run {
         let mut state = self.lock();

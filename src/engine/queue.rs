@@ -219,6 +219,7 @@ impl Engine {
                 continue;
             };
             self.inner.current.send_replace(Some(active.log.clone()));
+            self.inner.begun.send_replace(Some(active.log.clone()));
             self.perform(&active).await;
             self.queue().running = None;
             self.inner.current.send_replace(None);

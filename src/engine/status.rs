@@ -109,7 +109,7 @@ impl Engine {
                 }
             }
         };
-        let catalog = self.inner.catalog.borrow().clone();
+        let catalog = self.last_catalog();
         Ok(Status {
             overall,
             at,
@@ -119,6 +119,11 @@ impl Engine {
             last_success,
             catalog,
         })
+    }
+
+    /// The catalog as it was last read; `None` before the first time.
+    pub fn last_catalog(&self) -> Option<Arc<CatalogStatus>> {
+        self.inner.catalog.borrow().clone()
     }
 
     /// Reads the catalog anew, on a thread of its own.
