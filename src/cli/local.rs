@@ -13,7 +13,7 @@ use tonic::transport::Channel;
 use super::exit::{Exit, Failure};
 use super::far_side::{self, FarSide};
 use super::{catalog, connect};
-use crate::config::{Config, OnDrift, OnRemoved, Schedule, Setup};
+use crate::config::{Config, OnDrift, OnRemoved, Rules, Schedule, Setup};
 use crate::engine::{self, Engine, Parts, clock};
 use crate::grpc;
 use crate::plan::Naming;
@@ -52,10 +52,10 @@ impl Local {
             stripe: far_side.client.clone(),
             store: store.clone(),
             discover,
-            clock,
+            clock: clock.clone(),
         };
         let engine = Engine::start(parts, settings(config, &far_side));
-        let service = grpc::Service::new(engine.clone(), about(config, &far_side));
+        let service = grpc::Service::new(engine.clone(), about(config, &far_side, &clock));
         Ok(Self {
             engine,
             service,
@@ -198,7 +198,25 @@ fn settings(config: &Config, far_side: &FarSide) -> engine::Settings {
     }
 }
 
-fn about(config: &Config, far_side: &FarSide) -> grpc::About {
-    let _ = (config, far_side);
-    grpc::About {}
+fn about(config: &Config, far_side: &FarSide, clock: &clock::Clock) -> grpc::About {
+    let root = config.setup.catalog_path();
+    let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    let client = far_side.client.clone();
+    grpc::About {
+        sandbox: matches!(config.setup, Setup::Sandbox { .. }),
+        catalog_id: config.catalog.id.clone(),
+        catalog_root: root.display().to_string(),
+        rules: match &config.catalog.rules {
+            Rules::Preset(name) => name.clone(),
+            Rules::File(path) => path.display().to_string(),
+        },
+        start_time: clock(),
+        version: env!("CARGO_PKG_VERSION"),
+        // Set by whoever builds a release.
+        commit: option_env!("SPS_BUILD_COMMIT"),
+        budget: Arc::new(move || {
+            let budget = client.budget();
+            (budget.per_second, budget.share())
+        }),
+    }
 }
