@@ -19,6 +19,7 @@
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod engine;
@@ -30,3 +31,4 @@ pub mod proto;
 pub mod sandbox;
 pub mod store;
 pub mod stripe;
+pub mod telemetry;

@@ -156,7 +156,14 @@ impl<'n> Fields<'n> {
             | Value::Poison(_) => None,
         };
         if value.is_none() {
-            self.unexpected(name, node, "a number such as 19.99 is needed");
+            let is_number = node
+                .as_text()
+                .is_some_and(|text| text.trim().parse().is_ok_and(f64::is_finite));
+            if is_number {
+                self.wrong(name, "has more digits than an exact amount can have");
+            } else {
+                self.unexpected(name, node, "a number such as 19.99 is needed");
+            }
         }
         value
     }

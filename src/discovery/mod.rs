@@ -163,7 +163,7 @@ fn run(request: Request) -> Result<Catalog, Error> {
         );
     }
     if only_document.is_none() {
-        let mut findings = typescript::read(&folder, scan.scripts, &exports);
+        let mut findings = typescript::read(&folder, &scan.scripts, &exports);
         let is_anything =
             |finding: &Finding| !finding.files.is_empty() || !finding.problems.is_empty();
         let none_found = !findings.values().any(is_anything);
@@ -278,7 +278,7 @@ fn read_document(folder: &Path, path: &str, is_certain: bool) -> Option<(Vec<Pro
 
 /// A `documents` glob without any file: what it stood for may only be gone for now.
 fn unmatched(glob: &str, documents: &[String]) -> Option<Source> {
-    let matcher = globset::Glob::new(glob).ok()?.compile_matcher();
+    let matcher = rules::glob(glob).ok()?.compile_matcher();
     let is_matched = documents.iter().any(|path| matcher.is_match(path));
     (!is_matched).then(|| Source {
         rule: glob.to_owned(),

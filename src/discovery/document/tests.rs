@@ -200,7 +200,7 @@ fn a_bad_product_says_where_and_leaves_the_others_alone() {
         ),
         (
             "{id: a, name: A, amount: 99999999999999999999999999999, interval: month}",
-            "`amount` is ",
+            "`amount` has more digits than",
         ),
         (
             "{id: a, name: A, amount: 1, currency: dollar, interval: month}",

@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use minijinja::Environment;
 
 pub(crate) use self::apply::apply;
@@ -166,6 +166,11 @@ impl Rules {
     }
 }
 
+/// As in an ignore file: `*` stays within a folder, `**` does not.
+pub(crate) fn glob(text: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(text).literal_separator(true).build()
+}
+
 struct Reader {
     environment: Environment<'static>,
     problems: Vec<Problem>,
@@ -230,7 +235,7 @@ impl Reader {
         let mut builder = GlobSetBuilder::new();
         let mut globs = Vec::new();
         for item in node.as_list().unwrap_or_default() {
-            match item.as_text().map(Glob::new) {
+            match item.as_text().map(glob) {
                 Some(Ok(glob)) => {
                     globs.push(glob.glob().to_owned());
                     builder.add(glob);

@@ -8,6 +8,7 @@ pub(crate) mod nesting;
 mod operators;
 mod program;
 mod resolve;
+mod tsconfig;
 
 #[cfg(test)]
 mod tests;
@@ -46,14 +47,14 @@ pub(crate) struct Finding {
 /// [`nesting::STACK`].
 pub(crate) fn read(
     root: &Path,
-    scripts: Vec<Script>,
+    scripts: &[Script],
     wanted: &BTreeSet<&str>,
 ) -> BTreeMap<String, Finding> {
     let mut findings: BTreeMap<String, Finding> = BTreeMap::new();
     let mut program = Program::new(root);
     let mut modules: Vec<Arc<Module>> = Vec::new();
     let mut broken: Vec<Broken> = Vec::new();
-    for parsed in parse_all(&scripts) {
+    for parsed in parse_all(scripts) {
         match parsed {
             Ok(module) => {
                 program.add(&module.file.path, Ok(module.clone()));
@@ -113,7 +114,11 @@ fn define(program: &mut Program, modules: &[Arc<Module>], name: &str) -> Finding
                     definitions.entry(key).or_insert(definition);
                 }
             }
-            Found::Namespace(_) | Found::Missing => {}
+            Found::Namespace(_) => {
+                let why = "it is a whole module; export a constant".to_owned();
+                unresolved.push((module.clone(), *span, why));
+            }
+            Found::Missing => {}
             Found::Unresolved(why) => unresolved.push((module.clone(), *span, why)),
         }
     }

@@ -7,7 +7,7 @@ use crate::catalog::Problem;
 use crate::discovery::value::{Pos, SourceFile};
 
 /// For threads that parse or evaluate. Reserved, not used: only touched pages cost.
-pub(crate) const STACK: usize = 256 << 20;
+pub(crate) const STACK: usize = 64 << 20;
 
 /// Open brackets at one time, those in text and comments included. [`STACK`]
 /// holds this with a wide margin; hand-written code stays below 50.

@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::eval;
-use super::lower;
-use crate::discovery::value::{Node, SourceFile};
-use crate::discovery::walk;
+use super::tsconfig::{self, TsConfig};
 
 const EXTENSIONS: [&str; 9] = ["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "json"];
 
@@ -16,14 +13,6 @@ pub(crate) struct Resolver {
     root: PathBuf,
     /// By folder; `None`: no tsconfig from there up to the root.
     configs: HashMap<String, Option<Rc<TsConfig>>>,
-}
-
-#[derive(Clone, Default)]
-struct TsConfig {
-    folder: String,
-    base_url: Option<String>,
-    /// Pattern, targets (relative to the root).
-    paths: Vec<(String, Vec<String>)>,
 }
 
 impl Resolver {
@@ -132,7 +121,7 @@ impl Resolver {
             self.root
                 .join(&path)
                 .is_file()
-                .then(|| self.read_config(&path, 0))?
+                .then(|| tsconfig::read(&self.root, &path, 0))?
         });
         let config = match own {
             Some(config) => Some(Rc::new(TsConfig {
@@ -145,93 +134,14 @@ impl Resolver {
         self.configs.insert(folder.to_owned(), config.clone());
         config
     }
-
-    /// A tsconfig that cannot be read is none: TypeScript itself will complain.
-    fn read_config(&self, path: &str, depth: u32) -> Option<TsConfig> {
-        let text = walk::read(&self.root.join(path)).ok()?;
-        let file = SourceFile::new(path, text);
-        let expr = lower::expression(&file).ok()?;
-        let json = eval::eval(&mut HashMap::new(), &file, &expr, 0);
-        let folder = parent(path);
-        let mut config = TsConfig::default();
-        if let Some(extends) = get(&json, "extends").filter(|_| depth < 8) {
-            let list = extends
-                .as_list()
-                .map_or_else(|| vec![extends.clone()], <[_]>::to_vec);
-            for base in list.iter().filter_map(|base| base.as_text()) {
-                let base = join(folder, base).filter(|_| base.starts_with('.'));
-                let found = base.and_then(|base| {
-                    [
-                        base.clone(),
-                        format!("{base}.json"),
-                        format!("{base}/tsconfig.json"),
-                    ]
-                    .into_iter()
-                    .find(|path| self.root.join(path).is_file())
-                });
-                config = found
-                    .and_then(|found| self.read_config(&found, depth + 1))
-                    .unwrap_or(config);
-            }
-        }
-        let Some(options) = get(&json, "compilerOptions") else {
-            return Some(config);
-        };
-        if let Some(base) = get(options, "baseUrl").and_then(|base| base.as_text()) {
-            config.base_url = join(folder, base);
-        }
-        if let Some(paths) = get(options, "paths").and_then(|paths| paths.as_record()) {
-            let base = config.base_url.clone().unwrap_or_else(|| folder.to_owned());
-            config.paths = paths
-                .fields()
-                .iter()
-                .map(|field| {
-                    let targets = field.node.as_list().unwrap_or_default().iter();
-                    let targets = targets.filter_map(|t| join(&base, t.as_text()?));
-                    (field.key.to_string(), targets.collect())
-                })
-                .collect();
-        }
-        Some(config)
-    }
 }
 
-impl TsConfig {
-    fn has_alias(&self, specifier: &str) -> bool {
-        self.paths
-            .iter()
-            .any(|(pattern, _)| matched(pattern, specifier).is_some())
-    }
-
-    /// The targets of the most specific pattern.
-    fn aliases(&self, specifier: &str) -> Vec<String> {
-        self.paths
-            .iter()
-            .filter_map(|(pattern, targets)| Some((pattern, matched(pattern, specifier)?, targets)))
-            .max_by_key(|(pattern, _, _)| pattern.split('*').next().map_or(0, str::len))
-            .map(|(_, star, targets)| targets.iter().map(|t| t.replacen('*', star, 1)).collect())
-            .unwrap_or_default()
-    }
-}
-
-/// What `*` stands for.
-fn matched<'s>(pattern: &str, specifier: &'s str) -> Option<&'s str> {
-    match pattern.split_once('*') {
-        Some((before, after)) => specifier.strip_prefix(before)?.strip_suffix(after),
-        None => (pattern == specifier).then_some(""),
-    }
-}
-
-fn get<'n>(node: &'n Node, key: &str) -> Option<&'n std::sync::Arc<Node>> {
-    Some(&node.as_record()?.get(key)?.node)
-}
-
-pub(crate) fn parent(path: &str) -> &str {
+pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
 /// `None` where the path would leave the root.
-fn join(folder: &str, path: &str) -> Option<String> {
+pub(super) fn join(folder: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {
         match part {

@@ -25,7 +25,7 @@ fn scripts(files: &[(&str, &str)]) -> (tempfile::TempDir, Vec<Script>) {
 
 fn find(files: &[(&str, &str)]) -> Finding {
     let (dir, scripts) = scripts(files);
-    read(dir.path(), scripts, &BTreeSet::from(["X"]))
+    read(dir.path(), &scripts, &BTreeSet::from(["X"]))
         .remove("X")
         .unwrap()
 }
@@ -182,6 +182,11 @@ fn declarations_of_all_sorts_are_understood() {
         ("export const X = { a: 1 }\nX.a = 2", "!{ a: 1 }"),
         ("export const X = [1]\nX.push(2)", "![1]"),
         ("export const X = [1]\nObject.assign(X, {})", "![1]"),
+        ("export const X = [1]\nif (Y) { X[0]++ }", "![1]"),
+        (
+            "export const X = { a: 1 }\nObject.values(X).forEach((p) => p.q())",
+            "!{ a: 1 }",
+        ),
         (
             "export const X = [1]\nconsole.log(X)\nObject.freeze(X)",
             "[1]",
@@ -403,6 +408,26 @@ fn deep_nesting_is_refused_not_a_crash() {
         "]".repeat(900)
     ));
     assert!(deep.value.is_some());
+    for (open, close) in [
+        ("(", ")"),
+        ("{a:", "}"),
+        ("f(", ")"),
+        ("`${", "}`"),
+        ("(() => {return [", "]})"),
+        ("a[", "]"),
+    ] {
+        let count = 1_000 / open.matches(['(', '[', '{']).count() - 1;
+        on_big_stack(format!(
+            "export const X = {}1{}",
+            open.repeat(count),
+            close.repeat(count)
+        ));
+    }
+    on_big_stack(format!(
+        "export const X = {}1{}",
+        "1 ? ".repeat(1_000),
+        " : 0".repeat(1_000)
+    ));
     for text in [
         format!(
             "export const X = {}1{}",
