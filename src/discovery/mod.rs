@@ -3,13 +3,13 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`walk`] | finds files as ripgrep does |
-//! | [`typescript`] | parses scripts and evaluates their constants, never executing any |
-//! | [`document`] | reads YAML, JSON and TOML |
-//! | [`rules`] | says which constant becomes which products; presets |
-//! | [`product`] | one set of fields for documents and rules |
-//! | [`merge`] | all products to one catalog, duplicates left out |
-//! | [`value`] | the tree they share: every value knows its place |
+//! | `walk` | finds files as ripgrep does |
+//! | `typescript` | parses scripts and evaluates their constants, never executing any |
+//! | `document` | reads YAML, JSON and TOML |
+//! | `rules` | says which constant becomes which products; presets |
+//! | `product` | one set of fields for documents and rules |
+//! | `merge` | all products to one catalog, duplicates left out |
+//! | `value` | the tree they share: every value knows its place |
 //!
 //! One rule holds throughout: what is wrong stops the entry it touches and makes
 //! its source incomplete; everything else goes on.
@@ -31,7 +31,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use self::document::data::Format;
+use self::document::syntax::Format;
 pub use self::rules::Rules;
 use self::typescript::{Finding, Script, nesting};
 use self::value::SourceFile;

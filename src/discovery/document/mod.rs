@@ -1,12 +1,12 @@
 //! YAML, JSON and TOML files with a list of products.
 
-pub(crate) mod data;
+pub(crate) mod syntax;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use self::data::Format;
+use self::syntax::Format;
 use super::product::{self, Defaults};
 use super::value::{Node, SourceFile, did_you_mean};
 use crate::catalog::{Currency, Origin, Problem, Product, Source, SourceKind};
@@ -33,7 +33,7 @@ pub(crate) fn may_be_document(path: &str) -> bool {
 /// Whether the top level has a list of products. A file that does not parse but
 /// is meant as a document says so by the word.
 pub(crate) fn looks_like_document(file: &Arc<SourceFile>, format: Format) -> bool {
-    match data::parse(file, format) {
+    match syntax::parse(file, format) {
         Ok(node) => node
             .as_record()
             .and_then(|record| record.get("products"))
@@ -46,7 +46,7 @@ pub(crate) fn looks_like_document(file: &Arc<SourceFile>, format: Format) -> boo
 pub(crate) fn read(file: &Arc<SourceFile>, format: Format) -> (Vec<Product>, Source) {
     let mut products = Vec::new();
     let mut problems = Vec::new();
-    match data::parse(file, format) {
+    match syntax::parse(file, format) {
         Ok(node) => read_node(&node, &file.path, &mut products, &mut problems),
         Err(problem) => problems.push(problem),
     }

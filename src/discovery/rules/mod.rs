@@ -36,7 +36,7 @@ use minijinja::Environment;
 pub(crate) use self::apply::apply;
 use self::compile::{Compiled, Compiler};
 use super::Error;
-use super::document::data::{self, Format};
+use super::document::syntax::{self, Format};
 use super::value::{Field, Node, SourceFile, did_you_mean};
 use super::walk;
 use crate::catalog::{Currency, Problem};
@@ -115,7 +115,7 @@ impl Rules {
     pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
         let file = SourceFile::new(name, text);
         let node =
-            data::parse(&file, Format::Toml).map_err(|problem| Error::Rules(vec![problem]))?;
+            syntax::parse(&file, Format::Toml).map_err(|problem| Error::Rules(vec![problem]))?;
         let mut reader = Reader {
             environment: template::environment(),
             problems: Vec::new(),

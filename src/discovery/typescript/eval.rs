@@ -1,14 +1,14 @@
 //! Evaluates constants. Nothing is executed: what would need execution becomes
 //! a poisoned value that knows its place, its text and why.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use oxc_syntax::operator::LogicalOperator;
 
-use super::ir::{EnumMember, Expr, Item, Key, Kind, Member, ObjectCall, Span};
+use super::ir::{EnumMember, Expr, Item, Key, Kind, Member, ObjectCall};
+use super::names::{At, Names};
 use super::operators;
-use crate::discovery::value::{Field, Node, Poison, Pos, Record, SourceFile, Value, shorten};
+use crate::discovery::value::{Field, Node, Poison, Pos, Record, SourceFile, Value};
 
 /// References through references, and expressions in expressions. Each is a few
 /// stack frames.
@@ -17,49 +17,6 @@ const MAX_DEPTH: u32 = 2_000;
 /// Longer lists, records and texts are no constants that people wrote.
 const MAX_ITEMS: usize = 200_000;
 const MAX_TEXT: usize = 1 << 20;
-
-/// Where names come from.
-pub(crate) trait Names {
-    /// The value of a name; `None` where there is no such name.
-    fn get(&mut self, name: &str, at: &At<'_>) -> Option<Arc<Node>>;
-
-    /// `name.key` where the name stands for a whole module.
-    fn get_from_namespace(&mut self, name: &str, key: &str, at: &At<'_>) -> Option<Arc<Node>> {
-        let _ = (name, key, at);
-        None
-    }
-}
-
-/// The place of an expression.
-pub(crate) struct At<'e> {
-    pub(crate) file: &'e Arc<SourceFile>,
-    pub(crate) span: Span,
-    pub(crate) depth: u32,
-}
-
-impl At<'_> {
-    pub(crate) fn pos(&self) -> Pos {
-        Pos {
-            file: self.file.clone(),
-            offset: self.span.start,
-        }
-    }
-
-    pub(crate) fn node(&self, value: Value) -> Arc<Node> {
-        Node::new(self.pos(), value)
-    }
-
-    pub(crate) fn poison(&self, why: impl Into<String>) -> Arc<Node> {
-        let (start, end) = (self.span.start as usize, self.span.end as usize);
-        let text = self.file.text.get(start..end).unwrap_or_default();
-        let poison = Poison {
-            pos: self.pos(),
-            expression: shorten(text, 80),
-            why: why.into(),
-        };
-        self.node(Value::Poison(Arc::new(poison)))
-    }
-}
 
 /// The value of an expression; poisoned where it has none.
 pub(crate) fn eval(
@@ -414,13 +371,6 @@ impl Names for EnumNames<'_> {
 
     fn get_from_namespace(&mut self, name: &str, key: &str, at: &At<'_>) -> Option<Arc<Node>> {
         self.outer.get_from_namespace(name, key, at)
-    }
-}
-
-/// A fixed set of names, such as a rule's `item`.
-impl Names for HashMap<&str, Arc<Node>> {
-    fn get(&mut self, name: &str, _: &At<'_>) -> Option<Arc<Node>> {
-        HashMap::get(self, name).cloned()
     }
 }
 

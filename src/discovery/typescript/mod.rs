@@ -4,6 +4,7 @@
 pub(crate) mod eval;
 pub(crate) mod ir;
 pub(crate) mod lower;
+mod names;
 pub(crate) mod nesting;
 mod operators;
 mod program;
@@ -18,8 +19,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use self::eval::At;
 use self::ir::{Module, Span};
+use self::names::At;
 use self::program::{Found, Program};
 use super::value::{Node, SourceFile};
 use super::walk::{self, Unreadable};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use oxc_syntax::operator::{BinaryOperator, UnaryOperator};
 use rust_decimal::Decimal;
 
-use super::eval::At;
+use super::names::At;
 use crate::discovery::number;
 use crate::discovery::value::{Node, Poison, Value};
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::eval::{self, At, Names};
+use super::eval;
 use super::ir::{Binding, Expr, Imported, Kind, Module, Span, Target};
 use super::lower;
+use super::names::{At, Names};
 use super::resolve::Resolver;
 use crate::discovery::value::{Field, Node, Record, SourceFile, Value};
 use crate::discovery::walk;
