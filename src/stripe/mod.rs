@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+pub use transport::STRIPE_VERSION;
 
 use crate::catalog::PriceKey;
 use crate::plan::{AccountRef, Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step};
@@ -331,14 +332,16 @@ impl Error {
 /// The page of an object in Stripe's dashboard. With the account in it the link
 /// opens the right one whatever the browser showed last.
 pub fn dashboard_url(at: &AccountRef, product: &ProductId) -> String {
+    format!("{}/{product}", dashboard_products_url(at))
+}
+
+/// The page of all products in Stripe's dashboard.
+pub fn dashboard_products_url(at: &AccountRef) -> String {
     let test = match at.mode {
         Mode::Test => "/test",
         Mode::Live => "",
     };
-    format!(
-        "https://dashboard.stripe.com/{}{test}/products/{product}",
-        at.account
-    )
+    format!("https://dashboard.stripe.com/{}{test}/products", at.account)
 }
 
 /// How a client is set up.

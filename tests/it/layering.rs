@@ -19,9 +19,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("proto", &[]),
     (
         "grpc",
-        &["engine", "store", "stripe", "plan", "catalog", "proto"],
+        &[
+            "engine", "store", "stripe", "plan", "catalog", "proto", "net",
+        ],
     ),
-    ("http", &["engine", "store", "plan", "catalog"]),
+    ("http", &["engine", "store", "plan", "catalog", "net"]),
+    ("net", &[]),
     ("telemetry", &["config"]),
 ];
 

@@ -1,0 +1,162 @@
+//! `CatalogService`: the catalog as it is read, and where its products are in
+//! Stripe. Nothing here calls Stripe.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::convert::{MAX_REMARKS, request::ProductFilter};
+use super::page::Asked;
+use super::{Service, convert, status};
+use crate::catalog::{Catalog, Entry, LocalId};
+use crate::plan::AccountRef;
+use crate::proto::v1;
+use crate::proto::v1::catalog_service_server::CatalogService;
+use crate::store::{MappingRow, Page};
+
+const MAX_PAGE: u32 = 1000;
+
+#[tonic::async_trait]
+impl CatalogService for Service {
+    async fn list_products(
+        &self,
+        request: Request<v1::ListProductsRequest>,
+    ) -> Result<Response<v1::ListProductsResponse>, Status> {
+        let mut request = request.into_inner();
+        let size = std::mem::take(&mut request.page_size);
+        let token = std::mem::take(&mut request.page_token);
+        let asked = Asked::new("ListProducts", size, &token, MAX_PAGE, &request)?;
+        let filter = convert::request::products(&request)?;
+        let catalog = self.catalog_for(&asked).await?;
+        let selected = |entry: &&Entry| selects(&filter, entry);
+        let total_size = catalog.products.values().filter(selected).count();
+        let found: Vec<&Entry> = catalog
+            .products
+            .iter()
+            .filter(|(id, _)| {
+                asked
+                    .after
+                    .as_deref()
+                    .is_none_or(|after| id.as_str() > after)
+            })
+            .map(|(_, entry)| entry)
+            .filter(selected)
+            .take(usize::try_from(asked.limit()).unwrap_or(usize::MAX))
+            .collect();
+        let (products, next_page_token) = asked.cut(
+            found,
+            |entry| entry.product.local_id.to_string(),
+            convert::catalog::product,
+        );
+        let problems = catalog.all_problems().take(MAX_REMARKS);
+        Ok(Response::new(v1::ListProductsResponse {
+            products,
+            next_page_token,
+            total_size: i32::try_from(total_size).unwrap_or(i32::MAX),
+            source_problems: problems
+                .map(|(rule, problem)| convert::catalog::problem(rule, problem))
+                .collect(),
+        }))
+    }
+
+    async fn put_products(
+        &self,
+        _request: Request<v1::PutProductsRequest>,
+    ) -> Result<Response<v1::PutProductsResponse>, Status> {
+        Err(status::not_implemented("PutProducts"))
+    }
+
+    async fn remove_products(
+        &self,
+        _request: Request<v1::RemoveProductsRequest>,
+    ) -> Result<Response<v1::RemoveProductsResponse>, Status> {
+        Err(status::not_implemented("RemoveProducts"))
+    }
+
+    async fn batch_get_mappings(
+        &self,
+        request: Request<v1::BatchGetMappingsRequest>,
+    ) -> Result<Response<v1::BatchGetMappingsResponse>, Status> {
+        let ids = convert::request::lookup(request.get_ref())?;
+        let Some(at) = self.account().await? else {
+            // No account was ever reached: nothing is mapped.
+            return Ok(Response::new(v1::BatchGetMappingsResponse {
+                mappings: Vec::new(),
+                not_found: ids.iter().map(ToString::to_string).collect(),
+            }));
+        };
+        let rows = self.engine.store().mappings_by_id(&at, &ids).await;
+        let rows = rows.map_err(|error| status::store(&error))?;
+        let found: HashMap<&LocalId, &MappingRow> = rows
+            .iter()
+            .map(|row| (&row.binding.local_id, row))
+            .collect();
+        let links = self.links(Some(&at));
+        let mut response = v1::BatchGetMappingsResponse::default();
+        for id in &ids {
+            match found.get(id) {
+                Some(row) => response
+                    .mappings
+                    .push(convert::mapping::mapping(row, links)),
+                None => response.not_found.push(id.to_string()),
+            }
+        }
+        Ok(Response::new(response))
+    }
+
+    async fn list_mappings(
+        &self,
+        request: Request<v1::ListMappingsRequest>,
+    ) -> Result<Response<v1::ListMappingsResponse>, Status> {
+        let mut request = request.into_inner();
+        let size = std::mem::take(&mut request.page_size);
+        let token = std::mem::take(&mut request.page_token);
+        let asked = Asked::new("ListMappings", size, &token, MAX_PAGE, &request)?;
+        let filter = convert::request::mappings(&request)?;
+        let Some(at) = self.account().await? else {
+            return Ok(Response::new(v1::ListMappingsResponse::default()));
+        };
+        let page = Page {
+            after: asked.after.clone(),
+            limit: asked.limit(),
+        };
+        let found = self.engine.store().mappings(&at, &filter, &page).await;
+        let found = found.map_err(|error| status::store(&error))?;
+        let links = self.links(Some(&at));
+        let (mappings, next_page_token) = asked.cut(
+            found,
+            |row| row.binding.local_id.to_string(),
+            |row| convert::mapping::mapping(&row, links),
+        );
+        Ok(Response::new(v1::ListMappingsResponse {
+            mappings,
+            next_page_token,
+        }))
+    }
+}
+
+impl Service {
+    /// The account as far as it is known without asking Stripe.
+    async fn account(&self) -> Result<Option<AccountRef>, Status> {
+        let account = self.engine.remembered_account().await;
+        account.map_err(|error| status::engine(&error))
+    }
+
+    /// Read anew for a first page; a later page goes on in the last reading.
+    async fn catalog_for(&self, asked: &Asked) -> Result<Arc<Catalog>, Status> {
+        match self.engine.last_catalog() {
+            Some(read) if asked.after.is_some() => Ok(read.catalog.clone()),
+            Some(_) | None => {
+                let read = self.engine.discover().await;
+                read.map_err(|error| status::engine(&error))
+            }
+        }
+    }
+}
+
+fn selects(filter: &ProductFilter, entry: &Entry) -> bool {
+    let product = &entry.product;
+    (filter.kinds.is_empty() || filter.kinds.contains(&product.kind))
+        && (filter.local_ids.is_empty() || filter.local_ids.contains(&product.local_id))
+}

@@ -1,0 +1,201 @@
+//! Products and prices of the catalog.
+
+use super::{fraction, int, money};
+use crate::catalog::{
+    Amount, Charge, Currency, CurrencyOption, Entry, Interval, Lint, Origin, Price, Problem,
+    Recurring, Round, Severity, SourceKind, TaxBehavior, Tier, TiersMode, TransformQuantity, Usage,
+};
+use crate::proto::v1;
+use crate::proto::v1::price;
+
+pub(in crate::grpc) fn product(entry: &Entry) -> v1::Product {
+    let product = &entry.product;
+    let mut lint: Vec<&Lint> = entry.lint.iter().collect();
+    lint.sort_by_key(|lint| std::cmp::Reverse(lint.severity));
+    v1::Product {
+        local_id: product.local_id.to_string(),
+        kind: product.kind.clone(),
+        name: product.name.clone(),
+        description: product.description.clone(),
+        active: Some(product.active),
+        features: product.features.clone().unwrap_or_default(),
+        images: product.images.clone().unwrap_or_default(),
+        url: product.url.clone(),
+        unit_label: product.unit_label.clone(),
+        tax_code: product.tax_code.clone(),
+        statement_descriptor: product.statement_descriptor.clone(),
+        metadata: product.metadata.clone(),
+        prices: product.prices().map(price).collect(),
+        origin: Some(origin(&product.origin)),
+        lint: lint.into_iter().map(finding).collect(),
+    }
+}
+
+pub(in crate::grpc) fn problem(rule: &str, problem: &Problem) -> v1::SourceProblem {
+    let place = problem.place.as_ref();
+    v1::SourceProblem {
+        origin: Some(v1::Origin {
+            source: v1::origin::Source::Unspecified.into(),
+            rule: rule.to_owned(),
+            file: place.map(|place| place.file.clone()).unwrap_or_default(),
+            line: place.map_or(0, |place| int(place.line)),
+            column: place.map_or(0, |place| int(place.column)),
+        }),
+        message: problem.message.clone(),
+        hint: String::new(),
+        expression: String::new(),
+    }
+}
+
+fn origin(origin: &Origin) -> v1::Origin {
+    use v1::origin::Source;
+    let source = match origin.source {
+        SourceKind::Typescript => Source::Typescript,
+        SourceKind::Document => Source::Document,
+        SourceKind::Pushed => Source::Pushed,
+    };
+    v1::Origin {
+        source: source.into(),
+        rule: origin.rule.clone(),
+        file: origin.place.file.clone(),
+        line: int(origin.place.line),
+        column: int(origin.place.column),
+    }
+}
+
+fn finding(lint: &Lint) -> v1::LintFinding {
+    let severity = match lint.severity {
+        Severity::Warning => v1::Severity::Warning,
+        Severity::Error => v1::Severity::Error,
+    };
+    v1::LintFinding {
+        severity: severity.into(),
+        code: lint.code.as_str().to_owned(),
+        field: lint.field.clone(),
+        message: lint.message.clone(),
+    }
+}
+
+fn price(price: &Price) -> v1::Price {
+    let terms = &price.terms;
+    let charge = charge(&terms.charge, terms.currency);
+    v1::Price {
+        key: price.key.to_string(),
+        amount: charge.amount,
+        amount_decimal: charge.amount_decimal,
+        recurring: terms.recurring.as_ref().map(recurring),
+        tax_behavior: tax_behavior(price.tax_behavior).into(),
+        currency_options: price
+            .currency_options
+            .iter()
+            .map(|(currency, option)| (currency.to_string(), currency_option(*currency, option)))
+            .collect(),
+        tiers: charge.tiers,
+        transform_quantity: terms.transform_quantity.as_ref().map(transform),
+        nickname: price.nickname.clone(),
+        lookup_key: price.lookup_key.clone(),
+        metadata: price.metadata.clone(),
+        currency_code: terms.currency.to_string(),
+        tiers_mode: charge.tiers_mode.into(),
+    }
+}
+
+struct Charged {
+    amount: Option<v1::Money>,
+    amount_decimal: String,
+    tiers: Vec<price::Tier>,
+    tiers_mode: price::TiersMode,
+}
+
+fn charge(charge: &Charge, currency: Currency) -> Charged {
+    match charge {
+        Charge::PerUnit(amount) => Charged {
+            amount: money(currency, *amount),
+            amount_decimal: fraction(*amount),
+            tiers: Vec::new(),
+            tiers_mode: price::TiersMode::Unspecified,
+        },
+        Charge::Tiered { mode, tiers } => Charged {
+            amount: None,
+            amount_decimal: String::new(),
+            tiers: tiers.iter().map(tier).collect(),
+            tiers_mode: match mode {
+                TiersMode::Graduated => price::TiersMode::Graduated,
+                TiersMode::Volume => price::TiersMode::Volume,
+            },
+        },
+    }
+}
+
+fn tier(tier: &Tier) -> price::Tier {
+    let whole = |amount: Option<Amount>| amount.and_then(Amount::whole);
+    let decimal = |amount: Option<Amount>| amount.map(fraction).unwrap_or_default();
+    price::Tier {
+        up_to: tier
+            .up_to
+            .map(|up_to| i64::try_from(up_to).unwrap_or(i64::MAX)),
+        unit_amount: whole(tier.unit_amount),
+        unit_amount_decimal: decimal(tier.unit_amount),
+        flat_amount: whole(tier.flat_amount),
+        flat_amount_decimal: decimal(tier.flat_amount),
+    }
+}
+
+fn currency_option(currency: Currency, option: &CurrencyOption) -> price::CurrencyOption {
+    let charge = charge(&option.charge, currency);
+    price::CurrencyOption {
+        amount: charge.amount,
+        amount_decimal: charge.amount_decimal,
+        tax_behavior: tax_behavior(option.tax_behavior).into(),
+        tiers: charge.tiers,
+    }
+}
+
+fn recurring(recurring: &Recurring) -> price::Recurring {
+    use price::recurring::UsageType;
+    let (interval, interval_count) = period(Some(recurring));
+    let (usage_type, meter) = match &recurring.usage {
+        Usage::Licensed => (UsageType::Licensed, String::new()),
+        Usage::Metered(meter) => (UsageType::Metered, meter.clone()),
+    };
+    price::Recurring {
+        interval: interval.into(),
+        interval_count,
+        usage_type: usage_type.into(),
+        meter,
+    }
+}
+
+/// The interval and how many of them; one-time has none.
+pub(super) fn period(recurring: Option<&Recurring>) -> (v1::Interval, i32) {
+    let Some(recurring) = recurring else {
+        return (v1::Interval::OneTime, 0);
+    };
+    let interval = match recurring.interval {
+        Interval::Day => v1::Interval::Day,
+        Interval::Week => v1::Interval::Week,
+        Interval::Month => v1::Interval::Month,
+        Interval::Year => v1::Interval::Year,
+    };
+    (interval, int(recurring.interval_count.get()))
+}
+
+fn transform(transform: &TransformQuantity) -> price::TransformQuantity {
+    use price::transform_quantity::Round as Proto;
+    let round = match transform.round {
+        Round::Up => Proto::Up,
+        Round::Down => Proto::Down,
+    };
+    price::TransformQuantity {
+        divide_by: i64::from(transform.divide_by.get()),
+        round: round.into(),
+    }
+}
+
+fn tax_behavior(behavior: Option<TaxBehavior>) -> price::TaxBehavior {
+    match behavior {
+        None | Some(TaxBehavior::Unspecified) => price::TaxBehavior::Unspecified,
+        Some(TaxBehavior::Exclusive) => price::TaxBehavior::Exclusive,
+        Some(TaxBehavior::Inclusive) => price::TaxBehavior::Inclusive,
+    }
+}

@@ -1,0 +1,251 @@
+//! How things stand: validations and the status.
+
+use super::run::text;
+use super::{Links, MAX_REMARKS, catalog, count, int, mode, source_problem, time};
+use crate::engine::{CatalogStatus, Overall, Status, Validated};
+use crate::grpc::About;
+use crate::plan::{Finding, FindingKind, Mode};
+use crate::proto::v1;
+use crate::proto::v1::get_status_response as status;
+use crate::store::{self, RunState, Validation};
+use crate::stripe;
+
+/// How many findings an answer shows.
+const MAX_FINDINGS: usize = 5000;
+
+pub(in crate::grpc) fn validated(validated: &Validated, sandbox: bool) -> v1::ValidateResponse {
+    let validation = &validated.validation;
+    let links = Links {
+        at: Some(&validated.at),
+        sandbox,
+    };
+    // In the order of the plan within a product; lint comes last.
+    let mut findings: Vec<&Finding> = validation.findings.iter().collect();
+    findings.sort_by(|a, b| a.local_id.cmp(&b.local_id));
+    v1::ValidateResponse {
+        valid: validated.is_valid(),
+        findings: findings
+            .into_iter()
+            .take(MAX_FINDINGS)
+            .map(|found| finding(found, links))
+            .collect(),
+        check_time: Some(time(validation.time)),
+        from_cache: validated.from_cache,
+        stripe_calls: if validated.from_cache {
+            0
+        } else {
+            int(validation.stripe_calls)
+        },
+        in_sync: int(validation.in_sync),
+        products: int(validation.products),
+        finding_counts: Some(finding_counts(validation)),
+        source_problems: validation
+            .source_problems
+            .iter()
+            .take(MAX_REMARKS)
+            .map(source_problem)
+            .collect(),
+        account: validated.at.account.to_string(),
+        mode: mode(validated.at.mode).into(),
+    }
+}
+
+fn finding(finding: &Finding, links: Links<'_>) -> v1::Finding {
+    let severity = if finding.is_error {
+        v1::Severity::Error
+    } else {
+        v1::Severity::Warning
+    };
+    v1::Finding {
+        kind: finding_kind(finding.kind).into(),
+        local_id: finding.local_id.clone(),
+        field: finding.field.clone(),
+        expected: finding.expected.clone(),
+        actual: finding.actual.clone(),
+        message: finding.message.clone(),
+        severity: severity.into(),
+        code: finding.code.clone(),
+        name: finding.name.clone(),
+        stripe_product_id: text(finding.product_id.as_ref()),
+        stripe_price_id: text(finding.price_id.as_ref()),
+        dashboard_url: links.product(finding.product_id.as_ref()),
+        origin: finding.origin.clone(),
+    }
+}
+
+fn finding_kind(kind: FindingKind) -> v1::finding::Kind {
+    use v1::finding::Kind;
+    match kind {
+        FindingKind::Missing => Kind::Missing,
+        FindingKind::Drifted => Kind::Drifted,
+        FindingKind::Archived => Kind::Archived,
+        FindingKind::Duplicated => Kind::Duplicated,
+        FindingKind::Orphaned => Kind::Orphaned,
+        FindingKind::Conflict => Kind::Conflict,
+        FindingKind::MappingStale => Kind::MappingStale,
+        FindingKind::Lint => Kind::Lint,
+    }
+}
+
+fn finding_counts(validation: &Validation) -> v1::FindingCounts {
+    let mut counts = v1::FindingCounts::default();
+    for finding in &validation.findings {
+        let field = match finding.kind {
+            FindingKind::Missing => &mut counts.missing,
+            FindingKind::Drifted => &mut counts.drifted,
+            FindingKind::Archived => &mut counts.archived,
+            FindingKind::Duplicated => &mut counts.duplicated,
+            FindingKind::Orphaned => &mut counts.orphaned,
+            FindingKind::Conflict => &mut counts.conflict,
+            FindingKind::MappingStale => &mut counts.mapping_stale,
+            FindingKind::Lint => &mut counts.lint,
+        };
+        *field = field.saturating_add(1);
+    }
+    counts
+}
+
+/// The runs are added by the caller, who reads their failures.
+pub(in crate::grpc) fn status(
+    now: &Status,
+    about: &About,
+    key_mode: Mode,
+    database: &store::Info,
+) -> v1::GetStatusResponse {
+    let validation = now.validation.as_ref();
+    v1::GetStatusResponse {
+        overall: overall(now.overall).into(),
+        message: message(now),
+        finding_counts: validation.map(finding_counts),
+        check_time: validation.map(|validation| time(validation.time)),
+        in_sync: validation.map_or(0, |validation| int(validation.in_sync)),
+        current_run: None,
+        last_run: None,
+        last_success_time: now.last_success.map(time),
+        pending_events: 0,
+        oldest_pending_event_age: None,
+        schedules: Vec::new(),
+        stripe: Some(of_stripe(now, about, key_mode)),
+        database: Some(of_database(database)),
+        catalog: Some(of_catalog(now.catalog.as_deref(), about)),
+        build: Some(status::Build {
+            version: about.version.to_owned(),
+            commit: about.commit.unwrap_or_default().to_owned(),
+            start_time: Some(time(about.start_time)),
+        }),
+    }
+}
+
+fn overall(overall: Overall) -> status::Overall {
+    match overall {
+        Overall::AllSynced => status::Overall::AllSynced,
+        Overall::NeedsSync => status::Overall::NeedsSync,
+        Overall::SyncErrors => status::Overall::SyncErrors,
+        Overall::Syncing => status::Overall::Syncing,
+        Overall::NeverValidated => status::Overall::NeverValidated,
+    }
+}
+
+fn message(now: &Status) -> String {
+    match now.overall {
+        Overall::AllSynced => "Stripe is as the catalog says.".to_owned(),
+        Overall::NeverValidated => "Nothing was compared yet: validate to see, or sync.".to_owned(),
+        Overall::NeedsSync => {
+            let findings = now.validation.iter().flat_map(|v| &v.findings);
+            let differing = findings.filter(|finding| finding.is_error).count();
+            let problems = now
+                .validation
+                .as_ref()
+                .map_or(0, |v| v.source_problems.len());
+            match (differing, problems) {
+                (differing, 0) => format!(
+                    "Findings: {differing}. A sync mends them; validate shows them, also those that need a person."
+                ),
+                (differing, problems) => format!(
+                    "Findings: {differing}; parts of the catalog that could not be read: {problems}. Mend the sources, then sync."
+                ),
+            }
+        }
+        Overall::Syncing => now.current.as_ref().map_or_else(
+            || "A run is at work.".to_owned(),
+            |run| {
+                format!(
+                    "Run {} is at work: {} of {} products.",
+                    run.id, run.steps_finished, run.steps_total
+                )
+            },
+        ),
+        Overall::SyncErrors => now.last.as_ref().map_or_else(
+            || "The last run failed.".to_owned(),
+            |run| {
+                let how = match run.state {
+                    RunState::PartiallyFailed => "failed in part",
+                    RunState::Pending
+                    | RunState::Running
+                    | RunState::Succeeded
+                    | RunState::Failed
+                    | RunState::Cancelled => "failed",
+                };
+                let Some(error) = &run.error else {
+                    return format!("The last run, {}, {how}.", run.id);
+                };
+                let hint = error
+                    .hint
+                    .as_deref()
+                    .map(|hint| format!(" What to do: {hint}."))
+                    .unwrap_or_default();
+                format!("The last run, {}, {how}: {}.{hint}", run.id, error.message)
+            },
+        ),
+    }
+}
+
+fn of_stripe(now: &Status, about: &About, key_mode: Mode) -> status::Stripe {
+    let (rate_limit, rate_budget_used) = (about.budget)();
+    let dashboard_url = match &now.at {
+        Some(at) if !about.sandbox => stripe::dashboard_products_url(at),
+        Some(_) | None => String::new(),
+    };
+    status::Stripe {
+        account: now
+            .at
+            .as_ref()
+            .map(|at| at.account.to_string())
+            .unwrap_or_default(),
+        mode: mode(now.at.as_ref().map_or(key_mode, |at| at.mode)).into(),
+        sandbox: about.sandbox,
+        rate_limit,
+        rate_budget_used,
+        dashboard_url,
+        api_version: stripe::STRIPE_VERSION.to_owned(),
+    }
+}
+
+fn of_database(info: &store::Info) -> status::Database {
+    use status::database::Kind;
+    let kind = match info.kind {
+        "sqlite" => Kind::Sqlite,
+        "postgres" => Kind::Postgres,
+        _ => Kind::Unspecified,
+    };
+    status::Database {
+        kind: kind.into(),
+        schema_version: info.schema_version,
+        location: info.location.clone(),
+    }
+}
+
+fn of_catalog(read: Option<&CatalogStatus>, about: &About) -> status::Catalog {
+    let problems = read.iter().flat_map(|read| read.catalog.all_problems());
+    status::Catalog {
+        id: about.catalog_id.clone(),
+        root: about.catalog_root.clone(),
+        products: read.map_or(0, |read| count(read.catalog.products.len())),
+        source_problems: problems
+            .take(MAX_REMARKS)
+            .map(|(rule, problem)| catalog::problem(rule, problem))
+            .collect(),
+        discover_time: read.map(|read| time(read.time)),
+        rules: about.rules.clone(),
+    }
+}

@@ -1,0 +1,113 @@
+//! One line in the log for every call, when it is over: a stream's when it ends.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+/// Longer paths are none of ours.
+const MAX_METHOD: usize = 120;
+
+/// A call under way.
+pub(super) struct Line {
+    method: String,
+    /// Probes and tools call these all the time.
+    is_noise: bool,
+    begun: Instant,
+}
+
+impl Line {
+    pub(super) fn begin(path: &str) -> Self {
+        let method: String = path
+            .trim_start_matches('/')
+            .chars()
+            .take(MAX_METHOD)
+            .collect();
+        let is_noise = method.starts_with("grpc.");
+        Self {
+            method,
+            is_noise,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Writes the line now if the answer is an error, and with the body's end
+    /// otherwise.
+    pub(super) fn watch(self, response: Response<Body>) -> Response<Logged> {
+        let mut line = Some(self);
+        if let Some(status) = Status::from_header_map(response.headers()) {
+            write(line.take(), status.code());
+        }
+        response.map(|body| Logged { body, line })
+    }
+}
+
+fn write(line: Option<Line>, code: Code) {
+    let Some(Line {
+        method,
+        is_noise,
+        begun,
+    }) = line
+    else {
+        return;
+    };
+    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if is_noise {
+        tracing::debug!(rpc.method = method, rpc.code = ?code, duration_ms, "call");
+    } else {
+        tracing::info!(rpc.method = method, rpc.code = ?code, duration_ms, "call");
+    }
+}
+
+/// A response's body that notices its end.
+pub(in crate::grpc) struct Logged {
+    body: Body,
+    line: Option<Line>,
+}
+
+impl HttpBody for Logged {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(frame) = &polled {
+            let code = match frame {
+                Some(Ok(frame)) => frame.trailers_ref().map(code),
+                Some(Err(status)) => Some(status.code()),
+                None => Some(Code::Ok),
+            };
+            if let Some(code) = code {
+                write(self.line.take(), code);
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn code(trailers: &HeaderMap) -> Code {
+    Status::from_header_map(trailers).map_or(Code::Unknown, |status| status.code())
+}
+
+impl Drop for Logged {
+    /// The client went away, or the connection did.
+    fn drop(&mut self) {
+        write(self.line.take(), Code::Cancelled);
+    }
+}

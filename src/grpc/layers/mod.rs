@@ -1,0 +1,170 @@
+//! What happens around every call, whatever its service: the client's deadline,
+//! a panic's answer, details for the library's own errors, and one line in the
+//! log.
+
+mod deadline;
+mod log;
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt as _;
+use http::{Request, Response};
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+pub(super) use self::deadline::Deadline;
+use self::log::{Line, Logged};
+use super::status;
+
+/// Puts a [`Guarded`] around the services.
+#[derive(Clone, Copy)]
+pub(super) struct Guard;
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { inner }
+    }
+}
+
+/// The services with everything that happens around a call.
+#[derive(Clone)]
+pub(super) struct Guarded<S> {
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Guarded<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Logged>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let line = Line::begin(request.uri().path());
+        let deadline = Deadline::of(request.headers());
+        // Armed now: the library arms a timer of its own for the same moment
+        // right after this, and the first one to fire decides the answer.
+        let expired = deadline.map(|deadline| tokio::time::sleep_until(deadline.at()));
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(deadline);
+        }
+        // The one that was ready is used, its clone takes its place.
+        let next = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, next);
+        Box::pin(async move {
+            let answer = AssertUnwindSafe(async move { ready.call(request).await }).catch_unwind();
+            let answer = match expired {
+                None => answer.await,
+                Some(expired) => tokio::select! {
+                    biased;
+                    answer = answer => answer,
+                    () = expired => Ok(Ok(status::deadline_exceeded().into_http())),
+                },
+            };
+            let response = match answer {
+                Ok(Ok(response)) => completed(response),
+                Ok(Err(never)) => match never {},
+                Err(panic) => status::internal(&describe(panic.as_ref())).into_http(),
+            };
+            Ok(line.watch(response))
+        })
+    }
+}
+
+/// Errors that never reached a service come without details.
+fn completed(response: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(response.headers()) {
+        Some(status) if status.code() != tonic::Code::Ok && status.details().is_empty() => {
+            status::complete(status).into_http()
+        }
+        Some(_) | None => response,
+    }
+}
+
+fn describe(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panic: {}", text.unwrap_or("without a text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+    use tower::{ServiceExt as _, service_fn};
+
+    use super::*;
+
+    async fn ask<F>(request: Request<Body>, answer: fn(Request<Body>) -> F) -> Status
+    where
+        F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+    {
+        let response = Guard
+            .layer(service_fn(answer))
+            .oneshot(request)
+            .await
+            .unwrap();
+        Status::from_header_map(response.headers()).unwrap()
+    }
+
+    fn reason(status: &Status) -> String {
+        status.get_details_error_info().unwrap().reason
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_without_its_text() {
+        async fn panics(_: Request<Body>) -> Result<Response<Body>, Infallible> {
+            panic!("at /src/secret.rs")
+        }
+        let status = ask(Request::new(Body::empty()), panics).await;
+        assert_eq!(status.code(), Code::Internal);
+        assert_eq!(reason(&status), "INTERNAL");
+        assert!(!status.message().contains("secret"));
+    }
+
+    #[tokio::test]
+    async fn a_passed_deadline_is_told_as_such_and_known_to_the_service() {
+        async fn waits(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+            let deadline = *request.extensions().get::<Deadline>().unwrap();
+            assert!(deadline.remaining() <= Duration::from_millis(5));
+            std::future::pending().await
+        }
+        let mut request = Request::new(Body::empty());
+        request
+            .headers_mut()
+            .insert("grpc-timeout", "5m".parse().unwrap());
+        let status = ask(request, waits).await;
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+    }
+
+    #[tokio::test]
+    async fn an_error_without_details_gets_them() {
+        async fn refuses(_: Request<Body>) -> Result<Response<Body>, Infallible> {
+            Ok(Status::unimplemented("").into_http())
+        }
+        let status = ask(Request::new(Body::empty()), refuses).await;
+        assert_eq!(reason(&status), "NOT_IMPLEMENTED");
+    }
+}

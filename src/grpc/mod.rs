@@ -1,0 +1,145 @@
+//! The gRPC services: [`serve`] on a socket, [`in_process`] without one.
+//!
+//! A service checks and converts a request, asks the engine's handle or the
+//! store, and converts the answer. What a request starts belongs to the engine:
+//! no call's end stops it.
+
+mod catalog;
+mod convert;
+mod events;
+mod layers;
+mod page;
+mod server;
+mod status;
+mod sync;
+mod watch;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+pub use self::server::{in_process, serve};
+use crate::engine::{self, Engine};
+use crate::plan::AccountRef;
+use crate::proto::v1;
+use crate::store::{self, Outcome, Page, ResultFilter, Run, RunId};
+
+/// How many failed products a run shows.
+const MAX_FAILURES: u32 = 50;
+
+/// What a status tells that the engine does not know.
+pub struct About {
+    /// Whether the far side is the built-in sandbox: no links to Stripe then.
+    pub sandbox: bool,
+    /// `catalog.id`.
+    pub catalog_id: String,
+    /// `catalog.root`, absolute.
+    pub catalog_root: String,
+    /// `catalog.rules`: a preset's name or a file.
+    pub rules: String,
+    /// When the process started.
+    pub start_time: store::Timestamp,
+    /// The service's version.
+    pub version: &'static str,
+    /// The commit it was built from.
+    pub commit: Option<&'static str>,
+    /// Requests to Stripe that are allowed a second, and how much of that was
+    /// used over the last second, 0 to 1.
+    pub budget: Arc<dyn Fn() -> (f64, f64) + Send + Sync>,
+}
+
+/// The services over one engine; clones share it.
+#[derive(Clone)]
+pub struct Service {
+    engine: Engine,
+    about: Arc<About>,
+    /// Open streams end with it.
+    shutdown: CancellationToken,
+    /// Who asks, where no key tells.
+    actor: &'static str,
+    last_end: Arc<Mutex<Option<End>>>,
+}
+
+/// The end of a run as every watcher of it is told: read once, not ten thousand
+/// times.
+#[derive(Clone)]
+struct End {
+    run: RunId,
+    message: Arc<OnceCell<v1::SyncRun>>,
+}
+
+impl Service {
+    /// The services over this engine.
+    pub fn new(engine: Engine, about: About) -> Self {
+        Self {
+            engine,
+            about: Arc::new(about),
+            shutdown: CancellationToken::new(),
+            actor: "",
+            last_end: Arc::default(),
+        }
+    }
+
+    fn links<'a>(&self, at: Option<&'a AccountRef>) -> convert::Links<'a> {
+        convert::Links {
+            at,
+            sandbox: self.about.sandbox,
+        }
+    }
+
+    /// A run with its first failures.
+    async fn whole(&self, run: &Run) -> Result<v1::SyncRun, Status> {
+        let mut whole = convert::run::whole(run);
+        if run.counts.failed > 0 {
+            let filter = ResultFilter {
+                outcomes: vec![Outcome::Failed],
+                ..ResultFilter::default()
+            };
+            let page = Page {
+                after: None,
+                limit: MAX_FAILURES,
+            };
+            let rows = self.engine.store().results(&run.id, &filter, &page).await;
+            whole.failures = rows
+                .map_err(|error| status::store(&error))?
+                .iter()
+                .map(|row| convert::run::result(row, self.links(run.at.as_ref())))
+                .collect();
+        }
+        Ok(whole)
+    }
+
+    /// A run that has ended, with its first failures.
+    async fn ended(&self, run: &Run) -> Result<v1::SyncRun, Status> {
+        let end = {
+            let mut last = self.last_end.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*last {
+                Some(end) if end.run == run.id => end.clone(),
+                Some(_) | None => last
+                    .insert(End {
+                        run: run.id.clone(),
+                        message: Arc::default(),
+                    })
+                    .clone(),
+            }
+        };
+        end.message
+            .get_or_try_init(|| self.whole(run))
+            .await
+            .cloned()
+    }
+}
+
+/// Carries a request out whether or not its caller waits for the end: a call
+/// that is dropped half-way must not leave a run half made.
+async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T, engine::Error>> + Send + 'static,
+) -> Result<T, Status> {
+    match tokio::spawn(work).await {
+        Ok(result) => result.map_err(|error| status::engine(&error)),
+        Err(error) => Err(status::internal(&error.to_string())),
+    }
+}

@@ -1,0 +1,582 @@
+//! Errors as clients see them: the only place that makes a [`Status`].
+//!
+//! Every one has a canonical code, one `ErrorInfo` with a reason for machines,
+//! and the details that say what to do. What is inside (a driver's text, SQL, a
+//! bug) goes to the log, once, and not to the client.
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+use crate::{engine, store, stripe};
+
+/// Domain of every `ErrorInfo`.
+pub(super) const DOMAIN: &str = "stripe-product-sync";
+
+/// Errors travel in headers, which clients and proxies limit.
+const MAX_MESSAGE: usize = 1000;
+/// The first ones are enough to begin with.
+const MAX_VIOLATIONS: usize = 20;
+
+const STORE_RETRY: Duration = Duration::from_secs(1);
+const STRIPE_RETRY: Duration = Duration::from_secs(10);
+const SHUTDOWN_RETRY: Duration = Duration::from_secs(1);
+
+/// What is wrong with a request, field by field.
+#[derive(Debug, Default)]
+pub(super) struct Violations(Vec<FieldViolation>);
+
+impl Violations {
+    /// Adds one: the field's path as in the proto, and what it must be.
+    pub(super) fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        if self.0.len() < MAX_VIOLATIONS {
+            self.0.push(FieldViolation::new(field, description));
+        }
+    }
+
+    /// Ends with `INVALID_ARGUMENT` unless there are none.
+    pub(super) fn check(self) -> Result<(), Status> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(self.into())
+        }
+    }
+}
+
+impl From<Violations> for Status {
+    fn from(violations: Violations) -> Self {
+        let message = violations
+            .0
+            .iter()
+            .map(|violation| format!("{}: {}", violation.field, violation.description))
+            .collect::<Vec<_>>()
+            .join("; ");
+        Reply::new(Code::InvalidArgument, "INVALID_FIELD", message)
+            .violations(violations.0)
+            .into()
+    }
+}
+
+/// One field is wrong.
+pub(super) fn invalid(field: &str, description: &str) -> Status {
+    let mut violations = Violations::default();
+    violations.add(field, description);
+    violations.into()
+}
+
+/// A status under construction.
+struct Reply {
+    code: Code,
+    reason: &'static str,
+    message: String,
+    metadata: HashMap<String, String>,
+    details: ErrorDetails,
+}
+
+impl Reply {
+    fn new(code: Code, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            metadata: HashMap::new(),
+            details: ErrorDetails::new(),
+        }
+    }
+
+    fn with(mut self, key: &str, value: &dyn std::fmt::Display) -> Self {
+        self.metadata.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    fn retry(mut self, after: Duration) -> Self {
+        self.details.set_retry_info(Some(after));
+        self
+    }
+
+    fn violations(mut self, violations: Vec<FieldViolation>) -> Self {
+        self.details.set_bad_request(violations);
+        self
+    }
+
+    fn violation(self, field: &str, description: impl Into<String>) -> Self {
+        self.violations(vec![FieldViolation::new(field, description)])
+    }
+}
+
+impl From<Reply> for Status {
+    fn from(reply: Reply) -> Self {
+        let Reply {
+            code,
+            reason,
+            message,
+            metadata,
+            mut details,
+        } = reply;
+        details.set_error_info(reason, DOMAIN, metadata);
+        Self::with_error_details(code, short(&message), details)
+    }
+}
+
+fn short(message: &str) -> String {
+    if message.chars().count() <= MAX_MESSAGE {
+        return message.to_owned();
+    }
+    message.chars().take(MAX_MESSAGE).chain(['…']).collect()
+}
+
+/// The engine's error to a request.
+pub(super) fn engine(error: &engine::Error) -> Status {
+    match error {
+        engine::Error::UnknownProduct { local_id } => {
+            let what = format!(
+                "{local_id} is neither in the catalog nor mapped; ListProducts and ListMappings show the ids"
+            );
+            Reply::new(Code::InvalidArgument, "INVALID_FIELD", error.to_string())
+                .with("local_id", local_id)
+                .violation("product_ids", what)
+                .into()
+        }
+        engine::Error::RequestIdReused { request_id } => Reply::new(
+            Code::InvalidArgument,
+            "REQUEST_ID_REUSED",
+            format!("{error}; make a new id for another request"),
+        )
+        .with("request_id", request_id)
+        .violation("request_id", "belongs to a request with other options")
+        .into(),
+        engine::Error::Busy { run } => Reply::new(
+            Code::Aborted,
+            "RUN_IN_PROGRESS",
+            format!("{error}; watch it, and ask again when it has ended"),
+        )
+        .with("run_id", run)
+        .into(),
+        engine::Error::RunNotFound { run } => run_not_found(run),
+        engine::Error::Catalog(source) => {
+            tracing::warn!(error = %source, "the catalog cannot be read");
+            let message = format!("{error}; check catalog.root and catalog.rules");
+            Reply::new(Code::FailedPrecondition, "CATALOG_UNREADABLE", message).into()
+        }
+        engine::Error::Stripe(error) => of_stripe(error),
+        engine::Error::Store(error) => store(error),
+        engine::Error::Internal(cause) => internal(cause),
+    }
+}
+
+/// The database's error to a request.
+pub(super) fn store(error: &store::Error) -> Status {
+    let cause = error
+        .source()
+        .map(|source| format!(": {source}"))
+        .unwrap_or_default();
+    match error {
+        store::Error::Unavailable { .. } => {
+            tracing::warn!("{error}{cause}");
+            Reply::new(
+                Code::Unavailable,
+                "STORE_UNAVAILABLE",
+                "the database cannot be reached right now; call again",
+            )
+            .retry(STORE_RETRY)
+            .into()
+        }
+        // Two requests at once; the second try finds what the first one made.
+        store::Error::Duplicate { .. } => Reply::new(
+            Code::Unavailable,
+            "STORE_UNAVAILABLE",
+            "another request was first; call again",
+        )
+        .retry(STORE_RETRY)
+        .into(),
+        store::Error::Unusable { .. } | store::Error::Corrupt { .. } => {
+            internal(&format!("{error}{cause}"))
+        }
+    }
+}
+
+fn of_stripe(error: &stripe::Error) -> Status {
+    let request_id = error.request_id().unwrap_or_default();
+    let reply = |code, reason, advice: &str| {
+        let reply = Reply::new(code, reason, format!("{error}{advice}"));
+        if request_id.is_empty() {
+            reply
+        } else {
+            reply.with("stripe_request_id", &request_id)
+        }
+    };
+    match error {
+        stripe::Error::Unavailable { .. } | stripe::Error::Cancelled(_) => {
+            reply(Code::Unavailable, "STRIPE_UNREACHABLE", "")
+                .retry(STRIPE_RETRY)
+                .into()
+        }
+        stripe::Error::Credentials { .. } => reply(
+            Code::FailedPrecondition,
+            "STRIPE_UNAUTHORIZED",
+            "; check stripe.secret_key and its permissions",
+        )
+        .into(),
+        stripe::Error::Unexpected { .. } => reply(
+            Code::FailedPrecondition,
+            "STRIPE_UNEXPECTED",
+            "; check stripe.api_base and stripe.mode",
+        )
+        .into(),
+        stripe::Error::InTheWay { .. }
+        | stripe::Error::NotFound { .. }
+        | stripe::Error::Refused { .. } => {
+            reply(Code::FailedPrecondition, "STRIPE_REFUSED", "").into()
+        }
+    }
+}
+
+/// No run has this id, or not any more.
+pub(super) fn run_not_found(run: &str) -> Status {
+    let mut reply = Reply::new(
+        Code::NotFound,
+        "RUN_NOT_FOUND",
+        format!("there is no run {run}; ListSyncRuns shows the runs that are kept"),
+    )
+    .with("run_id", &run);
+    reply
+        .details
+        .set_resource_info("SyncRun", run, "", "no such run, or past its retention");
+    reply.into()
+}
+
+/// A page token that this list with these filters did not make.
+pub(super) fn invalid_page_token() -> Status {
+    Reply::new(
+        Code::InvalidArgument,
+        "INVALID_PAGE_TOKEN",
+        "page_token is not one of this list with these filters; begin with an empty one",
+    )
+    .violation(
+        "page_token",
+        "must be next_page_token of an answer to the same request",
+    )
+    .into()
+}
+
+/// The run's plan is not the one of `plan_digest`.
+pub(super) fn stale_plan(run: &store::Run, error: &store::Failure) -> Status {
+    let hint = error
+        .hint
+        .as_deref()
+        .map(|hint| format!("; {hint}"))
+        .unwrap_or_default();
+    Reply::new(
+        Code::FailedPrecondition,
+        "STALE_PLAN",
+        format!("{}{hint}", error.message),
+    )
+    .with("run_id", &run.id)
+    .with(
+        "plan_digest",
+        &run.plan_digest.as_deref().unwrap_or_default(),
+    )
+    .into()
+}
+
+/// This version does not have the RPC yet.
+pub(super) fn not_implemented(rpc: &str) -> Status {
+    Reply::new(
+        Code::Unimplemented,
+        "NOT_IMPLEMENTED",
+        format!("this version does not have {rpc} yet"),
+    )
+    .with("rpc", &rpc)
+    .into()
+}
+
+/// The process ends: call again, another one answers.
+pub(super) fn shutting_down(run: Option<&store::RunId>, sequence: i64) -> Status {
+    stream_end(
+        "SHUTTING_DOWN",
+        "the service is shutting down; call again with this position",
+        run,
+        sequence,
+    )
+}
+
+/// The stream was open long enough.
+pub(super) fn stream_max_age(run: Option<&store::RunId>, sequence: i64) -> Status {
+    stream_end(
+        "STREAM_MAX_AGE",
+        "the stream was open for an hour; call again with this position",
+        run,
+        sequence,
+    )
+}
+
+fn stream_end(
+    reason: &'static str,
+    message: &str,
+    run: Option<&store::RunId>,
+    sequence: i64,
+) -> Status {
+    Reply::new(Code::Unavailable, reason, message)
+        .with("run_id", &run.map_or("", store::RunId::as_str))
+        .with("sequence", &sequence)
+        .retry(SHUTDOWN_RETRY)
+        .into()
+}
+
+/// The client's deadline passed.
+pub(super) fn deadline_exceeded() -> Status {
+    Reply::new(
+        Code::DeadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        "the call's deadline passed; what it started goes on",
+    )
+    .into()
+}
+
+/// A fault of the service. The cause goes to the log only.
+pub(super) fn internal(cause: &str) -> Status {
+    tracing::error!(cause, "a request failed by a fault of the service");
+    Reply::new(
+        Code::Internal,
+        "INTERNAL",
+        "a fault of the service; its log has the cause",
+    )
+    .into()
+}
+
+/// Completes an error that the gRPC library made itself: it has no details.
+pub(super) fn complete(status: Status) -> Status {
+    if !status.details().is_empty() || status.code() == Code::Ok {
+        return status;
+    }
+    let message = status.message();
+    match status.code() {
+        Code::Unimplemented => Reply::new(
+            Code::Unimplemented,
+            "NOT_IMPLEMENTED",
+            if message.is_empty() {
+                "there is no such RPC"
+            } else {
+                message
+            },
+        )
+        .into(),
+        // tonic's code for a message beyond the limit; grpc-go's is RESOURCE_EXHAUSTED.
+        Code::OutOfRange => Reply::new(Code::OutOfRange, "MESSAGE_TOO_LARGE", message).into(),
+        Code::Cancelled => Reply::new(Code::Cancelled, "CANCELLED", message).into(),
+        // tonic answers INTERNAL to bytes that are no message of that type.
+        Code::Internal if message.contains("decode") => Reply::new(
+            Code::InvalidArgument,
+            "MALFORMED_MESSAGE",
+            "the request is not a message of this RPC's type",
+        )
+        .into(),
+        Code::Ok
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => internal(&format!("{:?}: {message}", status.code())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unavailable() -> store::Error {
+        store::Error::Unavailable {
+            message: "unable to open database file /var/lib/x.db".to_owned(),
+            source: Some("SELECT * FROM sync_runs".into()),
+        }
+    }
+
+    #[test]
+    fn every_error_has_its_code_its_reason_and_nothing_internal() {
+        let stripe = |error: stripe::Error| engine::Error::Stripe(error);
+        let refusal = || Box::new(stripe::Refusal::default());
+        let text = String::new;
+        let cases: Vec<(engine::Error, Code, &str)> = vec![
+            (
+                engine::Error::UnknownProduct { local_id: text() },
+                Code::InvalidArgument,
+                "INVALID_FIELD",
+            ),
+            (
+                engine::Error::RequestIdReused { request_id: text() },
+                Code::InvalidArgument,
+                "REQUEST_ID_REUSED",
+            ),
+            (
+                engine::Error::Busy { run: text() },
+                Code::Aborted,
+                "RUN_IN_PROGRESS",
+            ),
+            (
+                engine::Error::RunNotFound { run: text() },
+                Code::NotFound,
+                "RUN_NOT_FOUND",
+            ),
+            (
+                engine::Error::Catalog("no such folder".into()),
+                Code::FailedPrecondition,
+                "CATALOG_UNREADABLE",
+            ),
+            (
+                engine::Error::Internal("SELECT".to_owned()),
+                Code::Internal,
+                "INTERNAL",
+            ),
+            (
+                engine::Error::Store(unavailable()),
+                Code::Unavailable,
+                "STORE_UNAVAILABLE",
+            ),
+            (
+                engine::Error::Store(store::Error::Duplicate { what: text() }),
+                Code::Unavailable,
+                "STORE_UNAVAILABLE",
+            ),
+            (
+                engine::Error::Store(store::Error::Corrupt {
+                    table: "SELECT",
+                    message: text(),
+                }),
+                Code::Internal,
+                "INTERNAL",
+            ),
+            (
+                engine::Error::Store(store::Error::Unusable {
+                    message: "SELECT".to_owned(),
+                    source: None,
+                }),
+                Code::Internal,
+                "INTERNAL",
+            ),
+            (
+                stripe(stripe::Error::Unavailable {
+                    message: text(),
+                    request_id: None,
+                    uncertain: false,
+                }),
+                Code::Unavailable,
+                "STRIPE_UNREACHABLE",
+            ),
+            (
+                stripe(stripe::Error::Cancelled("")),
+                Code::Unavailable,
+                "STRIPE_UNREACHABLE",
+            ),
+            (
+                stripe(stripe::Error::Credentials {
+                    message: text(),
+                    request_id: None,
+                }),
+                Code::FailedPrecondition,
+                "STRIPE_UNAUTHORIZED",
+            ),
+            (
+                stripe(stripe::Error::Unexpected {
+                    message: text(),
+                    request_id: None,
+                }),
+                Code::FailedPrecondition,
+                "STRIPE_UNEXPECTED",
+            ),
+            (
+                stripe(stripe::Error::Refused { detail: refusal() }),
+                Code::FailedPrecondition,
+                "STRIPE_REFUSED",
+            ),
+            (
+                stripe(stripe::Error::NotFound { detail: refusal() }),
+                Code::FailedPrecondition,
+                "STRIPE_REFUSED",
+            ),
+        ];
+        for (error, code, reason) in cases {
+            let status = engine(&error);
+            let info = status.get_details_error_info().unwrap();
+            assert_eq!(
+                (status.code(), info.reason.as_str()),
+                (code, reason),
+                "{error:?}"
+            );
+            assert_eq!(info.domain, DOMAIN);
+            for inside in ["SELECT", "/var"] {
+                assert!(!status.message().contains(inside), "{}", status.message());
+            }
+            let retry = status.get_details_retry_info().is_some();
+            assert_eq!(retry, code == Code::Unavailable, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn details_name_what_the_error_is_about() {
+        let status = engine(&engine::Error::Busy {
+            run: "r1".to_owned(),
+        });
+        assert_eq!(
+            status.get_details_error_info().unwrap().metadata["run_id"],
+            "r1"
+        );
+        let status = run_not_found("r2");
+        assert_eq!(
+            status.get_details_resource_info().unwrap().resource_name,
+            "r2"
+        );
+        let status = engine(&engine::Error::Stripe(stripe::Error::Credentials {
+            message: "no".to_owned(),
+            request_id: Some("req_1".to_owned()),
+        }));
+        assert_eq!(
+            status.get_details_error_info().unwrap().metadata["stripe_request_id"],
+            "req_1"
+        );
+    }
+
+    #[test]
+    fn violations_are_named_and_bounded() {
+        assert!(Violations::default().check().is_ok());
+        let mut violations = Violations::default();
+        (0..100).for_each(|i| violations.add(format!("ids[{i}]"), "x".repeat(100)));
+        let status = violations.check().unwrap_err();
+        assert_eq!(
+            status
+                .get_details_bad_request()
+                .unwrap()
+                .field_violations
+                .len(),
+            MAX_VIOLATIONS
+        );
+        assert_eq!(status.message().chars().count(), MAX_MESSAGE + 1);
+    }
+
+    #[test]
+    fn errors_of_the_library_are_completed_and_ours_are_left_alone() {
+        let completed = complete(Status::out_of_range("too large"));
+        assert_eq!(
+            completed.get_details_error_info().unwrap().reason,
+            "MESSAGE_TOO_LARGE"
+        );
+        let completed = complete(Status::internal("failed to decode Protobuf message"));
+        assert_eq!(completed.code(), Code::InvalidArgument);
+        let ours = complete(not_implemented("PutProducts"));
+        assert_eq!(
+            ours.get_details_error_info().unwrap().reason,
+            "NOT_IMPLEMENTED"
+        );
+    }
+}
