@@ -1,4 +1,8 @@
 //! The command line as clap reads it, and the flags that set configuration keys.
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help texts, read in a terminal"
+)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -86,7 +90,14 @@ pub(super) struct Global {
     env: Option<String>,
 
     /// What stdout holds: a table for people, or proto3 JSON.
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub(super) output: Format,
 
     /// Shape of log lines on stderr: pretty on a terminal, else json (telemetry.log_format).

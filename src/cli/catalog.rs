@@ -9,7 +9,8 @@ use rust_decimal::Decimal;
 use super::exit::{Exit, Failure};
 use crate::catalog::{Amount, Catalog, Currency, lint};
 use crate::config::{CatalogRoot, Config, Rules, Setup};
-use crate::discovery::{self, Request, SAMPLE};
+use crate::discovery::sample::SAMPLE;
+use crate::discovery::{self, Request};
 use crate::engine::{Discover, DiscoverError};
 
 /// What to discover. Unpacks the sample catalog where it is meant and missing.

@@ -69,7 +69,10 @@ async fn connect(config: &Config) -> Result<Facts, Failure> {
     let _request = catalog::reader(config)?;
     let path = database(config)?;
     let (held, stored) = match lock::acquire(&path)? {
-        Lock::Busy(holder) => (None, format!("{}, in use by {}", path.display(), process(&holder))),
+        Lock::Busy(holder) => (
+            None,
+            format!("{}, in use by {}", path.display(), process(&holder)),
+        ),
         Lock::Held(lock) => {
             let store = Sqlite::open(path.clone()).await?;
             let version = store.info().schema_version;
@@ -92,7 +95,8 @@ async fn asked(config: &Config) -> Result<String, Failure> {
     let account = account.map_err(|failure| {
         let mut failure = failure;
         if failure.hint.is_empty() && config.stripe.account.is_none() {
-            failure.hint = "a restricted key that may not read its account needs stripe.account".to_owned();
+            failure.hint =
+                "a restricted key that may not read its account needs stripe.account".to_owned();
         }
         failure
     })?;

@@ -96,7 +96,9 @@ impl Target {
             Self::Database(config) => config,
         };
         match claim(config).await? {
-            Claim::Ours(lock) => Ok(Session::Here(Box::new(Host::open(config, lock, role).await?))),
+            Claim::Ours(lock) => Ok(Session::Here(Box::new(
+                Host::open(config, lock, role).await?,
+            ))),
             Claim::Served(session) => Ok(session),
         }
     }

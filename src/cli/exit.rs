@@ -38,9 +38,16 @@ impl Exit {
         match reason {
             "STRIPE_UNREACHABLE" | "STORE_UNAVAILABLE" | "OVERLOADED" | "SHUTTING_DOWN"
             | "STREAM_MAX_AGE" | "DEADLINE_EXCEEDED" => Some(Self::Unreachable),
-            "CATALOG_UNREADABLE" | "STRIPE_UNAUTHORIZED" | "STRIPE_UNEXPECTED" | "MODE_MISMATCH" | "INVALID_FIELD"
-            | "INVALID_PAGE_TOKEN" | "UNAUTHENTICATED" | "PERMISSION_DENIED"
-            | "NOT_IMPLEMENTED" | "REQUEST_ID_REUSED" => Some(Self::Usage),
+            "CATALOG_UNREADABLE"
+            | "STRIPE_UNAUTHORIZED"
+            | "STRIPE_UNEXPECTED"
+            | "MODE_MISMATCH"
+            | "INVALID_FIELD"
+            | "INVALID_PAGE_TOKEN"
+            | "UNAUTHENTICATED"
+            | "PERMISSION_DENIED"
+            | "NOT_IMPLEMENTED"
+            | "REQUEST_ID_REUSED" => Some(Self::Usage),
             _ => None,
         }
     }
@@ -169,7 +176,10 @@ mod tests {
 
     #[test]
     fn reasons_have_the_documented_codes() {
-        assert_eq!(Exit::of_reason("STRIPE_UNREACHABLE"), Some(Exit::Unreachable));
+        assert_eq!(
+            Exit::of_reason("STRIPE_UNREACHABLE"),
+            Some(Exit::Unreachable)
+        );
         assert_eq!(Exit::of_reason("STRIPE_UNAUTHORIZED"), Some(Exit::Usage));
         assert_eq!(Exit::of_reason("CATALOG_UNREADABLE"), Some(Exit::Usage));
         assert_eq!(Exit::of_reason("SOURCE_INCOMPLETE"), None);

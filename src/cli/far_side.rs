@@ -59,7 +59,7 @@ impl FarSide {
             retry_delay: stripe.retry_delay,
             timeout: stripe.timeout,
         };
-        let client = client::connect(&settings, &SecretKey::new(key))
+        let client = client::connect(settings, SecretKey::new(key))
             .map_err(|error| stripe_failure(&error))?;
         Ok(Self {
             client: Arc::new(client),

@@ -64,6 +64,12 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// Follows this run from its beginning.
+    pub(super) fn set_run(&mut self, run_id: &str) {
+        run_id.clone_into(&mut self.run_id);
+        self.sequence = 0;
+    }
+
     /// The run's end. `None`: whoever read the output has gone.
     pub(super) async fn follow(
         &mut self,

@@ -51,7 +51,9 @@ pub(super) fn time(time: Option<&prost_types::Timestamp>) -> String {
 pub(super) fn clock_time(time: Option<&prost_types::Timestamp>) -> String {
     time.and_then(instant).map_or_else(String::new, |time| {
         let text = time.to_rfc3339_opts(SecondsFormat::Millis, true);
-        text.split_once('T').map_or("", |(_, clock)| clock).to_owned()
+        text.split_once('T')
+            .map_or("", |(_, clock)| clock)
+            .to_owned()
     })
 }
 
@@ -270,8 +272,11 @@ mod tests {
         let start = at(1_700_000_000, 0);
         assert_eq!(time(Some(&start)), "2023-11-14 22:13:20Z");
         assert_eq!(time(None), "-");
-        assert_eq!(clock_time(Some(&at(1_700_000_000, 5_000_000))), "22:13:20.005Z");
-        let later = |s, n| between(Some(&start), Some(&at(1_700_000_000 + s, n))).unwrap();
+        assert_eq!(
+            clock_time(Some(&at(1_700_000_000, 5_000_000))),
+            "22:13:20.005Z"
+        );
+        let later = |s: i64, n| between(Some(&start), Some(&at(1_700_000_000 + s, n))).unwrap();
         assert_eq!(later(0, 460_000_000), "0.46 s");
         assert_eq!(later(39, 500_000_000), "39.5 s");
         assert_eq!(later(65, 0), "1 min 5 s");

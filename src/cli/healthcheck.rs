@@ -38,9 +38,9 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
             context.printer.line("serving");
             Ok(Exit::Done)
         }
-        ServingStatus::NotServing | ServingStatus::Unknown | ServingStatus::ServiceUnknown => {
-            Err(Failure::unreachable(format!("{address} is up, but not serving")))
-        }
+        ServingStatus::NotServing | ServingStatus::Unknown | ServingStatus::ServiceUnknown => Err(
+            Failure::unreachable(format!("{address} is up, but not serving")),
+        ),
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
     SocketAddr::new(ip, listen.port())
 }

@@ -36,7 +36,10 @@ fn value(name: &str, message: &impl prost::Message) -> Result<serde_json::Value,
 }
 
 fn broken(name: &str, error: &dyn std::error::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("{name} cannot be written as JSON: {error}"))
+    Failure::new(
+        Exit::Failed,
+        format!("{name} cannot be written as JSON: {error}"),
+    )
 }
 
 #[cfg(test)]

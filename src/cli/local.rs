@@ -106,7 +106,10 @@ impl Host {
             local.engine.take_up(false).await?;
         }
         let broken = |error: std::io::Error| {
-            Failure::new(Exit::Failed, format!("no loopback address is free: {error}"))
+            Failure::new(
+                Exit::Failed,
+                format!("no loopback address is free: {error}"),
+            )
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await

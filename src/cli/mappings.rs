@@ -95,12 +95,23 @@ fn show(context: &Context, mappings: &[Mapping]) {
         return;
     }
     let mut table = Table::new(&[
-        "LOCAL ID", ">AMOUNT", "EVERY", "PRODUCT", "PRICE", "ON SALE", "STATUS", "LAST SYNC",
+        "LOCAL ID",
+        ">AMOUNT",
+        "EVERY",
+        "PRODUCT",
+        "PRICE",
+        "ON SALE",
+        "STATUS",
+        "LAST SYNC",
     ]);
     for mapping in mappings {
         table.row([
             mapping.local_id.clone(),
-            mapping.amount.as_ref().map(format::money).unwrap_or_default(),
+            mapping
+                .amount
+                .as_ref()
+                .map(format::money)
+                .unwrap_or_default(),
             format::every(mapping.interval(), mapping.interval_count),
             mapping.stripe_product_id.clone(),
             mapping.stripe_price_id.clone(),

@@ -14,14 +14,19 @@ pub(super) async fn run(context: &Context, args: &args::Migrate) -> Result<Exit,
     let shown = path.display();
     if args.check && !path.exists() {
         context.printer.line(format!("{shown} is not there yet"));
-        context.printer.hint("`migrate`, or the first start, creates it");
+        context
+            .printer
+            .hint("`migrate`, or the first start, creates it");
         return Ok(Exit::Failed);
     }
     let held = match lock::acquire(&path)? {
         Lock::Held(lock) => lock,
         Lock::Busy(holder) => {
             // Whoever has it brought it up to date first.
-            context.printer.line(format!("{shown} is in use by {}, and current", process(&holder)));
+            context.printer.line(format!(
+                "{shown} is in use by {}, and current",
+                process(&holder)
+            ));
             return Ok(Exit::Done);
         }
     };
@@ -29,6 +34,8 @@ pub(super) async fn run(context: &Context, args: &args::Migrate) -> Result<Exit,
     let version = store.info().schema_version;
     store.close().await;
     drop(held);
-    context.printer.line(format!("{shown} has schema {version}, the newest"));
+    context
+        .printer
+        .line(format!("{shown} has schema {version}, the newest"));
     Ok(Exit::Done)
 }

@@ -72,7 +72,13 @@ fn show(printer: &Printer, response: &ListProductsResponse) {
         // A further price has a line of its own.
         for (index, price) in product.prices.iter().enumerate() {
             let first = index == 0;
-            let own = |text: &str| if first { text.to_owned() } else { String::new() };
+            let own = |text: &str| {
+                if first {
+                    text.to_owned()
+                } else {
+                    String::new()
+                }
+            };
             let origin = product.origin.as_ref().map(format::place);
             table.row([
                 if first {
@@ -97,7 +103,10 @@ fn amount(price: &Price) -> String {
     match &price.amount {
         Some(money) => format::money(money),
         None if !price.tiers.is_empty() => format!("tiered {}", price.currency_code),
-        None => format!("{} minor units of {}", price.amount_decimal, price.currency_code),
+        None => format!(
+            "{} minor units of {}",
+            price.amount_decimal, price.currency_code
+        ),
     }
 }
 
@@ -111,7 +120,11 @@ fn every(price: &Price) -> String {
 /// What the lint says, on stderr.
 fn lint(printer: &Printer, products: &[Product]) {
     for product in products {
-        let place = product.origin.as_ref().map(format::place).unwrap_or_default();
+        let place = product
+            .origin
+            .as_ref()
+            .map(format::place)
+            .unwrap_or_default();
         for finding in &product.lint {
             let field = match finding.field.as_str() {
                 "" => String::new(),

@@ -152,7 +152,8 @@ impl Bar {
 
     fn total(&self, steps: i32) {
         self.bar.set_length(u64::try_from(steps).unwrap_or(0));
-        self.bar.set_style(style("{spinner} {bar:24} {pos}/{len} {wide_msg}"));
+        self.bar
+            .set_style(style("{spinner} {bar:24} {pos}/{len} {wide_msg}"));
     }
 
     fn done(&self, steps: i32) {
@@ -178,20 +179,30 @@ fn line(message: &WatchSyncProgressResponse) -> Option<String> {
     match message.payload.as_ref()? {
         Payload::Snapshot(snapshot) => {
             let run = snapshot.run.as_ref()?;
-            let reset = if snapshot.reset { " (events were skipped)" } else { "" };
+            let reset = if snapshot.reset {
+                " (events were skipped)"
+            } else {
+                ""
+            };
             let state = format::state(run.state());
             let steps = steps(run.steps_finished, run.steps_total);
             Some(format!("{sequence} run {} {state}{steps}{reset}", run.id))
         }
         Payload::Event(event) => {
             let time = format::clock_time(event.time.as_ref());
-            Some(format!("{sequence} {time} {}", event_line(event.kind.as_ref()?)))
+            Some(format!(
+                "{sequence} {time} {}",
+                event_line(event.kind.as_ref()?)
+            ))
         }
         Payload::Finished(run) => {
             let calls = format::calls(run);
             let counts = format::counts(&run.counts.unwrap_or_default());
             let state = format::state(run.state());
-            Some(format!("{sequence} run {} {state}: {counts}; {calls}", run.id))
+            Some(format!(
+                "{sequence} run {} {state}: {counts}; {calls}",
+                run.id
+            ))
         }
         Payload::Heartbeat(_) => None,
     }
@@ -200,12 +211,19 @@ fn line(message: &WatchSyncProgressResponse) -> Option<String> {
 fn event_line(kind: &Kind) -> String {
     match kind {
         Kind::RunStarted(started) => {
-            let again = if started.resumed { ", taken up again" } else { "" };
+            let again = if started.resumed {
+                ", taken up again"
+            } else {
+                ""
+            };
             let dry = match &started.options {
                 Some(options) if options.dry_run => ", dry run",
                 Some(_) | None => "",
             };
-            format!("started ({}{dry}{again})", format::trigger(started.trigger()))
+            format!(
+                "started ({}{dry}{again})",
+                format::trigger(started.trigger())
+            )
         }
         Kind::PlanReady(plan) => format!(
             "plan ready: {}; {}",
@@ -214,7 +232,10 @@ fn event_line(kind: &Kind) -> String {
         ),
         Kind::StepStarted(step) => format!("{} {}", run_view::doing(step.action()), step.local_id),
         Kind::StepRetried(step) => {
-            let why = step.error.as_ref().map_or("", |error| error.message.as_str());
+            let why = step
+                .error
+                .as_ref()
+                .map_or("", |error| error.message.as_str());
             format!("retrying {}, try {}: {why}", step.local_id, step.attempt)
         }
         Kind::StepFinished(step) => {

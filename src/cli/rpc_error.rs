@@ -5,7 +5,7 @@ use tonic_types::StatusExt as _;
 
 use super::exit::{Exit, Failure};
 
-/// Where an ErrorInfo's metadata says what to do.
+/// Where an `ErrorInfo`'s metadata says what to do.
 const HINT: &str = "hint";
 
 /// Whether the connection, not the request, is what failed.
@@ -18,7 +18,7 @@ pub(super) fn is_lost(status: &Status) -> bool {
             && std::error::Error::source(status).is_some())
 }
 
-/// The reason in the status's ErrorInfo.
+/// The reason in the status's `ErrorInfo`.
 pub(super) fn reason(status: &Status) -> Option<String> {
     status.get_details_error_info().map(|info| info.reason)
 }
@@ -155,7 +155,10 @@ mod tests {
         let failure = Failure::from(status(
             Code::Unavailable,
             "STRIPE_UNREACHABLE",
-            &[("hint", "look at the network"), ("stripe_request_id", "req_1")],
+            &[
+                ("hint", "look at the network"),
+                ("stripe_request_id", "req_1"),
+            ],
         ));
         assert_eq!(failure.hint, "look at the network");
         assert_eq!(failure.details, ["Stripe's request id: req_1"]);
@@ -180,7 +183,11 @@ mod tests {
     fn only_a_broken_connection_is_lost() {
         assert!(is_lost(&Status::unavailable("tcp connect error")));
         assert!(is_lost(&status(Code::Unavailable, "SHUTTING_DOWN", &[])));
-        assert!(!is_lost(&status(Code::Unavailable, "STRIPE_UNREACHABLE", &[])));
+        assert!(!is_lost(&status(
+            Code::Unavailable,
+            "STRIPE_UNREACHABLE",
+            &[]
+        )));
         assert!(!is_lost(&status(Code::NotFound, "RUN_NOT_FOUND", &[])));
         assert!(!is_lost(&Status::internal("bug")));
     }

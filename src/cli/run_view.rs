@@ -84,7 +84,11 @@ pub(super) fn result(printer: &Printer, result: &SyncResult) -> Vec<String> {
         head = format!("{head} ({})", one_line(&result.reason));
     }
     let mut lines = vec![printer.paint(paint, &head)];
-    if let Some(amount) = result.amount.as_ref().filter(|_| result.action() == Action::Create) {
+    if let Some(amount) = result
+        .amount
+        .as_ref()
+        .filter(|_| result.action() == Action::Create)
+    {
         lines.push(format!("    price: {}", format::money(amount)));
     }
     for change in &result.changes {
@@ -151,9 +155,16 @@ pub(super) fn remarks(printer: &Printer, run: &SyncRun) {
             | State::PartiallyFailed
             | State::Failed => (Paint::Bad, "error"),
         };
-        printer.label(label.0, label.1, &format!("{} [{}]", one_line(&error.message), error.reason));
+        printer.label(
+            label.0,
+            label.1,
+            &format!("{} [{}]", one_line(&error.message), error.reason),
+        );
         if !error.stripe_request_id.is_empty() {
-            printer.talk(format!("  Stripe's request id: {}", error.stripe_request_id));
+            printer.talk(format!(
+                "  Stripe's request id: {}",
+                error.stripe_request_id
+            ));
         }
         printer.hint(&error.hint);
     }

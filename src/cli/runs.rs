@@ -71,14 +71,20 @@ async fn list(
         context.printer.talk("no runs");
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(&["RUN", "CREATED", "STATE", "TRIGGER", ">CALLS", ">TOOK", "PRODUCTS"]);
+    let mut table = Table::new(&[
+        "RUN", "CREATED", "STATE", "TRIGGER", ">CALLS", ">TOOK", "PRODUCTS",
+    ]);
     for run in &runs {
         let dry = run.options.as_ref().is_some_and(|options| options.dry_run);
         table.row([
             run.id.clone(),
             format::time(run.create_time.as_ref()),
             state_word(run, session.host()),
-            format!("{}{}", format::trigger(run.trigger()), if dry { ", dry run" } else { "" }),
+            format!(
+                "{}{}",
+                format::trigger(run.trigger()),
+                if dry { ", dry run" } else { "" }
+            ),
             run.stripe_calls.to_string(),
             format::between(run.start_time.as_ref(), run.end_time.as_ref()).unwrap_or_default(),
             format::counts(&run.counts.unwrap_or_default()),
@@ -109,7 +115,9 @@ async fn show(
     if !results.is_empty() {
         printer.line("");
     }
-    let lines = results.iter().flat_map(|result| run_view::result(printer, result));
+    let lines = results
+        .iter()
+        .flat_map(|result| run_view::result(printer, result));
     printer.lines(lines.collect::<Vec<_>>());
     run_view::remarks(printer, &run);
     Ok(Exit::Done)
@@ -139,7 +147,12 @@ fn facts(run: &SyncRun, host: Option<&Host>) -> Table {
         ("state", state_word(run, host)),
         ("started by", by.collect::<Vec<_>>().join(", ")),
         ("options", asked.join(", ")),
-        ("account", format!("{} {}", run.account, format::mode(run.mode())).trim().to_owned()),
+        (
+            "account",
+            format!("{} {}", run.account, format::mode(run.mode()))
+                .trim()
+                .to_owned(),
+        ),
         ("created", format::time(run.create_time.as_ref())),
         ("started", format::time(run.start_time.as_ref())),
         ("ended", format::time(run.end_time.as_ref())),

@@ -1,5 +1,6 @@
 //! `serve`: the service.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
@@ -20,8 +21,10 @@ use crate::{grpc, http};
 
 pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, Failure> {
     if context.global.server.is_some() {
-        return Err(Failure::usage("--server makes a client, `serve` is the service")
-            .hint("leave --server out"));
+        return Err(
+            Failure::usage("--server makes a client, `serve` is the service")
+                .hint("leave --server out"),
+        );
     }
     let config = context.config(Logs::Service, args.overrides())?;
     refuse_what_is_not_built(&config)?;
@@ -76,16 +79,22 @@ struct Bound {
 
 async fn bind(key: &str, wanted: SocketAddr) -> Result<Bound, Failure> {
     let failed = |error: std::io::Error| {
-        let (what, hint) = match error.kind() {
-            std::io::ErrorKind::AddrInUse => (
+        let kind = error.kind();
+        let (what, hint) = if kind == ErrorKind::AddrInUse {
+            (
                 "is taken by another process".to_owned(),
                 "stop that one, or set another port; port 0 takes any free one",
-            ),
-            std::io::ErrorKind::PermissionDenied => (
+            )
+        } else if kind == ErrorKind::PermissionDenied {
+            (
                 "may not be used by this user".to_owned(),
                 "take a port from 1024 on",
-            ),
-            _ => (format!("cannot be used: {error}"), "set an address of this machine"),
+            )
+        } else {
+            (
+                format!("cannot be used: {error}"),
+                "set an address of this machine",
+            )
         };
         Failure::usage(format!("{key}: {wanted} {what}")).hint(hint)
     };
@@ -137,7 +146,10 @@ impl Serving {
         let mut result = Ok(());
         while let Some(served) = self.servers.join_next().await {
             let served = served.unwrap_or_else(|error| {
-                Err(Failure::new(Exit::Failed, format!("a server broke: {error}")))
+                Err(Failure::new(
+                    Exit::Failed,
+                    format!("a server broke: {error}"),
+                ))
             });
             result = result.and(served);
         }
@@ -175,7 +187,9 @@ fn listening(context: &Context, config: &Config, serving: &Serving) {
     let (grpc, http) = (reachable(serving.grpc), reachable(serving.http));
     let printer = &context.printer;
     printer.talk(format!("gRPC       {}", serving.grpc));
-    printer.talk(format!("health     http://{http}/livez and http://{http}/readyz"));
+    printer.talk(format!(
+        "health     http://{http}/livez and http://{http}/readyz"
+    ));
     printer.talk(format!(
         "try        grpcurl -plaintext {grpc} stripe_product_sync.v1.ProductSyncService/GetStatus"
     ));
@@ -208,7 +222,9 @@ async fn on_start(engine: Engine, what: OnStart) {
             }
         }
         OnStart::Validate => match engine.validate(Vec::new(), None).await {
-            Ok(validated) if validated.is_valid() => tracing::info!("Stripe is as the catalog says"),
+            Ok(validated) if validated.is_valid() => {
+                tracing::info!("Stripe is as the catalog says")
+            }
             Ok(validated) => tracing::warn!(
                 findings = validated.validation.findings.len(),
                 source_problems = validated.validation.source_problems.len(),

@@ -81,7 +81,10 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
     if let Some(counts) = &status.finding_counts {
         let ago = format::ago(status.check_time.as_ref(), now);
         let found = findings(counts);
-        row("checked", format!("{ago}: {} in sync{found}", status.in_sync));
+        row(
+            "checked",
+            format!("{ago}: {} in sync{found}", status.in_sync),
+        );
     }
     if let Some(run) = &status.current_run {
         row("current run", run_line(run, session));
@@ -90,13 +93,20 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
         let ago = format::ago(run.end_time.as_ref(), now);
         row("last run", format!("{}, {ago}", run_line(run, session)));
     }
-    row("last success", format::ago(status.last_success_time.as_ref(), now));
+    row(
+        "last success",
+        format::ago(status.last_success_time.as_ref(), now),
+    );
     if status.pending_events > 0 {
         let oldest = status.oldest_pending_event_age.as_ref();
         let oldest = oldest.map(|age| format!(", the oldest waits for {}", format::duration(age)));
         row(
             "change events",
-            format!("{} pending{}", status.pending_events, oldest.unwrap_or_default()),
+            format!(
+                "{} pending{}",
+                status.pending_events,
+                oldest.unwrap_or_default()
+            ),
         );
     }
     for schedule in &status.schedules {
@@ -108,7 +118,11 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
         row(job, format::time(schedule.next_time.as_ref()));
     }
     if let Some(stripe) = &status.stripe {
-        let what = if stripe.sandbox { "built-in sandbox" } else { "Stripe" };
+        let what = if stripe.sandbox {
+            "built-in sandbox"
+        } else {
+            "Stripe"
+        };
         let account = if stripe.account.is_empty() {
             "account not known yet"
         } else {
@@ -118,7 +132,10 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
         let used = (stripe.rate_budget_used * 100.0).round();
         row(
             "far side",
-            format!("{what}, {account}, {mode} mode, {} calls/s, {used}% used", stripe.rate_limit),
+            format!(
+                "{what}, {account}, {mode} mode, {} calls/s, {used}% used",
+                stripe.rate_limit
+            ),
         );
         row("dashboard", stripe.dashboard_url.clone());
     }
@@ -127,7 +144,13 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
             None => "not read yet".to_owned(),
             Some(_) => format::count(catalog.products, "product"),
         };
-        row("catalog", format!("{} ({}, rules {}): {products}", catalog.root, catalog.id, catalog.rules));
+        row(
+            "catalog",
+            format!(
+                "{} ({}, rules {}): {products}",
+                catalog.root, catalog.id, catalog.rules
+            ),
+        );
     }
     if let Some(database) = &status.database {
         let kind = match database.kind() {
@@ -137,14 +160,20 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
         };
         row(
             "database",
-            format!("{kind}{}, schema {}", database.location, database.schema_version),
+            format!(
+                "{kind}{}, schema {}",
+                database.location, database.schema_version
+            ),
         );
     }
     if let Some(build) = &status.build {
         let place = match session {
             Session::Here(_) => "this process".to_owned(),
             Session::There { address, .. } => {
-                format!("{address}, up since {}", format::time(build.start_time.as_ref()))
+                format!(
+                    "{address}, up since {}",
+                    format::time(build.start_time.as_ref())
+                )
             }
         };
         let commit = match build.commit.as_str() {

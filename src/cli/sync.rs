@@ -20,7 +20,11 @@ use crate::proto::v1::{
 pub(super) async fn run(context: &Context, args: &args::Sync) -> Result<Exit, Failure> {
     let report = Report::open(args)?;
     let target = Target::of(context)?;
-    let role = if args.dry_run { Role::Reads } else { Role::Syncs };
+    let role = if args.dry_run {
+        Role::Reads
+    } else {
+        Role::Syncs
+    };
     let session = target.session(role).await?;
     let signals = Signals::listen()?;
     let work = async {
@@ -51,9 +55,11 @@ async fn sync(
     let run = started.run.unwrap_or_default();
     if started.joined {
         let text = format!("joined run {}, which asks for the same", run.id);
-        context.printer.label(super::output::Paint::Strong, "note", &text);
+        context
+            .printer
+            .label(super::output::Paint::Strong, "note", &text);
     }
-    follower.run(&run.id);
+    follower.set_run(&run.id);
     let cancelling = cancel_on_signal(context, follower.session.sync(), &run.id, signals);
     let mut progress = Progress::beside(&context.printer);
     let followed = tokio::select! {
@@ -102,9 +108,9 @@ async fn cancel_on_signal(
     signals: &Signals,
 ) -> std::convert::Infallible {
     signals.first.cancelled().await;
-    context.printer.talk(
-        "cancelling: products that are begun are finished; Ctrl-C again exits at once",
-    );
+    context
+        .printer
+        .talk("cancelling: products that are begun are finished; Ctrl-C again exits at once");
     let request = CancelSyncRequest {
         run_id: run_id.to_owned(),
     };
@@ -184,7 +190,10 @@ impl Report {
             return Ok(None);
         };
         let file = std::fs::File::create(path).map_err(|error| {
-            Failure::usage(format!("--report {} cannot be written: {error}", path.display()))
+            Failure::usage(format!(
+                "--report {} cannot be written: {error}",
+                path.display()
+            ))
         })?;
         Ok(Some(Self {
             file,
@@ -196,7 +205,10 @@ impl Report {
         writeln!(self.file, "{text}").map_err(|error| {
             Failure::new(
                 Exit::Failed,
-                format!("the run has ended, but its report {} cannot be written: {error}", self.path),
+                format!(
+                    "the run has ended, but its report {} cannot be written: {error}",
+                    self.path
+                ),
             )
         })
     }
@@ -208,7 +220,15 @@ mod tests {
 
     #[test]
     fn the_command_that_applies_a_plan_is_the_same_without_dry_run() {
-        let words = ["sps", "sync", "--dry-run", "--root", "my crm", "--set", "a.b=it's"];
+        let words = [
+            "sps",
+            "sync",
+            "--dry-run",
+            "--root",
+            "my crm",
+            "--set",
+            "a.b=it's",
+        ];
         let words = words.map(str::to_owned);
         assert_eq!(
             apply_command(&words, "4f1c"),

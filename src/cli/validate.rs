@@ -37,10 +37,7 @@ pub(super) async fn run(context: &Context, args: &args::Validate) -> Result<Exit
 
 fn show(printer: &Printer, response: &ValidateResponse) {
     // By product; the service sends them so.
-    for group in response
-        .findings
-        .chunk_by(|a, b| a.local_id == b.local_id)
-    {
+    for group in response.findings.chunk_by(|a, b| a.local_id == b.local_id) {
         let Some(first) = group.first() else { continue };
         let mut head = first.local_id.clone();
         if !first.name.is_empty() {
@@ -121,7 +118,10 @@ fn summary(printer: &Printer, response: &ValidateResponse) -> String {
         printer.paint(Paint::Bad, "not valid")
     };
     let source = if response.from_cache {
-        format!("as of {}, no Stripe call", format::time(response.check_time.as_ref()))
+        format!(
+            "as of {}, no Stripe call",
+            format::time(response.check_time.as_ref())
+        )
     } else {
         format::count(response.stripe_calls, "Stripe call")
     };

@@ -35,7 +35,9 @@ pub(super) async fn run(context: &Context, args: &args::Watch) -> Result<Exit, F
         return Ok(Exit::Done);
     };
     if !lines {
-        context.printer.line(run_view::summary(&context.printer, &run));
+        context
+            .printer
+            .line(run_view::summary(&context.printer, &run));
     }
     run_view::remarks(&context.printer, &run);
     Ok(run_view::exit(&run))
@@ -58,7 +60,10 @@ async fn appears(context: &Context, target: &Target) -> Result<Session, Failure>
 /// A run of which nobody else can tell: it is over, or was left open.
 async fn alone(context: &Context, target: &Target, run_id: String) -> Result<Exit, Failure> {
     let session = target.session(Role::Reads).await?;
-    let got = session.sync().get_sync_run(GetSyncRunRequest { run_id }).await;
+    let got = session
+        .sync()
+        .get_sync_run(GetSyncRunRequest { run_id })
+        .await;
     let ended = match got {
         Ok(response) => {
             let run = response.into_inner().run.unwrap_or_default();
