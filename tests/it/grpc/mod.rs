@@ -77,7 +77,7 @@ impl Served {
     }
 
     async fn try_run(&self, mut request: v1::SyncRequest) -> Result<v1::SyncResponse, Status> {
-        request.wait_timeout.get_or_insert(seconds(60));
+        request.wait_timeout.get_or_insert_with(|| seconds(60));
         Ok(self.sync().sync(request).await?.into_inner())
     }
 
