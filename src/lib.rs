@@ -20,7 +20,9 @@
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
 pub mod catalog;
+pub mod cli;
 pub mod config;
+pub mod discovery;
 pub mod engine;
 pub mod grpc;
 pub mod http;
@@ -30,3 +32,4 @@ pub mod proto;
 pub mod sandbox;
 pub mod store;
 pub mod stripe;
+pub mod telemetry;

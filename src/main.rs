@@ -1,3 +1,7 @@
 //! The `stripe-product-sync` binary: dispatch only.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stripe_product_sync::cli::main(std::env::args_os())
+}

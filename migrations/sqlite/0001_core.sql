@@ -10,7 +10,8 @@
 -- TEXT, truth values are 0 and 1, ids are compared bytewise. Every row belongs
 -- to one account in one mode ('test' or 'live'), because an object of one does
 -- not exist in the other. Only a run does not know its account at first; it
--- gets it, with the rows it has by then, as soon as Stripe was asked.
+-- gets it, with the rows it has by then, as soon as Stripe was asked. STRICT
+-- and WITHOUT ROWID (rows that are found by their key only) are SQLite's own.
 
 -- The account behind an API key is asked once. The key itself is never kept;
 -- its hash implies the mode.
@@ -50,7 +51,7 @@ CREATE TABLE price_bindings (
     PRIMARY KEY (account, mode, local_id, price_key, price_id),
     FOREIGN KEY (account, mode, local_id)
         REFERENCES product_bindings (account, mode, local_id) ON DELETE CASCADE
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sync_runs (
     id              TEXT    NOT NULL PRIMARY KEY, -- made later sorts later
@@ -102,7 +103,7 @@ CREATE TABLE sync_run_results (
     origin     TEXT    NOT NULL,
     PRIMARY KEY (run_id, local_id),
     CHECK ((currency IS NULL) = (amount IS NULL))
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sync_run_events (
     run_id   TEXT    NOT NULL REFERENCES sync_runs (id) ON DELETE CASCADE,
@@ -112,7 +113,7 @@ CREATE TABLE sync_run_events (
     time     INTEGER NOT NULL,
     body     TEXT    NOT NULL, -- JSON
     PRIMARY KEY (run_id, sequence)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- A run learns its account after it began; what it wrote by then follows.
 CREATE TRIGGER sync_runs_account AFTER UPDATE OF account, mode ON sync_runs
@@ -123,13 +124,13 @@ BEGIN
 END;
 
 -- Committed before the write is sent: whoever takes over settles what is open.
--- A run cannot be deleted over its intents, so none is lost by tidying up.
+-- No foreign key to the run: an intent outlives it, however runs are tidied up.
 CREATE TABLE intents (
     ordinal    INTEGER NOT NULL PRIMARY KEY, -- in the order they were first begun
     id         TEXT    NOT NULL UNIQUE,
     account    TEXT    NOT NULL,
     mode       TEXT    NOT NULL CHECK (mode IN ('test', 'live')),
-    run_id     TEXT    NOT NULL REFERENCES sync_runs (id),
+    run_id     TEXT    NOT NULL,
     local_id   TEXT    NOT NULL,
     step       TEXT    NOT NULL, -- JSON: the write, complete
     prices     TEXT    NOT NULL, -- JSON: price ids that earlier steps created
@@ -141,7 +142,6 @@ CREATE TABLE intents (
 ) STRICT;
 
 CREATE INDEX intents_open ON intents (account, mode, begin_time, ordinal) WHERE state = 'open';
-CREATE INDEX intents_run_id ON intents (run_id);
 
 CREATE TABLE validations (
     account             TEXT    NOT NULL,
@@ -172,7 +172,7 @@ CREATE TABLE listed_products (
     catalog    TEXT,
     PRIMARY KEY (account, mode, product_id),
     FOREIGN KEY (account, mode) REFERENCES listings (account, mode) ON DELETE CASCADE
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- The CRM's own two tables, with its names, columns and constraints. Existing
 -- rows are kept. uuid, timestamptz and jsonb become TEXT here (ISO 8601 in UTC

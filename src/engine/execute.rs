@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
 
 use super::outcome::{self, stripe_failure};
 use super::progress::Progress;
@@ -21,7 +21,8 @@ use crate::store::{
     Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
     WrittenBinding,
 };
-use crate::stripe::{self, Call, IdempotencyKey, Receipt};
+use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
+use tokio_util::sync::CancellationToken;
 
 /// After so many products in a row that Stripe did not answer for, the rest
 /// would only wait as long for the same.
@@ -48,6 +49,8 @@ pub(super) struct Executor<'a> {
     pub(super) pass: u32,
     /// Whether a product that is in another's way is looked at again.
     pub(super) may_look_again: bool,
+    /// What this run did in an earlier process.
+    pub(super) did_before: &'a BTreeSet<LocalId>,
 }
 
 enum Ended {
@@ -62,18 +65,26 @@ impl Executor<'_> {
         let pass = Mutex::new(Pass::default());
         let unanswered = AtomicU32::new(0);
         self.hold_back(plan, &pass).await;
-        // Boxed: the compiler cannot see that futures borrowing from a stream's items are Send.
-        let work: Vec<BoxFuture<'_, ()>> = plan
-            .products
-            .iter()
-            .filter(|product| !product.steps.is_empty())
-            .map(|product| self.one(product, &pass, &unanswered).boxed())
-            .collect();
-        stream::iter(work)
-            .buffer_unordered(self.engine.settings().concurrency)
-            .for_each(|()| std::future::ready(()))
-            .await;
+        let products = Mutex::new(plan.products.iter());
+        // Boxed: the compiler cannot see that a list of such futures is Send.
+        let workers: Vec<BoxFuture<'_, ()>> =
+            (0..self.engine.settings().concurrency.min(plan.products.len()))
+                .map(|_| self.work(&products, &pass, &unanswered).boxed())
+                .collect();
+        join_all(workers).await;
         pass.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn work(
+        &self,
+        products: &Mutex<std::slice::Iter<'_, ProductPlan>>,
+        pass: &Mutex<Pass>,
+        unanswered: &AtomicU32,
+    ) {
+        let next = || lock(products).find(|product| has_work(product));
+        while let Some(product) = next() {
+            self.one(product, pass, unanswered).await;
+        }
     }
 
     async fn one(&self, product: &ProductPlan, pass: &Mutex<Pass>, unanswered: &AtomicU32) {
@@ -109,11 +120,11 @@ impl Executor<'_> {
     async fn hold_back(&self, plan: &Plan, pass: &Mutex<Pass>) {
         let log = &self.active.log;
         let mut results = Vec::new();
+        let mut in_sync = Vec::new();
         for product in &plan.products {
             let row = match &product.action {
                 Action::InSync => {
-                    log.update(|run| outcome::count(&mut run.counts, product, true));
-                    lock(pass).done.insert(product.local_id.clone());
+                    in_sync.push(product);
                     continue;
                 }
                 Action::Hold(_) => outcome::result(product, Outcome::Failed, self.pass),
@@ -128,6 +139,16 @@ impl Executor<'_> {
             self.tell_finished(product, &row, true);
             results.push((log.id().clone(), row));
         }
+        lock(pass)
+            .done
+            .extend(in_sync.iter().map(|product| product.local_id.clone()));
+        // What this run did before its process was killed is counted as that.
+        in_sync.retain(|product| !self.did_before.contains(&product.local_id));
+        log.update(|run| {
+            in_sync
+                .iter()
+                .for_each(|product| outcome::count(&mut run.counts, product, true))
+        });
         if results.is_empty() {
             return;
         }
@@ -223,15 +244,7 @@ impl Executor<'_> {
         let first = record.finished.is_empty() && created.is_empty();
         record.begun.push(intent);
         self.commit(std::mem::take(record)).await?;
-        // What has begun is carried through: only the first write can still be called off.
-        let call = if first {
-            self.call.clone()
-        } else {
-            Call {
-                cancel: Default::default(),
-                ..self.call.clone()
-            }
-        };
+        let call = self.call_for(product, first);
         let answer = self
             .engine
             .inner
@@ -287,6 +300,32 @@ impl Executor<'_> {
             });
         }
         Ok(answer)
+    }
+
+    /// What has begun is carried through: only the first write can still be called off.
+    fn call_for(&self, product: &ProductPlan, first: bool) -> Call {
+        let (log, local_id) = (self.active.log.clone(), product.local_id.to_string());
+        let on_retry = RetryHook::new(move |retry| {
+            log.emit(Progress::StepRetried {
+                local_id: local_id.clone(),
+                attempt: retry.attempt,
+                delay_ms: u64::try_from(retry.delay.as_millis()).unwrap_or(u64::MAX),
+                error: Failure {
+                    stripe_request_id: retry.request_id.clone(),
+                    ..outcome::failure("STRIPE_UNREACHABLE", retry.reason.clone(), None)
+                },
+            });
+        });
+        let cancel = if first {
+            self.call.cancel.clone()
+        } else {
+            CancellationToken::new()
+        };
+        Call {
+            cancel,
+            on_retry: Some(on_retry),
+            ..self.call.clone()
+        }
     }
 
     async fn failed(
@@ -411,8 +450,22 @@ impl Executor<'_> {
     }
 }
 
-fn lock<'a>(pass: &'a Mutex<Pass>) -> std::sync::MutexGuard<'a, Pass> {
-    pass.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whether a product has steps to carry out.
+fn has_work(product: &ProductPlan) -> bool {
+    match product.action {
+        Action::Hold(_) | Action::Report => false,
+        Action::Create
+        | Action::Update
+        | Action::Reprice
+        | Action::Archive
+        | Action::Reactivate
+        | Action::Adopt
+        | Action::InSync => !product.steps.is_empty(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The key of the price that a step creates.

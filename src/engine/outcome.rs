@@ -42,6 +42,20 @@ pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
     *field += 1;
 }
 
+/// Counts a result of earlier.
+pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
+    let field = match action {
+        ActionKind::InSync => &mut counts.in_sync,
+        ActionKind::Create => &mut counts.created,
+        ActionKind::Update | ActionKind::Reactivate => &mut counts.updated,
+        ActionKind::Reprice => &mut counts.repriced,
+        ActionKind::Archive => &mut counts.archived,
+        ActionKind::Adopt => &mut counts.adopted,
+        ActionKind::Block => &mut counts.failed,
+    };
+    *field += 1;
+}
+
 /// A product's result before anything happened.
 pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> ResultRow {
     let reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();

@@ -12,8 +12,8 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId, Severity};
 use crate::plan::{self, AccountRef, Action, FindingKind, Options, Plan, check, render};
 use crate::store::{
-    DryRun, Failure, Outcome, ProgressRow, Record, Run, RunId, RunOptions, RunState, SourceNote,
-    Trigger, Validation,
+    DryRun, Failure, Outcome, Page, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions,
+    RunState, SourceNote, Trigger, Validation,
 };
 use crate::stripe::{Call, Meter};
 
@@ -34,6 +34,7 @@ impl Engine {
             meter: Arc::new(Meter::default()),
             cancel: active.cancel.clone(),
             deadline: Some(tokio::time::Instant::now() + RUN_DEADLINE),
+            on_retry: None,
         };
         let now = self.now();
         let run = log.update(|run| {
@@ -261,7 +262,12 @@ impl Engine {
         requested: &RunOptions,
         plan: &Plan,
     ) -> Result<Pass, Failure> {
+        let did_before = self
+            .count_done_before(active)
+            .await
+            .map_err(|error| run_failure(&error))?;
         let mut executor = Executor {
+            did_before: &did_before,
             engine: self,
             active,
             call,
@@ -308,6 +314,39 @@ impl Engine {
             all.abort = pass.abort;
         }
         Ok(all)
+    }
+
+    /// Counts what a run did before its process was killed.
+    async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
+        let mut done = BTreeSet::new();
+        if !active.resumed {
+            return Ok(done);
+        }
+        let filter = ResultFilter {
+            outcomes: vec![Outcome::Done],
+            ..ResultFilter::default()
+        };
+        let mut after = None;
+        loop {
+            let page = Page {
+                after: after.take(),
+                limit: 1000,
+            };
+            let rows = self
+                .store()
+                .results(active.log.id(), &filter, &page)
+                .await?;
+            active.log.update(|run| {
+                rows.iter()
+                    .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
+            });
+            after = rows.last().map(|row| row.local_id.to_string());
+            let more = rows.len() == 1000;
+            done.extend(rows.into_iter().map(|row| row.local_id));
+            if !more {
+                return Ok(done);
+            }
+        }
     }
 
     async fn end_dry_run(

@@ -145,3 +145,22 @@ async fn detached<T: Send + 'static>(
         Err(error) => Err(status::internal(&error.to_string())),
     }
 }
+
+/// What `ListProducts` says of a catalog, on one page: for whoever has the
+/// catalog and no service.
+pub fn products(catalog: &crate::catalog::Catalog) -> v1::ListProductsResponse {
+    v1::ListProductsResponse {
+        products: catalog
+            .products
+            .values()
+            .map(convert::catalog::product)
+            .collect(),
+        next_page_token: String::new(),
+        total_size: i32::try_from(catalog.products.len()).unwrap_or(i32::MAX),
+        source_problems: catalog
+            .all_problems()
+            .take(100)
+            .map(|(rule, problem)| convert::catalog::problem(rule, problem))
+            .collect(),
+    }
+}

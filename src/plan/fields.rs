@@ -119,6 +119,15 @@ fn managed_list<'a>(
     }
 }
 
+/// Keys of a new object: an empty value is a key that is not there.
+pub(super) fn new_metadata(wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    wanted
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
 /// Metadata that differs, and what to send; an empty value removes its key.
 pub(super) struct MetadataDiff {
     pub(super) changed: BTreeMap<String, String>,
@@ -126,7 +135,8 @@ pub(super) struct MetadataDiff {
 }
 
 /// Only our keys: the wanted ones, and those that we set before, no longer want,
-/// and that still hold what we set.
+/// and that still hold what we set. To Stripe an empty value and no key are the
+/// same, so a wanted empty value is there when the key is not.
 pub(super) fn metadata(
     applied: Option<&BTreeMap<String, String>>,
     wanted: &BTreeMap<String, String>,
@@ -135,7 +145,7 @@ pub(super) fn metadata(
 ) -> MetadataDiff {
     let mut changed: BTreeMap<String, String> = wanted
         .iter()
-        .filter(|(key, value)| observed.get(*key) != Some(value))
+        .filter(|(key, value)| observed.get(*key).map_or("", String::as_str) != value.as_str())
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     for (key, value) in applied.into_iter().flatten() {

@@ -119,6 +119,16 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
             ));
             return found;
         }
+        Action::Archive if plan.writes() == 0 => {
+            found.push(base(
+                FindingKind::MappingStale,
+                format!(
+                    "{:?} is no longer in the catalog nor on sale; sync records that",
+                    plan.name
+                ),
+            ));
+            return found;
+        }
         Action::Archive => {
             found.push(base(
                 FindingKind::Orphaned,
@@ -127,6 +137,7 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
                     plan.name
                 ),
             ));
+            found.extend(duplicates(plan, &base));
             return found;
         }
         Action::Hold(hold) => {
@@ -150,6 +161,7 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
                     plan.name
                 ),
             ));
+            found.extend(duplicates(plan, &base));
             return found;
         }
         Action::Report if plan.reasons.contains(&Reason::DeletedInStripe) => {
@@ -170,29 +182,22 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
             ),
         ));
     }
-    for duplicate in &plan.folded {
-        found.push(Finding {
-            product_id: Some(duplicate.clone()),
-            ..base(
-                FindingKind::Duplicated,
-                format!("{duplicate} is a second live product for it; sync archives that one"),
-            )
-        });
-    }
+    found.extend(duplicates(plan, &base));
     for reason in &plan.reasons {
         if let Reason::LeftoverPrice(price) = reason {
+            let then = outcome(plan, "sync archives it");
             found.push(Finding {
                 price_id: Some(price.clone()),
                 ..base(
                     FindingKind::Drifted,
-                    format!("{price} was replaced and is still on sale; sync archives it"),
+                    format!("{price} was replaced and is still on sale; {then}"),
                 )
             });
         }
     }
     for change in &plan.changes {
-        let archived =
-            matches!(change.field.as_str(), "active" | "price.active") && change.to == "true";
+        let archived = (change.field == "active" || change.field.ends_with("price.active"))
+            && change.to == "true";
         let kind = if archived {
             FindingKind::Archived
         } else {
@@ -214,4 +219,47 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
         });
     }
     found
+}
+
+/// Second live products, which every plan names among its reasons.
+fn duplicates(plan: &ProductPlan, base: &dyn Fn(FindingKind, String) -> Finding) -> Vec<Finding> {
+    let then = outcome(plan, "sync archives that one");
+    plan.reasons
+        .iter()
+        .filter_map(|reason| match reason {
+            Reason::Duplicate(id) => Some(id),
+            Reason::New
+            | Reason::DeletedInStripe
+            | Reason::CatalogChanged
+            | Reason::ChangedInStripe
+            | Reason::ArchivedInStripe
+            | Reason::Removed
+            | Reason::Returned
+            | Reason::FoundByMetadata
+            | Reason::LeftoverPrice(_)
+            | Reason::Forced => None,
+        })
+        .map(|id| Finding {
+            product_id: Some(id.clone()),
+            ..base(
+                FindingKind::Duplicated,
+                format!("{id} is a second live product for it; {then}"),
+            )
+        })
+        .collect()
+}
+
+/// What a sync would do about it, or why it would not.
+fn outcome(plan: &ProductPlan, sync: &'static str) -> &'static str {
+    match plan.action {
+        Action::Report => "policy is to report it only",
+        Action::Hold(_) => "it waits until the product is no longer held back",
+        Action::Create
+        | Action::Update
+        | Action::Reprice
+        | Action::Archive
+        | Action::Reactivate
+        | Action::Adopt
+        | Action::InSync => sync,
+    }
 }

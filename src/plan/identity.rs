@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, ProductId,
+    Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, PriceId,
+    ProductId,
 };
 use crate::catalog::LocalId;
 
@@ -30,6 +31,12 @@ pub(super) fn owner(metadata: &BTreeMap<String, String>, local_id: &str, naming:
     }
 }
 
+/// A lookup key that is held by a price that is not ours.
+pub(super) struct KeyTaken {
+    pub(super) key: String,
+    pub(super) holder: PriceId,
+}
+
 /// What was observed, by the ways it is looked up.
 pub(super) struct Index<'a> {
     pub(super) observed: &'a Observed,
@@ -37,7 +44,7 @@ pub(super) struct Index<'a> {
     pub(super) naming: &'a Naming,
     by_local_id: BTreeMap<&'a str, Vec<&'a ObservedProduct>>,
     prices_of: BTreeMap<&'a ProductId, Vec<&'a ObservedPrice>>,
-    key_holders: BTreeMap<&'a str, &'a ObservedPrice>,
+    key_holders: BTreeMap<&'a str, &'a PriceId>,
     bound_to: BTreeMap<&'a ProductId, &'a LocalId>,
 }
 
@@ -46,7 +53,11 @@ pub(super) enum Identity<'a> {
     /// An object, and how it was found.
     Found {
         product: &'a ObservedProduct,
+        /// Found by the binding.
         bound: bool,
+        /// Neither the binding nor the id decided, and more than one is live:
+        /// the newest active price did.
+        by_price: bool,
         /// Other live objects of ours for the same local id.
         duplicates: Vec<&'a ObservedProduct>,
     },
@@ -69,9 +80,16 @@ impl<'a> Index<'a> {
         for price in observed.prices.values() {
             prices_of.entry(&price.product).or_default().push(price);
             if let Some(key) = &price.lookup_key {
-                key_holders.insert(key.as_str(), price);
+                key_holders.insert(key.as_str(), &price.id);
             }
         }
+        // Asked for after Stripe refused a key: newer than what prices showed before.
+        key_holders.extend(
+            observed
+                .key_holders
+                .iter()
+                .map(|(key, holder)| (key.as_str(), holder)),
+        );
         let bound_to = known
             .bindings
             .values()
@@ -93,41 +111,74 @@ impl<'a> Index<'a> {
         self.prices_of.get(product).map_or(&[], Vec::as_slice)
     }
 
-    /// Who holds a lookup key, as far as that was read.
-    pub(super) fn key_holder(&self, key: &str) -> Option<&'a ObservedPrice> {
-        self.key_holders.get(key).copied()
+    /// Whether it is known who holds a lookup key.
+    pub(super) fn knows_holder(&self, key: &str) -> bool {
+        self.key_holders.contains_key(key)
     }
 
-    /// Whether a price is ours or may be taken over, whatever its local id.
-    pub(super) fn owns_price(&self, price: &ObservedPrice) -> bool {
+    /// Whether a lookup key has to be taken from another price than the chosen
+    /// one; an error where that price is not ours to take it from. A holder that
+    /// was not read is found out when Stripe says that the key is taken.
+    pub(super) fn must_transfer(
+        &self,
+        key: Option<&str>,
+        local_id: &LocalId,
+        chosen: Option<&PriceId>,
+    ) -> Result<bool, KeyTaken> {
+        let Some((key, holder)) =
+            key.and_then(|key| Some((key, self.key_holders.get(key).copied()?)))
+        else {
+            return Ok(false);
+        };
+        if Some(holder) == chosen {
+            return Ok(false);
+        }
+        let ours = self
+            .observed
+            .prices
+            .get(holder)
+            .is_some_and(|price| self.may_lose_key(price, local_id));
+        if ours {
+            return Ok(true);
+        }
+        Err(KeyTaken {
+            key: key.to_owned(),
+            holder: holder.clone(),
+        })
+    }
+
+    /// Whether a price may lose its lookup key: it is mapped, marked as this
+    /// catalog's, or older code made it for this very local id.
+    fn may_lose_key(&self, price: &ObservedPrice, local_id: &LocalId) -> bool {
         let bound = self
             .bound_to
             .get(&price.product)
-            .and_then(|local_id| self.known.bindings.get(*local_id));
+            .and_then(|bound| self.known.bindings.get(*bound));
         if bound.is_some_and(|binding| is_bound_price(binding, price)) {
             return true;
         }
-        price
-            .metadata
-            .get(LOCAL_ID)
-            .is_some_and(|local_id| owner(&price.metadata, local_id, self.naming) != Owner::Foreign)
+        let marked = price.metadata.get(LOCAL_ID).map(String::as_str);
+        match owner(&price.metadata, marked.unwrap_or_default(), self.naming) {
+            Owner::Ours => true,
+            Owner::Adoptable => marked == Some(local_id.as_str()),
+            Owner::Foreign => false,
+        }
     }
 
-    /// Whether a price is ours, or may be taken over, for this local id.
-    pub(super) fn owns_price_for(
-        &self,
-        price: &ObservedPrice,
-        local_id: &str,
-        binding: Option<&Binding>,
-    ) -> bool {
-        binding.is_some_and(|binding| is_bound_price(binding, price))
-            || owner(&price.metadata, local_id, self.naming) != Owner::Foreign
+    /// The product that a binding names. Marks that were edited by hand don't undo
+    /// a binding; but where another catalog's mark stands and our local id doesn't,
+    /// ours was deleted and somebody took its id.
+    pub(super) fn mapped(&self, binding: &Binding) -> Option<&'a ObservedProduct> {
+        let product = self.observed.products.get(&binding.product_id)?;
+        let mark = |key| product.metadata.get(key).map(String::as_str);
+        let others = mark(CATALOG).is_some_and(|catalog| catalog != self.naming.catalog_id);
+        let reused = others && mark(LOCAL_ID) != Some(binding.local_id.as_str());
+        (!reused).then_some(product)
     }
 
-    /// First match wins: the binding, the id that we would give, the metadata.
-    pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
-        let binding = self.known.bindings.get(local_id);
-        let mapped = binding.and_then(|binding| self.observed.products.get(&binding.product_id));
+    /// Objects that are this local id's by their metadata, the one to keep first:
+    /// live before archived, then the newest active price, then the newest product.
+    fn ours(&self, local_id: &LocalId) -> Vec<&'a ObservedProduct> {
         let mut ours: Vec<&ObservedProduct> = self
             .by_local_id
             .get(local_id.as_str())
@@ -144,7 +195,6 @@ impl<'a> Index<'a> {
                     .is_none_or(|bound| *bound == local_id)
             })
             .collect();
-        // Live before archived, then the newest active price, then the newest product.
         ours.sort_by_key(|product| {
             std::cmp::Reverse((
                 product.active,
@@ -153,26 +203,50 @@ impl<'a> Index<'a> {
                 &product.id,
             ))
         });
-        let our_id = self.naming.product_id(local_id);
-        let by_id = self.observed.products.get(&our_id);
+        ours
+    }
+
+    /// Live objects of this local id beside this one.
+    pub(super) fn duplicates(
+        &self,
+        local_id: &LocalId,
+        of: &ProductId,
+    ) -> Vec<&'a ObservedProduct> {
+        let mut ours = self.ours(local_id);
+        ours.retain(|product| product.active && product.id != *of);
+        ours
+    }
+
+    /// First match wins: the binding, the id that we would give, the metadata.
+    pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
+        let binding = self.known.bindings.get(local_id);
+        let mapped = binding.and_then(|binding| self.mapped(binding));
+        let ours = self.ours(local_id);
+        let by_id = self
+            .observed
+            .products
+            .get(&self.naming.product_id(local_id));
+        let is_ours = |product: &ObservedProduct| ours.iter().any(|other| other.id == product.id);
+        let live = ours.first().copied().filter(|best| best.active);
         let chosen = match (mapped, by_id) {
             (Some(mapped), _) => mapped,
-            (None, Some(by_id)) if !ours.iter().any(|product| product.id == by_id.id) => {
-                return Identity::Taken { product: by_id };
-            }
-            (None, Some(by_id)) if by_id.active => by_id,
+            (None, Some(by_id)) if by_id.active && is_ours(by_id) => by_id,
+            // Where something of ours is on sale already, our id isn't needed.
+            (None, Some(by_id)) if !is_ours(by_id) => match live {
+                Some(live) => live,
+                None => return Identity::Taken { product: by_id },
+            },
             (None, Some(_) | None) => match ours.first() {
                 Some(best) => best,
                 None => return Identity::Absent,
             },
         };
-        let duplicates = ours
-            .into_iter()
-            .filter(|product| product.id != chosen.id && product.active)
-            .collect();
+        let duplicates = self.duplicates(local_id, &chosen.id);
+        let decided = mapped.is_some() || by_id.is_some_and(|by_id| by_id.id == chosen.id);
         Identity::Found {
             product: chosen,
             bound: mapped.is_some(),
+            by_price: !decided && !duplicates.is_empty(),
             duplicates,
         }
     }
@@ -210,7 +284,7 @@ impl<'a> Index<'a> {
     }
 }
 
-fn is_bound_price(binding: &Binding, price: &ObservedPrice) -> bool {
+pub(super) fn is_bound_price(binding: &Binding, price: &ObservedPrice) -> bool {
     binding.prices.values().any(|id| *id == price.id)
         || binding.superseded.contains(&price.id)
         || binding.to_archive.contains(&price.id)

@@ -5,26 +5,39 @@
 //! [observed](Observed); [`check`] says whether the result may be executed.
 
 pub mod check;
-mod diff;
+mod create;
 mod digest;
 mod fields;
 mod findings;
 mod identity;
 mod ids;
+mod jump;
 mod known;
 mod observed;
+mod planner;
+mod price_changes;
+mod price_steps;
 mod prices;
+mod reads;
+mod removal;
 pub mod render;
 mod step;
 mod target;
+#[cfg(test)]
+mod tests;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use diff::{plan, products_to_price, products_to_read};
 pub use findings::{Finding, FindingKind, findings};
 pub use ids::{AccountRef, Mode, PriceId, ProductId};
 pub use known::{Binding, Known};
 pub use observed::{Observed, ObservedPrice, ObservedProduct};
+pub use planner::plan;
+pub use reads::{
+    Details, creates_unmapped, details_to_read, lookup_keys_to_read, products_to_find,
+    products_to_price, products_to_read,
+};
 use serde::{Deserialize, Serialize};
 pub use step::{
     CreatePrice, CreateProduct, PriceFields, PriceRef, ProductFields, Step, UpdatePrice,
@@ -75,7 +88,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether nothing has to be written, bound or decided.
+    /// Whether nothing has to be written or decided. What is in sync may still
+    /// have a binding to commit: the database then says what Stripe shows already.
     pub fn is_empty(&self) -> bool {
         self.products
             .iter()
@@ -91,7 +105,19 @@ impl Plan {
     pub fn archives(&self) -> usize {
         self.products
             .iter()
-            .map(|p| p.folded.len() + usize::from(matches!(p.action, Action::Archive)))
+            .map(|product| {
+                let archived = product.action == Action::Archive
+                    && product.steps.iter().any(|step| match step {
+                        Step::UpdateProduct(update) => {
+                            Some(&update.id) == product.product_id.as_ref()
+                        }
+                        Step::CreateProduct(_)
+                        | Step::CreatePrice(_)
+                        | Step::UpdatePrice(_)
+                        | Step::Bind => false,
+                    });
+                product.folded.len() + usize::from(archived)
+            })
             .sum()
     }
 }
@@ -256,7 +282,8 @@ pub struct Bind {
     pub prices: BTreeMap<PriceKey, PriceRef>,
     /// Replaced prices of ours, those of before included.
     pub superseded: BTreeSet<PriceId>,
-    /// Those of them that a later step archives.
+    /// Those of them that a later step archives. Each is remembered as such until
+    /// its step is done: what a crash left unfinished is found there.
     pub to_archive: BTreeSet<PriceId>,
     /// What is applied by then.
     pub applied: Target,

@@ -87,8 +87,14 @@ fn product_lines(out: &mut String, product: &ProductPlan) {
     );
     match &product.action {
         Action::Create => {
-            if let Some(terms) = &product.terms {
-                let _ = writeln!(out, "    price: {}", terms.describe());
+            let prices = product.bind.iter().flat_map(|bind| &bind.applied.prices);
+            for (key, price) in prices {
+                let name = if key.is_default() {
+                    "price".to_owned()
+                } else {
+                    format!("prices.{key}.price")
+                };
+                let _ = writeln!(out, "    {name}: {}", price.terms.describe());
             }
         }
         Action::Hold(hold) => {

@@ -40,7 +40,8 @@ impl Naming {
         ProductId::new(format!("{}{local_id}", self.product_id_prefix))
     }
 
-    fn lookup_key(&self, local_id: &LocalId, price: &Price) -> Option<String> {
+    /// The lookup key that a price shall have.
+    pub(super) fn lookup_key(&self, local_id: &LocalId, price: &Price) -> Option<String> {
         if price.lookup_key.is_some() {
             return price.lookup_key.clone();
         }

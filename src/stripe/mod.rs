@@ -79,6 +79,44 @@ pub struct Call {
     pub cancel: CancellationToken,
     /// After this, no attempt is begun.
     pub deadline: Option<tokio::time::Instant>,
+    /// Told before a request is sent again.
+    pub on_retry: Option<RetryHook>,
+}
+
+/// Told before a request is sent again because an attempt failed. Waiting for a
+/// rate limit is no such thing.
+#[derive(Clone)]
+pub struct RetryHook(Arc<dyn Fn(&Retry) + Send + Sync>);
+
+/// The next attempt of a request.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// From 2.
+    pub attempt: u32,
+    /// Until then.
+    pub delay: Duration,
+    /// What became of the attempt before.
+    pub reason: String,
+    /// Stripe's id of that attempt, where it was answered.
+    pub request_id: Option<String>,
+}
+
+impl RetryHook {
+    /// A hook that does this; it must not block.
+    pub fn new(told: impl Fn(&Retry) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(told))
+    }
+
+    /// Tells it.
+    pub fn tell(&self, retry: &Retry) {
+        (self.0)(retry);
+    }
+}
+
+impl std::fmt::Debug for RetryHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RetryHook")
+    }
 }
 
 /// Requests that went out, by kind.

@@ -1,5 +1,4 @@
-//! Bindings: the truth, its projection to the CRM's table, and that table's
-//! older rows as hints.
+//! Bindings: which objects in Stripe stand for which local id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +12,7 @@ use super::row::{Columns, codes, json};
 use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
 use crate::store::codes::Code as _;
-use crate::store::crm::{self, CrmRow};
+use crate::store::crm::on_sale;
 use crate::store::{MappingFilter, MappingRow, Page, WrittenBinding};
 
 const TABLE: &str = "product_bindings";
@@ -57,26 +56,7 @@ pub(super) async fn known(
         known.bindings.insert(binding.local_id.clone(), binding);
     }
     drop(rows);
-    // A row that a binding of another account or mode put there says nothing
-    // about this one.
-    let mut rows = sqlx::query(
-        "SELECT local_product_id, stripe_product_id FROM stripe_product_mappings m
-         WHERE NOT EXISTS (SELECT 1 FROM product_bindings b
-                           WHERE b.account = $1 AND b.mode = $2 AND b.local_id = m.local_product_id)
-           AND NOT EXISTS (SELECT 1 FROM product_bindings b
-                           WHERE b.product_id = m.stripe_product_id AND NOT (b.account = $1 AND b.mode = $2))",
-    )
-    .bind(&*at.account)
-    .bind(at.mode.as_str())
-    .fetch(&mut *snapshot);
-    while let Some(row) = rows.try_next().await? {
-        let columns = Columns::new(&row, "stripe_product_mappings");
-        known.hints.extend(crm::hint(
-            columns.text("local_product_id")?,
-            columns.text("stripe_product_id")?,
-        ));
-    }
-    drop(rows);
+    known.hints = super::crm::hints(&mut snapshot, at).await?;
     snapshot.commit().await?;
     Ok(known)
 }
@@ -89,7 +69,7 @@ pub(super) async fn page(
 ) -> Result<Vec<MappingRow>, Fault> {
     // Every character of a local id sorts before `~`.
     let rows = sqlx::query(select!(
-        "AND local_id > ifnull($3, '') AND local_id >= $4 AND local_id < $4 || '~'
+        "AND local_id > coalesce($3, '') AND local_id >= $4 AND local_id < $4 || '~'
          AND ($5 IS NULL OR on_sale = $5)
          AND ($6 = '[]' OR sync_status IN (SELECT value FROM json_each($6)))
          ORDER BY local_id LIMIT $7"
@@ -187,13 +167,13 @@ pub(super) async fn write(
     .bind(json(&binding.applied)?)
     .bind(json(&binding.origin)?)
     .bind(binding.active)
-    .bind(crm::on_sale(binding))
+    .bind(on_sale(binding))
     .bind(status.code())
     .bind(time.timestamp_micros())
     .execute(&mut *connection)
     .await?;
     write_prices(connection, at, binding).await?;
-    project(connection, written).await
+    super::crm::project(connection, written).await
 }
 
 async fn write_prices(
@@ -242,40 +222,4 @@ fn price_rows(binding: &Binding) -> Vec<(&str, &str, &'static str)> {
         )
     });
     current.chain(replaced).collect()
-}
-
-async fn project(connection: &mut SqliteConnection, written: &WrittenBinding) -> Result<(), Fault> {
-    let row = CrmRow::new(written);
-    sqlx::query(
-        "INSERT INTO stripe_product_mappings
-             (local_product_id, local_product_name, stripe_product_id, stripe_price_id, price_amount,
-              currency, billing_type, sync_status, last_synced_at, active, metadata)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-         ON CONFLICT (local_product_id) DO UPDATE
-         SET local_product_name = excluded.local_product_name,
-             stripe_product_id = excluded.stripe_product_id,
-             stripe_price_id = excluded.stripe_price_id,
-             price_amount = excluded.price_amount, currency = excluded.currency,
-             billing_type = excluded.billing_type, sync_status = excluded.sync_status,
-             last_synced_at = excluded.last_synced_at, active = excluded.active,
-             metadata = excluded.metadata",
-    )
-    .bind(row.local_product_id)
-    .bind(row.local_product_name)
-    .bind(row.stripe_product_id)
-    .bind(row.stripe_price_id)
-    .bind(row.price_amount.to_string())
-    .bind(row.currency)
-    .bind(&row.billing_type)
-    .bind(written.status.code())
-    .bind(
-        written
-            .time
-            .to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
-    )
-    .bind(row.active)
-    .bind(json(row.metadata)?)
-    .execute(connection)
-    .await?;
-    Ok(())
 }

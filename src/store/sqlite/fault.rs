@@ -140,7 +140,7 @@ fn sql_error(error: sqlx::Error, file: &Path) -> Error {
         };
     }
     let message = if matches!(error, sqlx::Error::PoolTimedOut) {
-        format!("`{name}` is busy; its queue of writes did not move for 30 s")
+        format!("`{name}` is busy: no connection came free in 30 s; try again")
     } else {
         format!("`{name}` did not answer")
     };

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod bindings;
+mod crm;
 mod fault;
 mod journal;
 mod listings;

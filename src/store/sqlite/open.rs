@@ -8,7 +8,6 @@ use sqlx::SqlSafeStr as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-
 use tokio::sync::Mutex;
 
 use super::Sqlite;

@@ -24,7 +24,7 @@ pub(super) async fn page(
         "SELECT local_id, name, action, reason, changes, outcome, product_id, price_id, currency,
              amount, error, attempts, origin
          FROM sync_run_results
-         WHERE run_id = $1 AND local_id > ifnull($2, '')
+         WHERE run_id = $1 AND local_id > coalesce($2, '')
            AND ($3 = '[]' OR action IN (SELECT value FROM json_each($3)))
            AND ($4 = '[]' OR outcome IN (SELECT value FROM json_each($4)))
            AND ($5 = '[]' OR local_id IN (SELECT value FROM json_each($5)))

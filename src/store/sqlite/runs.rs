@@ -150,7 +150,7 @@ pub(super) async fn page(
 ) -> Result<Vec<Run>, Fault> {
     // `char(1114111)` sorts after every id.
     let rows = sqlx::query(select!(
-        "WHERE id < ifnull($1, char(1114111))
+        "WHERE id < coalesce($1, char(1114111))
          AND ($2 = '[]' OR state IN (SELECT value FROM json_each($2)))
          AND ($3 = '[]' OR trigger_kind IN (SELECT value FROM json_each($3)))
          AND ($4 IS NULL OR create_time >= $4)

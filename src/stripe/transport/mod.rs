@@ -186,6 +186,31 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    fn tell_retry(&self, attempt: u32, delay: Duration, failed: &Result<Answer, Failure>) {
+        let Some(hook) = &self.call.on_retry else {
+            return;
+        };
+        let (reason, request_id) = match failed {
+            Ok(answer) => (
+                format!("Stripe answered {}", answer.status),
+                answer.request_id(),
+            ),
+            Err(Failure::Unreachable(what)) => (format!("cannot reach Stripe: {what}"), None),
+            Err(Failure::Lost(what)) => (format!("the connection to Stripe broke: {what}"), None),
+            Err(Failure::TimedOut(after)) => {
+                (format!("no answer from Stripe within {after:?}"), None)
+            }
+            // Neither is tried again.
+            Err(Failure::TooLong | Failure::Stopped(_)) => return,
+        };
+        hook.tell(&crate::stripe::Retry {
+            attempt,
+            delay,
+            reason,
+            request_id,
+        });
+    }
+
     /// `path` has `/v1` and the query. `None`: the idempotency key is longer
     /// than 255 characters, or cannot stand in a header.
     pub(crate) fn new(

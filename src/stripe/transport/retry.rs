@@ -170,7 +170,9 @@ where
             }
             Verdict::Retry => {
                 attempts += 1;
-                policy.backoff(attempts, fastrand::f64())
+                let delay = policy.backoff(attempts, fastrand::f64());
+                request.tell_retry(attempts + 1, delay, &result);
+                delay
             }
             Verdict::Requeue => {
                 if requeued == 0 && request.give_up_at.is_none() {

@@ -2,4 +2,5 @@
 //! database and in its own account of itself.
 
 mod budget;
+mod queue;
 mod sync;

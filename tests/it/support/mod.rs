@@ -28,6 +28,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A service with everything it needs, on its own.
 pub(crate) struct TestApp {
     pub(crate) engine: Engine,
+    parts: Parts,
+    settings: Settings,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) stripe: stripe::Stripe,
@@ -121,9 +123,11 @@ impl TestApp {
             },
             clock: clock::system(),
         };
-        let engine = Engine::start(parts, settings);
+        let engine = Engine::start(parts.clone(), settings.clone());
         Self {
             engine,
+            parts,
+            settings,
             store,
             sandbox,
             stripe: stripe::Stripe::new(&base),
@@ -132,6 +136,11 @@ impl TestApp {
             catalog,
             sandbox_ends,
         }
+    }
+
+    /// An engine on the same database and Stripe, as after a restart.
+    pub(crate) fn another_engine(&self) -> Engine {
+        Engine::start(self.parts.clone(), self.settings.clone())
     }
 
     /// What the catalog says from now on.

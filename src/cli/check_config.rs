@@ -1,0 +1,120 @@
+//! `check-config`: every key in effect, and with `--connect` whether it works.
+
+use serde_json::json;
+
+use super::args;
+use super::connect::{database, process};
+use super::exit::{Exit, Failure};
+use super::far_side::FarSide;
+use super::table::Table;
+use super::{Context, Logs, catalog};
+use crate::config::{Config, Setup};
+use crate::store::Store as _;
+use crate::store::lock::{self, Lock};
+use crate::store::sqlite::Sqlite;
+
+pub(super) async fn run(context: &Context, args: &args::CheckConfig) -> Result<Exit, Failure> {
+    let config = context.config(Logs::Command, Vec::new())?;
+    let printer = &context.printer;
+    let connected = if args.connect {
+        Some(connect(&config).await)
+    } else {
+        None
+    };
+    if printer.is_json() {
+        let settings = config.effective().iter().map(|setting| {
+            json!({
+                "key": setting.key,
+                "value": setting.value,
+                "source": setting.place.to_string(),
+            })
+        });
+        let mut object = json!({ "settings": settings.collect::<Vec<_>>() });
+        if let Some(Ok(facts)) = &connected {
+            for (what, fact) in facts {
+                object[*what] = json!(fact);
+            }
+        }
+        printer.line(format!("{object:#}"));
+    } else {
+        let mut table = Table::new(&["KEY", "VALUE", "FROM"]);
+        for setting in config.effective() {
+            table.row([
+                setting.key.clone(),
+                setting.value.clone(),
+                setting.place.to_string(),
+            ]);
+        }
+        printer.table(&table);
+        if let Some(Ok(facts)) = &connected {
+            printer.line("");
+            for (what, fact) in facts {
+                printer.line(format!("{what}: {fact}"));
+            }
+        }
+    }
+    context.notices(&config);
+    match connected {
+        Some(Err(failure)) => Err(failure),
+        Some(Ok(_)) | None => Ok(Exit::Done),
+    }
+}
+
+type Facts = Vec<(&'static str, String)>;
+
+/// Opens the database and asks Stripe. Neither is changed, but for a database
+/// that is not there yet.
+async fn connect(config: &Config) -> Result<Facts, Failure> {
+    // A root that isn't there stops every run.
+    let _request = catalog::reader(config)?;
+    let path = database(config)?;
+    let (held, stored) = match lock::acquire(&path)? {
+        Lock::Busy(holder) => (
+            None,
+            format!("{}, in use by {}", path.display(), process(&holder)),
+        ),
+        Lock::Held(lock) => {
+            let store = Sqlite::open(path.clone()).await?;
+            let version = store.info().schema_version;
+            store.close().await;
+            (Some(lock), format!("{}, schema {version}", path.display()))
+        }
+    };
+    let stripe = match (&config.setup, &held) {
+        // Its state has one process at a time, the one with the database.
+        (Setup::Sandbox { .. }, None) => "the built-in sandbox, at work in that process".to_owned(),
+        (Setup::Sandbox { .. } | Setup::Stripe { .. }, _) => asked(config).await?,
+    };
+    Ok(vec![("database", stored), ("stripe", stripe)])
+}
+
+async fn asked(config: &Config) -> Result<String, Failure> {
+    let far_side = FarSide::open(config).await?;
+    let account = far_side.account().await;
+    far_side.close().await;
+    let account = account.map_err(|failure| {
+        let mut failure = failure;
+        if failure.hint.is_empty() && config.stripe.account.is_none() {
+            failure.hint =
+                "a restricted key that may not read its account needs stripe.account".to_owned();
+        }
+        failure
+    })?;
+    if let Some(wanted) = &config.stripe.account
+        && *wanted != account.id
+        && matches!(config.setup, Setup::Stripe { .. })
+    {
+        return Err(Failure::usage(format!(
+            "stripe.account is {wanted}, but the key belongs to {}",
+            account.id
+        ))
+        .hint("correct stripe.account, or remove it: then Stripe is asked"));
+    }
+    let name = account.display_name.map(|name| format!(" ({name})"));
+    Ok(format!(
+        "{}{}, {} mode",
+        account.id,
+        name.unwrap_or_default(),
+        config.stripe.mode
+    ))
+}

@@ -1,0 +1,274 @@
+//! Where a command's service runs: at `--server`, in the process that has the
+//! database, or in this one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::transport::{Channel, Endpoint};
+
+use super::exit::Failure;
+use super::local::{Host, Role};
+use super::{Context, Logs};
+use crate::config::{Config, DatabaseUrl, Setup};
+use crate::proto::v1::catalog_service_client::CatalogServiceClient;
+use crate::proto::v1::product_sync_service_client::ProductSyncServiceClient;
+use crate::store::lock::{self, HeldLock, Holder, Lock, Waited};
+
+/// How long a process that has just taken the lock may take to say where it is.
+const ADDRESS_WAIT: Duration = Duration::from_secs(5);
+/// How long a connection to be made is waited for.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// How long a lock that changes hands is followed.
+const SETTLE_WAIT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
+/// The longest answer taken; a page of a thousand products is far below.
+const MAX_MESSAGE: usize = 64 << 20;
+
+/// The service that a command talks to.
+pub(super) enum Session {
+    /// In this process.
+    Here(Box<Host>),
+    /// In another one.
+    There {
+        channel: Channel,
+        /// As it was asked for, for messages.
+        address: String,
+    },
+}
+
+impl Session {
+    pub(super) fn channel(&self) -> Channel {
+        match self {
+            Self::Here(host) => host.channel.clone(),
+            Self::There { channel, .. } => channel.clone(),
+        }
+    }
+
+    pub(super) fn sync(&self) -> ProductSyncServiceClient<Channel> {
+        ProductSyncServiceClient::new(self.channel()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(super) fn catalog(&self) -> CatalogServiceClient<Channel> {
+        CatalogServiceClient::new(self.channel()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    /// The service in this process, if it is the one.
+    pub(super) fn host(&self) -> Option<&Host> {
+        match self {
+            Self::Here(host) => Some(host),
+            Self::There { .. } => None,
+        }
+    }
+
+    pub(super) async fn close(self) {
+        match self {
+            Self::Here(host) => host.close().await,
+            Self::There { .. } => {}
+        }
+    }
+}
+
+/// Who is to answer, before it is known where it runs.
+pub(super) enum Target {
+    /// The service at `--server`.
+    Server(String),
+    /// The one that has this database.
+    Database(Box<Config>),
+}
+
+impl Target {
+    /// Reads the configuration only where it is needed.
+    pub(super) fn of(context: &Context) -> Result<Self, Failure> {
+        if let Some(url) = &context.global.server {
+            context.log_without_config(crate::config::LogLevel::Warn);
+            return Ok(Self::Server(url.clone()));
+        }
+        let config = context.config(Logs::Command, Vec::new())?;
+        context.notices(&config);
+        Ok(Self::Database(Box::new(config)))
+    }
+
+    /// The service, in this process if no other one has the database.
+    pub(super) async fn session(&self, role: Role) -> Result<Session, Failure> {
+        let config = match self {
+            Self::Server(url) => return there(url).await,
+            Self::Database(config) => config,
+        };
+        match claim(config).await? {
+            Claim::Ours(lock) => Ok(Session::Here(Box::new(
+                Host::open(config, lock, role).await?,
+            ))),
+            Claim::Served(session) => Ok(session),
+        }
+    }
+
+    /// The service of another process, if there is one now. Waits for nothing
+    /// longer than a connection.
+    pub(super) async fn elsewhere(&self) -> Result<Option<Session>, Failure> {
+        let config = match self {
+            Self::Server(url) => return there(url).await.map(Some),
+            Self::Database(config) => config,
+        };
+        match lock::acquire(&database(config)?)? {
+            Lock::Held(_) => Ok(None),
+            Lock::Busy(holder) => match &holder.address {
+                Some(address) => there(address).await.map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+/// What came of asking for the database.
+enum Claim {
+    Ours(HeldLock),
+    Served(Session),
+}
+
+/// Takes the lock, or finds the service of the process that has it.
+async fn claim(config: &Config) -> Result<Claim, Failure> {
+    let path = database(config)?;
+    let deadline = Instant::now() + SETTLE_WAIT;
+    loop {
+        let holder = match lock::acquire(&path)? {
+            Lock::Held(lock) => return Ok(Claim::Ours(lock)),
+            Lock::Busy(holder) => holder,
+        };
+        let failure = match holder.wait_for_address(ADDRESS_WAIT).await? {
+            Waited::Address(address) => match there(&address).await {
+                Ok(session) => return Ok(Claim::Served(session)),
+                // It may have ended just now.
+                Err(failure) => failure.hint(holder_hint(&holder)),
+            },
+            Waited::Freed => continue,
+            Waited::TimedOut => Failure::unreachable(format!(
+                "{} has the database {}, but does not say where it can be reached",
+                process(&holder),
+                path.display(),
+            ))
+            .hint(holder_hint(&holder)),
+        };
+        if Instant::now() >= deadline {
+            return Err(failure);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The lock for a service of our own; another one is in the way otherwise.
+pub(super) async fn lock_for_service(config: &Config) -> Result<HeldLock, Failure> {
+    let path = database(config)?;
+    loop {
+        let holder = match lock::acquire(&path)? {
+            Lock::Held(lock) => return Ok(lock),
+            Lock::Busy(holder) => holder,
+        };
+        let at = match holder.wait_for_address(ADDRESS_WAIT).await? {
+            // Someone only looked, or it has just ended.
+            Waited::Freed => continue,
+            Waited::Address(address) => format!(" at {address}"),
+            Waited::TimedOut => String::new(),
+        };
+        return Err(Failure::usage(format!(
+            "{} already serves the database {}{at}",
+            process(&holder),
+            path.display(),
+        ))
+        .hint(
+            "`stripe-product-sync status` and `watch` talk to it; stop it first, or set \
+             database.url to another file",
+        ));
+    }
+}
+
+pub(super) fn process(holder: &Holder) -> String {
+    match holder.pid {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    }
+}
+
+fn holder_hint(holder: &Holder) -> String {
+    format!(
+        "wait for {} to end, or end it: its lock on {} ends with it",
+        process(holder),
+        holder.path.display(),
+    )
+}
+
+/// The SQLite database's file.
+pub(super) fn database(config: &Config) -> Result<PathBuf, Failure> {
+    match &config.setup {
+        Setup::Sandbox { database, .. }
+        | Setup::Stripe {
+            database: DatabaseUrl::Sqlite(database),
+            ..
+        } => Ok(database.clone()),
+        Setup::Stripe {
+            database: DatabaseUrl::Postgres(url),
+            ..
+        } => Err(Failure::usage(format!(
+            "database.url is {}, and this version cannot use PostgreSQL yet",
+            url.redacted()
+        ))
+        .hint("set DATABASE_URL to sqlite:FILE")),
+    }
+}
+
+/// Connects to a service at a URL, or at `host:port`.
+pub(super) async fn there(address: &str) -> Result<Session, Failure> {
+    let endpoint = endpoint(address)?;
+    let channel = endpoint.connect().await.map_err(|error| {
+        let mut failure = Failure::chain(crate::cli::exit::Exit::Unreachable, &error);
+        failure.message = format!("no service answers at {address}: {}", failure.message);
+        failure.hint("start it with `stripe-product-sync serve`, or correct --server")
+    })?;
+    Ok(Session::There {
+        channel,
+        address: address.to_owned(),
+    })
+}
+
+/// For clients that speak another service of the same address.
+pub(super) fn endpoint(address: &str) -> Result<Endpoint, Failure> {
+    let url = if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}")
+    };
+    if url.starts_with("https://") {
+        return Err(Failure::usage(format!(
+            "--server {address}: this version speaks gRPC without TLS only"
+        ))
+        .hint("use http:// to a service on this machine, or through a tunnel"));
+    }
+    let endpoint = Endpoint::from_shared(url).map_err(|_| {
+        Failure::usage(format!("--server {address:?} is no URL"))
+            .hint("expected http://HOST:PORT, as in http://127.0.0.1:50051")
+    })?;
+    let plain = endpoint.uri().scheme_str() == Some("http");
+    if !plain || endpoint.uri().host().is_none() {
+        return Err(Failure::usage(format!("--server {address:?} is no URL"))
+            .hint("expected http://HOST:PORT, as in http://127.0.0.1:50051"));
+    }
+    Ok(endpoint.connect_timeout(CONNECT_WAIT).tcp_nodelay(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::exit::Exit;
+
+    #[test]
+    fn addresses_may_leave_the_scheme_out() {
+        for good in ["http://127.0.0.1:50051", "localhost:50051", "[::1]:1"] {
+            assert!(endpoint(good).is_ok(), "{good}");
+        }
+        for bad in ["https://x:1", "", "http://", "ftp://x", "a b"] {
+            let failure = endpoint(bad).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage, "{bad}");
+            assert!(!failure.hint.is_empty());
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Proto3 JSON of any message of the API, from the descriptors.
+
+use std::sync::LazyLock;
+
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+
+use super::exit::{Exit, Failure};
+use crate::proto::FILE_DESCRIPTOR_SET;
+
+static POOL: LazyLock<Result<DescriptorPool, prost_reflect::DescriptorError>> =
+    LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET));
+
+/// The message (`SyncResponse`) as JSON over several lines. Fields that hold
+/// their default are written too, so that `jq .valid` says `false`, not `null`.
+pub(super) fn pretty(name: &str, message: &impl prost::Message) -> Result<String, Failure> {
+    let value = value(name, message)?;
+    serde_json::to_string_pretty(&value).map_err(|error| broken(name, &error))
+}
+
+/// The same in one line.
+pub(super) fn line(name: &str, message: &impl prost::Message) -> Result<String, Failure> {
+    Ok(value(name, message)?.to_string())
+}
+
+fn value(name: &str, message: &impl prost::Message) -> Result<serde_json::Value, Failure> {
+    let pool = POOL.as_ref().map_err(|error| broken(name, error))?;
+    let descriptor = pool
+        .get_message_by_name(&format!("stripe_product_sync.v1.{name}"))
+        .ok_or_else(|| Failure::new(Exit::Failed, format!("no message {name} in the API")))?;
+    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
+        .map_err(|error| broken(name, &error))?;
+    let options = SerializeOptions::new().skip_default_fields(false);
+    dynamic
+        .serialize_with_options(serde_json::value::Serializer, &options)
+        .map_err(|error| broken(name, &error))
+}
+
+fn broken(name: &str, error: &dyn std::error::Error) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        format!("{name} cannot be written as JSON: {error}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::v1;
+
+    #[test]
+    fn names_times_and_64_bits_are_as_proto3_json_has_them() {
+        let run = v1::SyncRun {
+            id: "r1".to_owned(),
+            state: v1::sync_run::State::Succeeded.into(),
+            create_time: Some(prost_types::Timestamp {
+                seconds: 1_700_000_000,
+                nanos: 0,
+            }),
+            last_sequence: 7,
+            ..v1::SyncRun::default()
+        };
+        let json: serde_json::Value =
+            serde_json::from_str(&pretty("SyncRun", &run).unwrap()).unwrap();
+        assert_eq!(json["state"], "STATE_SUCCEEDED");
+        assert_eq!(json["createTime"], "2023-11-14T22:13:20Z");
+        assert_eq!(json["lastSequence"], "7");
+        assert_eq!(json["stripeCalls"], 0);
+        assert!(json.get("error").is_none_or(serde_json::Value::is_null));
+    }
+
+    #[test]
+    fn false_is_written() {
+        let line = line("ValidateResponse", &v1::ValidateResponse::default()).unwrap();
+        assert!(line.contains("\"valid\":false"), "{line}");
+        assert!(!line.contains('\n'));
+    }
+}

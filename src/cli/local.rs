@@ -1,0 +1,225 @@
+//! The service in this process: database, far side and engine, put together as
+//! the configuration says.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use super::exit::{Exit, Failure};
+use super::far_side::{self, FarSide};
+use super::{catalog, connect};
+use crate::config::{Config, OnDrift, OnRemoved, Rules, Schedule, Setup};
+use crate::engine::{self, Engine, Parts, clock};
+use crate::grpc;
+use crate::plan::Naming;
+use crate::store::lock::HeldLock;
+use crate::store::sqlite::Sqlite;
+
+/// After this age of the last listing, a run that creates lists the account
+/// first; for schedules that are off or have no fixed length.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// How long a guest's open call may take to end when this process does.
+const GUEST_DRAIN: Duration = Duration::from_secs(2);
+/// How often it is looked whether a guest's run still goes on.
+const GUEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The service, not yet listening anywhere.
+pub(super) struct Local {
+    pub(super) engine: Engine,
+    pub(super) service: grpc::Service,
+    store: Arc<Sqlite>,
+    far_side: FarSide,
+    /// Last, so that the next process finds everything closed.
+    lock: HeldLock,
+}
+
+impl Local {
+    /// Opens the database that the lock is on, and all the rest. Nothing is sent
+    /// and no run is touched yet.
+    pub(super) async fn open(config: &Config, lock: HeldLock) -> Result<Self, Failure> {
+        let discover = catalog::reader(config)?;
+        let database = connect::database(config)?;
+        let store = Arc::new(Sqlite::open(database).await?);
+        let far_side = FarSide::open(config).await?;
+        let clock = clock::system();
+        let parts = Parts {
+            stripe: far_side.client.clone(),
+            store: store.clone(),
+            discover,
+            clock: clock.clone(),
+        };
+        let engine = Engine::start(parts, settings(config, &far_side));
+        let service = grpc::Service::new(engine.clone(), about(config, &far_side, &clock));
+        Ok(Self {
+            engine,
+            service,
+            store,
+            far_side,
+            lock,
+        })
+    }
+
+    /// Tells other processes where this one is reached.
+    pub(super) fn publish(&mut self, address: &str) -> Result<(), Failure> {
+        Ok(self.lock.publish(address)?)
+    }
+
+    /// Ends everything in its order: the engine between two products, then the
+    /// database, then what stands in for Stripe, then the lock.
+    pub(super) async fn close(self) {
+        self.engine.stop().await;
+        self.store.close().await;
+        self.far_side.close().await;
+        drop(self.lock);
+    }
+}
+
+/// What a command is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Change Stripe: runs that a dead process left open end as interrupted.
+    Syncs,
+    /// Look: they are left as they are.
+    Reads,
+}
+
+/// A command's own service, reached over memory, and by other processes over
+/// loopback as long as the command runs.
+pub(super) struct Host {
+    local: Local,
+    pub(super) channel: Channel,
+    stop: CancellationToken,
+    served: JoinHandle<()>,
+}
+
+impl Host {
+    pub(super) async fn open(config: &Config, lock: HeldLock, role: Role) -> Result<Self, Failure> {
+        let mut local = Local::open(config, lock).await?;
+        if role == Role::Syncs {
+            // Before anyone can start a run here that would be taken for an old one.
+            local.engine.take_up(false).await?;
+        }
+        let broken = |error: std::io::Error| {
+            Failure::new(
+                Exit::Failed,
+                format!("no loopback address is free: {error}"),
+            )
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(broken)?;
+        let address = listener.local_addr().map_err(broken)?;
+        let stop = CancellationToken::new();
+        let serving = grpc::serve(local.service.clone(), listener, stop.clone(), GUEST_DRAIN);
+        let served = tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::warn!(%error, "other commands cannot reach this one");
+            }
+        });
+        local.publish(&address.to_string())?;
+        let channel = grpc::in_process(local.service.clone());
+        Ok(Self {
+            local,
+            channel,
+            stop,
+            served,
+        })
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.local.engine
+    }
+
+    /// Whether the run is at work here. A run that is open and isn't was left by
+    /// a process that ended.
+    pub(super) fn is_live(&self, run: &str) -> bool {
+        self.engine().live(&crate::store::RunId::new(run)).is_some()
+    }
+
+    /// Waits for runs that other processes started here, then ends.
+    pub(super) async fn close(self) {
+        self.finish_for_guests().await;
+        self.stop.cancel();
+        // The server ends after its drain by itself.
+        let _ended = self.served.await;
+        self.local.close().await;
+    }
+
+    async fn finish_for_guests(&self) {
+        let engine = self.engine();
+        // Without the database there is nothing to wait for.
+        while let Ok(open) = engine.store().unfinished_runs().await {
+            let Some(run) = open.iter().find(|run| engine.live(&run.id).is_some()) else {
+                return;
+            };
+            tracing::warn!(run.id = %run.id, "another command's run is still at work here; waiting for it");
+            let _as_it_is = engine.wait(&run.id, GUEST_WAIT).await;
+        }
+    }
+}
+
+fn settings(config: &Config, far_side: &FarSide) -> engine::Settings {
+    let stripe = &config.stripe;
+    let account = match &config.setup {
+        // The stand-in has one account, whatever the file says of another.
+        Setup::Sandbox { .. } => None,
+        Setup::Stripe { .. } => stripe.account.clone(),
+    };
+    engine::Settings {
+        naming: Naming {
+            product_id_prefix: stripe.product_id_prefix.clone(),
+            lookup_key_prefix: stripe.lookup_key_prefix.clone(),
+            lookup_keys: stripe.lookup_keys,
+            catalog_id: config.catalog.id.clone(),
+        },
+        mode: far_side::mode(stripe.mode),
+        account,
+        key_hash: far_side.key_hash.clone(),
+        archive_removed: match config.sync.on_removed {
+            OnRemoved::Archive => true,
+            OnRemoved::Report => false,
+        },
+        repair_drift: match config.sync.on_drift {
+            OnDrift::Repair => true,
+            OnDrift::Report => false,
+        },
+        max_archives: config.sync.max_archives,
+        listing_age: match config.schedule.sync {
+            Schedule::Hourly => HOUR,
+            Schedule::Daily | Schedule::Off | Schedule::Cron(_) => DAY,
+        },
+        validation_age: config.validate.cache,
+        reports_dir: Some(config.reports.dir.clone()),
+        environment: config.reports.environment.clone(),
+        concurrency: usize::try_from(stripe.max_concurrency).unwrap_or(usize::MAX),
+    }
+}
+
+fn about(config: &Config, far_side: &FarSide, clock: &clock::Clock) -> grpc::About {
+    let root = config.setup.catalog_path();
+    let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    let client = far_side.client.clone();
+    grpc::About {
+        sandbox: matches!(config.setup, Setup::Sandbox { .. }),
+        catalog_id: config.catalog.id.clone(),
+        catalog_root: root.display().to_string(),
+        rules: match &config.catalog.rules {
+            Rules::Preset(name) => name.clone(),
+            Rules::File(path) => path.display().to_string(),
+        },
+        start_time: clock(),
+        version: env!("CARGO_PKG_VERSION"),
+        // Set by whoever builds a release.
+        commit: option_env!("SPS_BUILD_COMMIT"),
+        budget: Arc::new(move || {
+            let budget = client.budget();
+            (budget.per_second, budget.share())
+        }),
+    }
+}

@@ -1,0 +1,239 @@
+//! `serve`: the service.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::args;
+use super::connect::lock_for_service;
+use super::exit::{Exit, Failure};
+use super::healthcheck::reachable;
+use super::local::Local;
+use super::signals::Signals;
+use super::{Context, Logs};
+use crate::config::{Config, OnStart};
+use crate::engine::{Engine, IfBusy, SyncRequest};
+use crate::store::{RunOptions, Trigger};
+use crate::{grpc, http};
+
+pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, Failure> {
+    if context.global.server.is_some() {
+        return Err(
+            Failure::usage("--server makes a client, `serve` is the service")
+                .hint("leave --server out"),
+        );
+    }
+    let config = context.config(Logs::Service, args.overrides())?;
+    refuse_what_is_not_built(&config)?;
+    announce(context, &config);
+    let signals = Signals::listen()?;
+    let lock = lock_for_service(&config).await?;
+    let grpc = bind("server.grpc_listen", config.server.grpc_listen).await?;
+    let http = bind("server.http_listen", config.server.http_listen).await?;
+    let work = async {
+        let mut local = Local::open(&config, lock).await?;
+        local.publish(&reachable(grpc.address).to_string())?;
+        local.engine.take_up(true).await?;
+        let serving = Serving::start(&local, grpc, http, &config);
+        listening(context, &config, &serving);
+        let starting = tokio::spawn(on_start(local.engine.clone(), config.sync.on_start));
+        serving.until(&signals.first).await;
+        tracing::info!("shutting down");
+        starting.abort();
+        // Both at once: open calls end while the run at work does.
+        let (served, ()) = tokio::join!(serving.end(), local.engine.stop());
+        local.close().await;
+        served?;
+        tracing::info!("shut down");
+        Ok(Exit::Done)
+    };
+    tokio::select! {
+        ended = work => ended,
+        () = signals.second.cancelled() => Ok(Exit::Interrupted),
+    }
+}
+
+/// What the configuration can ask for, and a service without would be unsafe.
+fn refuse_what_is_not_built(config: &Config) -> Result<(), Failure> {
+    let what = if config.auth.required {
+        "API keys (auth.required, which also holds for any listen address beyond loopback)"
+    } else if config.tls.is_some() {
+        "TLS ([tls])"
+    } else {
+        return Ok(());
+    };
+    Err(
+        Failure::usage(format!("this version does not have {what} yet"))
+            .hint("listen on 127.0.0.1 without [auth] and [tls], behind a proxy that has them"),
+    )
+}
+
+/// A listener with the address it got.
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+async fn bind(key: &str, wanted: SocketAddr) -> Result<Bound, Failure> {
+    let failed = |error: std::io::Error| {
+        let kind = error.kind();
+        let (what, hint) = if kind == ErrorKind::AddrInUse {
+            (
+                "is taken by another process".to_owned(),
+                "stop that one, or set another port; port 0 takes any free one",
+            )
+        } else if kind == ErrorKind::PermissionDenied {
+            (
+                "may not be used by this user".to_owned(),
+                "take a port from 1024 on",
+            )
+        } else {
+            (
+                format!("cannot be used: {error}"),
+                "set an address of this machine",
+            )
+        };
+        Failure::usage(format!("{key}: {wanted} {what}")).hint(hint)
+    };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok(Bound { listener, address })
+}
+
+/// Both servers at work.
+struct Serving {
+    grpc: SocketAddr,
+    http: SocketAddr,
+    stop: CancellationToken,
+    /// Cancelled when a server ends by itself.
+    ended: CancellationToken,
+    servers: JoinSet<Result<(), Failure>>,
+}
+
+impl Serving {
+    fn start(local: &Local, grpc: Bound, http: Bound, config: &Config) -> Self {
+        let stop = CancellationToken::new();
+        let ended = CancellationToken::new();
+        let drain = config.server.drain_timeout;
+        let mut servers = JoinSet::new();
+        let serving = grpc::serve(local.service.clone(), grpc.listener, stop.clone(), drain);
+        servers.spawn(watched("gRPC", serving, ended.clone()));
+        let serving = http::serve(local.engine.clone(), http.listener, stop.clone(), drain);
+        servers.spawn(watched("HTTP", serving, ended.clone()));
+        Self {
+            grpc: grpc.address,
+            http: http.address,
+            stop,
+            ended,
+            servers,
+        }
+    }
+
+    /// Until a signal comes, or a server ends without one.
+    async fn until(&self, signal: &CancellationToken) {
+        tokio::select! {
+            () = signal.cancelled() => {}
+            () = self.ended.cancelled() => {}
+        }
+    }
+
+    /// Ends both in good order; what a server failed with.
+    async fn end(mut self) -> Result<(), Failure> {
+        self.stop.cancel();
+        let mut result = Ok(());
+        while let Some(served) = self.servers.join_next().await {
+            let served = served.unwrap_or_else(|error| {
+                Err(Failure::new(
+                    Exit::Failed,
+                    format!("a server broke: {error}"),
+                ))
+            });
+            result = result.and(served);
+        }
+        result
+    }
+}
+
+async fn watched(
+    what: &'static str,
+    serving: impl Future<Output = std::io::Result<()>>,
+    ended: CancellationToken,
+) -> Result<(), Failure> {
+    let served = serving.await;
+    ended.cancel();
+    served.map_err(|error| Failure::new(Exit::Failed, format!("the {what} server failed: {error}")))
+}
+
+/// Says what people must know, before anything else.
+fn announce(context: &Context, config: &Config) {
+    if logs_json(context, config) {
+        for notice in config.notices() {
+            tracing::warn!(notice = %notice, "notice");
+        }
+    } else {
+        context.notices(config);
+    }
+}
+
+/// Says where to look.
+fn listening(context: &Context, config: &Config, serving: &Serving) {
+    if logs_json(context, config) {
+        tracing::info!(grpc.address = %serving.grpc, http.address = %serving.http, "listening");
+        return;
+    }
+    let (grpc, http) = (reachable(serving.grpc), reachable(serving.http));
+    let printer = &context.printer;
+    printer.talk(format!("gRPC       {}", serving.grpc));
+    printer.talk(format!(
+        "health     http://{http}/livez and http://{http}/readyz"
+    ));
+    printer.talk(format!(
+        "try        grpcurl -plaintext {grpc} stripe_product_sync.v1.ProductSyncService/GetStatus"
+    ));
+    printer.talk("           stripe-product-sync status | watch | products | mappings list");
+}
+
+fn logs_json(context: &Context, config: &Config) -> bool {
+    let telemetry = config.telemetry;
+    context
+        .logging(telemetry.log_format, telemetry.log_level)
+        .is_json()
+}
+
+/// The first thing that the service does by itself.
+async fn on_start(engine: Engine, what: OnStart) {
+    match what {
+        OnStart::Off => {}
+        OnStart::Sync => {
+            let request = SyncRequest {
+                request_id: None,
+                options: RunOptions::default(),
+                // A run that was taken up again comes first.
+                if_busy: IfBusy::Coalesce,
+                trigger: Trigger::Startup,
+                actor: String::new(),
+            };
+            if let Err(error) = engine.sync(request).await {
+                let failure = Failure::from(error);
+                tracing::error!(error = %failure, "the sync of sync.on_start could not be started");
+            }
+        }
+        OnStart::Validate => match engine.validate(Vec::new(), None).await {
+            Ok(validated) if validated.is_valid() => {
+                tracing::info!("Stripe is as the catalog says")
+            }
+            Ok(validated) => tracing::warn!(
+                findings = validated.validation.findings.len(),
+                source_problems = validated.validation.source_problems.len(),
+                "Stripe is not as the catalog says; `validate` shows what differs, `sync` mends it"
+            ),
+            Err(error) => {
+                let failure = Failure::from(error);
+                tracing::error!(error = %failure, "the validation of sync.on_start failed");
+            }
+        },
+    }
+}

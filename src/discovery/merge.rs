@@ -1,0 +1,87 @@
+//! All products to one catalog.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::{Catalog, LocalId, Problem, Product, Source, lint, normalize};
+
+/// Products that share a local id are left out, all of them: which one is meant
+/// only a person can tell.
+pub(crate) fn merge(
+    products: Vec<Product>,
+    sources: Vec<Source>,
+    policy: &lint::Policy,
+) -> Catalog {
+    let mut by_id: BTreeMap<LocalId, Vec<Product>> = BTreeMap::new();
+    for product in products {
+        by_id
+            .entry(product.local_id.clone())
+            .or_default()
+            .push(product);
+    }
+    let mut unique = Vec::with_capacity(by_id.len());
+    let mut problems = Vec::new();
+    for (local_id, mut twins) in by_id {
+        match twins.pop() {
+            Some(product) if twins.is_empty() => unique.push(normalized(product)),
+            Some(last) => {
+                twins.push(last);
+                problems.push(duplicate(&local_id, &twins));
+            }
+            None => {}
+        }
+    }
+    Catalog {
+        products: lint::lint(unique, policy),
+        sources,
+        problems,
+    }
+}
+
+fn duplicate(local_id: &LocalId, twins: &[Product]) -> Problem {
+    let places: Vec<String> = twins
+        .iter()
+        .map(|twin| format!("{} ({})", twin.origin.place, twin.origin.entry))
+        .collect();
+    Problem {
+        place: twins.first().map(|twin| twin.origin.place.clone()),
+        message: format!(
+            "{} products have the local id {local_id:?}: {}; none of them is synced until all but one have another id",
+            twins.len(),
+            places.join(" and ")
+        ),
+    }
+}
+
+/// Comparing with what Stripe holds only works on text in one form.
+fn normalized(mut product: Product) -> Product {
+    let text = |text: &mut String| *text = normalize(text);
+    let texts = |texts: &mut Option<Vec<String>>| {
+        if let Some(texts) = texts {
+            texts.iter_mut().for_each(text);
+            texts.retain(|text| !text.is_empty());
+        }
+    };
+    let metadata = |metadata: &mut BTreeMap<String, String>| {
+        metadata.values_mut().for_each(text);
+        metadata.retain(|_, value| !value.is_empty());
+    };
+    text(&mut product.name);
+    for field in [
+        &mut product.description,
+        &mut product.url,
+        &mut product.unit_label,
+        &mut product.tax_code,
+        &mut product.statement_descriptor,
+    ] {
+        field.iter_mut().for_each(text);
+    }
+    texts(&mut product.features);
+    texts(&mut product.images);
+    metadata(&mut product.metadata);
+    for price in std::iter::once(&mut product.default_price).chain(&mut product.more_prices) {
+        price.nickname.iter_mut().for_each(text);
+        price.lookup_key.iter_mut().for_each(text);
+        metadata(&mut price.metadata);
+    }
+    product
+}

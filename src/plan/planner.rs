@@ -1,0 +1,214 @@
+//! The plan as a whole, and the questions that come before any product's own.
+
+use std::collections::BTreeMap;
+
+use super::identity::{Identity, Index, KeyTaken};
+use super::{
+    Action, Binding, FieldChange, Hold, Known, Naming, Observed, ObservedProduct, Options, Plan,
+    PriceId, PriceRef, ProductId, ProductPlan, Step, Target, UpdatePrice, UpdateProduct, digest,
+    removal,
+};
+use crate::catalog::{Catalog, Entry, LocalId, PriceKey, Severity};
+
+/// What has to happen for Stripe and the database to be as the catalog says.
+pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Options) -> Plan {
+    let index = Index::new(observed, known, &options.naming);
+    let clashes = key_clashes(catalog, &options.naming);
+    let mut products: BTreeMap<LocalId, ProductPlan> = BTreeMap::new();
+    for (local_id, entry) in catalog
+        .products
+        .iter()
+        .filter(|(local_id, _)| options.covers(local_id))
+    {
+        let planner = Planner {
+            index: &index,
+            options,
+            entry,
+            local_id,
+            binding: known.bindings.get(local_id),
+        };
+        let plan = match clashes.get(local_id) {
+            Some(message) if entry.is_syncable() => planner.conflict(message.clone(), None),
+            Some(_) | None => planner.plan(),
+        };
+        products.insert(local_id.clone(), plan);
+    }
+    removal::plan(catalog, &index, options, &mut products);
+    let products: Vec<ProductPlan> = products.into_values().collect();
+    let mapped = known
+        .bindings
+        .values()
+        .filter(|binding| binding.active)
+        .count();
+    Plan {
+        mapped,
+        digest: digest::of(&products),
+        products,
+    }
+}
+
+/// Products that want a lookup key which another price of the catalog has. Only
+/// keys set by hand can clash; one that is made from ids keeps its price.
+fn key_clashes(catalog: &Catalog, naming: &Naming) -> BTreeMap<LocalId, String> {
+    let mut claims: BTreeMap<&str, Vec<(bool, &LocalId)>> = catalog
+        .products
+        .values()
+        .flat_map(|entry| entry.product.prices())
+        .filter_map(|price| price.lookup_key.as_deref())
+        .map(|key| (key, Vec::new()))
+        .collect();
+    if claims.is_empty() {
+        return BTreeMap::new();
+    }
+    for (local_id, entry) in &catalog.products {
+        for price in entry.product.prices() {
+            let by_hand = price.lookup_key.is_some();
+            if let Some(key) = naming.lookup_key(local_id, price)
+                && let Some(claims) = claims.get_mut(key.as_str())
+            {
+                claims.push((by_hand, local_id));
+            }
+        }
+    }
+    let mut clashes = BTreeMap::new();
+    for (key, mut claims) in claims {
+        claims.sort();
+        let Some(((_, first), others)) = claims.split_first() else {
+            continue;
+        };
+        for (_, other) in others {
+            let message = format!(
+                "the lookup key {key:?} is also that of a price of {first}, and one key stands for one price; set another \
+                 lookup_key in the catalog"
+            );
+            clashes.insert((*other).clone(), message);
+        }
+    }
+    clashes
+}
+
+/// Plans one product of the catalog.
+pub(super) struct Planner<'a> {
+    pub(super) index: &'a Index<'a>,
+    pub(super) options: &'a Options,
+    pub(super) entry: &'a Entry,
+    pub(super) local_id: &'a LocalId,
+    /// Whatever the database has for it, also where Stripe no longer has that.
+    pub(super) binding: Option<&'a Binding>,
+}
+
+impl Planner<'_> {
+    fn plan(&self) -> ProductPlan {
+        if !self.entry.is_syncable() {
+            let errors = self
+                .entry
+                .lint
+                .iter()
+                .filter(|lint| lint.severity == Severity::Error);
+            let errors = errors
+                .map(|lint| format!("{}: {}", lint.field, lint.message))
+                .collect();
+            return self.outline(Action::Hold(Hold::Lint { errors }));
+        }
+        let target = Target::new(&self.entry.product, &self.options.naming);
+        match self.index.identify(self.local_id) {
+            Identity::Taken { product } => self.id_taken(product),
+            Identity::Absent => self.create(target),
+            Identity::Found {
+                product,
+                bound,
+                duplicates,
+                by_price: _,
+            } => self.update(target, bound, product, &duplicates),
+        }
+    }
+
+    /// A plan that does nothing yet.
+    pub(super) fn outline(&self, action: Action) -> ProductPlan {
+        let product = &self.entry.product;
+        ProductPlan {
+            local_id: self.local_id.clone(),
+            name: product.name.clone(),
+            action,
+            reasons: Vec::new(),
+            changes: Vec::new(),
+            steps: Vec::new(),
+            bind: None,
+            product_id: self.binding.map(|binding| binding.product_id.clone()),
+            price_id: self
+                .binding
+                .and_then(|binding| binding.prices.get(PriceKey::DEFAULT))
+                .cloned(),
+            terms: Some(product.default_price.terms.clone()),
+            folded: Vec::new(),
+            origin: Some(product.origin.clone()),
+        }
+    }
+
+    fn conflict(&self, message: String, product: Option<&ObservedProduct>) -> ProductPlan {
+        let outline = self.outline(Action::Hold(Hold::Conflict { message }));
+        ProductPlan {
+            product_id: product
+                .map(|product| product.id.clone())
+                .or(outline.product_id),
+            ..outline
+        }
+    }
+
+    fn id_taken(&self, product: &ObservedProduct) -> ProductPlan {
+        let id = &product.id;
+        let message = format!(
+            "product {id} ({:?}) has the id that belongs to {}, but it is not this catalog's; to hand it over, set its \
+             metadata localId = {} and catalog = {}, or else rename the product in the catalog",
+            product.name, self.local_id, self.local_id, self.options.naming.catalog_id,
+        );
+        self.conflict(message, Some(product))
+    }
+
+    pub(super) fn key_taken(
+        &self,
+        taken: &KeyTaken,
+        product: Option<&ObservedProduct>,
+    ) -> ProductPlan {
+        let message = format!(
+            "price {} holds the lookup key {:?}, but it is not this catalog's; take the key from it in Stripe, or set \
+             another lookup_key in the catalog",
+            taken.holder, taken.key,
+        );
+        self.conflict(message, product)
+    }
+
+    /// Nothing but Stripe changed since the last time, and policy says to leave that.
+    pub(super) fn reports_only(&self, binding: Option<&Binding>, target: &Target) -> bool {
+        let unchanged = binding.is_some_and(|binding| binding.applied == *target && binding.active);
+        unchanged && !self.options.repair_drift && !self.options.force_update
+    }
+}
+
+/// The price's id, where it exists already.
+pub(super) fn existing(price: &PriceRef) -> Option<&PriceId> {
+    match price {
+        PriceRef::Existing(id) => Some(id),
+        PriceRef::Created(_) => None,
+    }
+}
+
+pub(super) fn archive_product(id: ProductId) -> Step {
+    let mut update = UpdateProduct::new(id);
+    update.active = Some(false);
+    Step::UpdateProduct(update)
+}
+
+pub(super) fn archive_price(id: PriceId) -> Step {
+    let mut update = UpdatePrice::new(PriceRef::Existing(id));
+    update.active = Some(false);
+    Step::UpdatePrice(update)
+}
+
+pub(super) fn changed(field: &str, from: &str, to: &str) -> FieldChange {
+    FieldChange {
+        field: field.to_owned(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+    }
+}

@@ -1,0 +1,166 @@
+//! What the catalog no longer has.
+
+use std::collections::BTreeMap;
+
+use super::identity::Index;
+use super::planner::{archive_product, changed};
+use super::{
+    Action, Bind, Binding, Hold, ObservedProduct, Options, PriceRef, ProductPlan, Reason, Step,
+};
+use crate::catalog::{Catalog, LocalId, PriceKey};
+
+/// Adds what happens to mapped products that left the catalog, and to objects of
+/// this catalog that neither it nor the database knows.
+pub(super) fn plan(
+    catalog: &Catalog,
+    index: &Index<'_>,
+    options: &Options,
+    products: &mut BTreeMap<LocalId, ProductPlan>,
+) {
+    let bindings = &index.known.bindings;
+    for (local_id, binding) in bindings {
+        if !catalog.products.contains_key(local_id) && options.covers(local_id) {
+            let plan = removed(catalog, binding, index, options);
+            products.insert(local_id.clone(), plan);
+        }
+    }
+    let is_known = |id: &str| catalog.products.contains_key(id) || bindings.contains_key(id);
+    for (local_id, product) in index.orphans(is_known) {
+        if !options.covers(&local_id) {
+            continue;
+        }
+        match products.get_mut(&local_id) {
+            // A second live object for the same id is one more thing to archive.
+            Some(first) => {
+                first.reasons.push(Reason::Duplicate(product.id.clone()));
+                if first.action == Action::Archive {
+                    first.steps.push(archive_product(product.id.clone()));
+                    first.folded.push(product.id.clone());
+                }
+            }
+            None => {
+                let plan = orphan(catalog, &local_id, product, options);
+                products.insert(local_id, plan);
+            }
+        }
+    }
+}
+
+/// A mapped product that the catalog no longer has, with its live duplicates.
+fn removed(
+    catalog: &Catalog,
+    binding: &Binding,
+    index: &Index<'_>,
+    options: &Options,
+) -> ProductPlan {
+    let live = index.mapped(binding).is_some_and(|product| product.active);
+    let duplicates = index.duplicates(&binding.local_id, &binding.product_id);
+    let mut plan = ProductPlan {
+        local_id: binding.local_id.clone(),
+        name: binding.applied.name.clone(),
+        action: Action::InSync,
+        reasons: Vec::new(),
+        changes: Vec::new(),
+        steps: Vec::new(),
+        bind: None,
+        product_id: Some(binding.product_id.clone()),
+        price_id: binding.prices.get(PriceKey::DEFAULT).cloned(),
+        terms: binding
+            .applied
+            .default_price()
+            .map(|price| price.terms.clone()),
+        folded: Vec::new(),
+        origin: None,
+    };
+    let on_sale = live || !duplicates.is_empty();
+    if !on_sale && !binding.active {
+        return plan;
+    }
+    plan.reasons.push(Reason::Removed);
+    for duplicate in &duplicates {
+        plan.reasons.push(Reason::Duplicate(duplicate.id.clone()));
+    }
+    if live {
+        plan.changes.push(changed("active", "true", "false"));
+    }
+    if !catalog.vouches_for(&binding.origin.rule) && !options.removals_confirmed {
+        plan.action = Action::Hold(Hold::SourceIncomplete {
+            rule: binding.origin.rule.clone(),
+        });
+        return plan;
+    }
+    // Archived before and on sale again: somebody did that in Stripe.
+    let drift = !binding.active && !options.repair_drift && !options.force_update;
+    if on_sale && (drift || !options.archive_removed) {
+        plan.action = Action::Report;
+        return plan;
+    }
+    plan.action = Action::Archive;
+    if live {
+        plan.steps.push(archive_product(binding.product_id.clone()));
+    }
+    if binding.active {
+        plan.steps.push(Step::Bind);
+        plan.bind = Some(archived(binding));
+    }
+    for duplicate in duplicates {
+        plan.steps.push(archive_product(duplicate.id.clone()));
+        plan.folded.push(duplicate.id.clone());
+    }
+    plan
+}
+
+/// The binding as it is, but off sale.
+fn archived(binding: &Binding) -> Bind {
+    Bind {
+        product_id: binding.product_id.clone(),
+        prices: binding
+            .prices
+            .iter()
+            .map(|(key, id)| (key.clone(), PriceRef::Existing(id.clone())))
+            .collect(),
+        superseded: binding.superseded.clone(),
+        to_archive: binding.to_archive.clone(),
+        applied: binding.applied.clone(),
+        origin: binding.origin.clone(),
+        active: false,
+    }
+}
+
+/// A live product of this catalog that neither the catalog nor the database has.
+fn orphan(
+    catalog: &Catalog,
+    local_id: &LocalId,
+    product: &ObservedProduct,
+    options: &Options,
+) -> ProductPlan {
+    // Nothing says which rule made it, so the whole catalog has to be known.
+    let action = if !catalog.is_complete() && !options.removals_confirmed {
+        Action::Hold(Hold::SourceIncomplete {
+            rule: String::new(),
+        })
+    } else if options.archive_removed {
+        Action::Archive
+    } else {
+        Action::Report
+    };
+    let steps = if action == Action::Archive {
+        vec![archive_product(product.id.clone())]
+    } else {
+        Vec::new()
+    };
+    ProductPlan {
+        local_id: local_id.clone(),
+        name: product.name.clone(),
+        action,
+        reasons: vec![Reason::Removed],
+        changes: vec![changed("active", "true", "false")],
+        steps,
+        bind: None,
+        product_id: Some(product.id.clone()),
+        price_id: product.default_price.clone(),
+        terms: None,
+        folded: Vec::new(),
+        origin: None,
+    }
+}

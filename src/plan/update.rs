@@ -1,0 +1,285 @@
+//! A product that is in Stripe.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::planner::{Planner, archive_price, archive_product, changed, existing};
+use super::prices::{Context, PricePlan};
+use super::{
+    Action, Bind, Binding, FieldChange, Hold, ObservedProduct, PriceId, ProductPlan, Reason, Step,
+    Target, fields, jump,
+};
+use crate::catalog::PriceKey;
+
+impl Planner<'_> {
+    /// Plans what makes it equal to the target; `bound`: the binding led to it.
+    pub(super) fn update(
+        &self,
+        target: Target,
+        bound: bool,
+        product: &ObservedProduct,
+        duplicates: &[&ObservedProduct],
+    ) -> ProductPlan {
+        let force = self.options.force_update;
+        let binding = self.binding.filter(|_| bound);
+        let applied = binding.map(|binding| &binding.applied);
+        let context = Context {
+            index: self.index,
+            local_id: self.local_id,
+            product,
+            binding,
+            force,
+        };
+        let mut price_plans: BTreeMap<PriceKey, PricePlan> = BTreeMap::new();
+        for (key, wanted) in &target.prices {
+            match context.plan(key, wanted) {
+                Ok(plan) => price_plans.insert(key.clone(), plan),
+                Err(taken) => return self.key_taken(&taken, Some(product)),
+            };
+        }
+        let mut diff = fields::diff(applied, &target, product, force);
+        if let Some(default) = price_plans.get(PriceKey::DEFAULT) {
+            let seen = product.default_price.as_ref();
+            let chosen = existing(&default.price);
+            if chosen.is_none() || chosen != seen {
+                // A replacement is shown by the terms that differ.
+                if let Some(chosen) = chosen.filter(|_| !default.replaced) {
+                    diff.changes.push(changed(
+                        "default_price",
+                        seen.map_or("", PriceId::as_str),
+                        chosen.as_str(),
+                    ));
+                }
+                diff.update.default_price = Some(default.price.clone());
+            } else if force {
+                diff.update.default_price = Some(default.price.clone());
+            }
+        }
+        let hold = if self.options.accept_price_changes {
+            None
+        } else {
+            match binding {
+                Some(binding) => jump::since(&binding.applied, &target),
+                None => jump::on_adoption(&context, &price_plans, &target),
+            }
+        };
+        let chosen: BTreeSet<&PriceId> = price_plans
+            .values()
+            .filter_map(|plan| existing(&plan.price))
+            .collect();
+        let leftovers = context.leftovers(&chosen);
+        let found = Found {
+            product,
+            binding,
+            duplicates,
+            repriced: price_plans.values().any(|plan| plan.replaced),
+            superseded: superseded(self.binding, &leftovers, &chosen),
+            leftovers,
+        };
+
+        let mut changes = diff.changes;
+        let mut steps: Vec<Step> = Vec::new();
+        let mut refs = BTreeMap::new();
+        for (key, plan) in price_plans {
+            changes.extend(plan.changes);
+            steps.extend(plan.step);
+            refs.insert(key, plan.price);
+        }
+        changes.extend(dropped_prices(binding, &target));
+        if !diff.update.is_empty() {
+            steps.push(Step::UpdateProduct(diff.update));
+        }
+        let bind = Bind {
+            product_id: product.id.clone(),
+            prices: refs,
+            superseded: found.superseded.clone(),
+            to_archive: found.leftovers.clone(),
+            applied: target,
+            origin: self.entry.product.origin.clone(),
+            active: true,
+        };
+        self.decide(&found, changes, steps, bind, hold)
+    }
+
+    /// What kind of work it is, and whether it is done at all.
+    fn decide(
+        &self,
+        found: &Found<'_>,
+        changes: Vec<FieldChange>,
+        mut steps: Vec<Step>,
+        bind: Bind,
+        hold: Option<Hold>,
+    ) -> ProductPlan {
+        let binding = found.binding;
+        let reasons = self.reasons(found, &changes, &bind.applied);
+        // What a run of ours began to archive is unfinished work, not drift.
+        let pending = |id| binding.is_some_and(|binding| binding.to_archive.contains(id));
+        let drifted = !changes.is_empty()
+            || !found.duplicates.is_empty()
+            || !found.leftovers.iter().all(pending);
+        if drifted && self.reports_only(binding, &bind.applied) {
+            return ProductPlan {
+                reasons,
+                changes,
+                ..self.outline(Action::Report)
+            };
+        }
+        if let Some(hold) = hold {
+            return ProductPlan {
+                reasons,
+                changes,
+                ..self.outline(Action::Hold(hold))
+            };
+        }
+        let writes_before = !steps.is_empty();
+        let writes = writes_before || !found.leftovers.is_empty() || !found.duplicates.is_empty();
+        let needs_bind =
+            writes_before || !found.leftovers.is_empty() || !is_bound_so(binding, &bind);
+        if needs_bind {
+            steps.push(Step::Bind);
+        }
+        steps.extend(found.leftovers.iter().map(|id| archive_price(id.clone())));
+        steps.extend(
+            found
+                .duplicates
+                .iter()
+                .map(|duplicate| archive_product(duplicate.id.clone())),
+        );
+        let back_on_sale = !found.product.active && bind.applied.active;
+        let action = if binding.is_none() {
+            Action::Adopt
+        } else if found.repriced {
+            Action::Reprice
+        } else if back_on_sale {
+            Action::Reactivate
+        } else if writes {
+            Action::Update
+        } else {
+            Action::InSync
+        };
+        ProductPlan {
+            reasons: if action == Action::InSync {
+                Vec::new()
+            } else {
+                reasons
+            },
+            changes,
+            steps,
+            price_id: bind
+                .prices
+                .get(PriceKey::DEFAULT)
+                .and_then(existing)
+                .or(found.product.default_price.as_ref())
+                .cloned(),
+            bind: needs_bind.then_some(bind),
+            product_id: Some(found.product.id.clone()),
+            folded: found
+                .duplicates
+                .iter()
+                .map(|duplicate| duplicate.id.clone())
+                .collect(),
+            ..self.outline(action)
+        }
+    }
+
+    fn reasons(&self, found: &Found<'_>, changes: &[FieldChange], target: &Target) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        match found.binding {
+            None => {
+                if self.binding.is_some() {
+                    reasons.push(Reason::DeletedInStripe);
+                }
+                reasons.push(Reason::FoundByMetadata);
+            }
+            Some(binding) => {
+                if !binding.active {
+                    reasons.push(Reason::Returned);
+                }
+                if binding.applied != *target {
+                    reasons.push(Reason::CatalogChanged);
+                } else if binding.active && !found.product.active && target.active {
+                    reasons.push(Reason::ArchivedInStripe);
+                } else if binding.active && !changes.is_empty() {
+                    reasons.push(Reason::ChangedInStripe);
+                }
+            }
+        }
+        if self.options.force_update {
+            reasons.push(Reason::Forced);
+        }
+        reasons.extend(
+            found
+                .duplicates
+                .iter()
+                .map(|duplicate| Reason::Duplicate(duplicate.id.clone())),
+        );
+        // A price that this very plan replaces, or whose key the catalog dropped, is no leftover.
+        let current = |id: &PriceId| {
+            found
+                .binding
+                .is_some_and(|binding| binding.prices.values().any(|bound| bound == id))
+        };
+        let leftovers = found.leftovers.iter().filter(|id| !current(id));
+        reasons.extend(leftovers.cloned().map(Reason::LeftoverPrice));
+        reasons
+    }
+}
+
+/// What was found in Stripe for one local id.
+struct Found<'a> {
+    product: &'a ObservedProduct,
+    /// Only where it led to this product.
+    binding: Option<&'a Binding>,
+    duplicates: &'a [&'a ObservedProduct],
+    repriced: bool,
+    leftovers: BTreeSet<PriceId>,
+    superseded: BTreeSet<PriceId>,
+}
+
+/// Every price that the database has, or finds now, and that is not current.
+fn superseded(
+    binding: Option<&Binding>,
+    leftovers: &BTreeSet<PriceId>,
+    chosen: &BTreeSet<&PriceId>,
+) -> BTreeSet<PriceId> {
+    binding
+        .into_iter()
+        .flat_map(|binding| {
+            let known = binding.superseded.iter().chain(&binding.to_archive);
+            known.chain(binding.prices.values())
+        })
+        .chain(leftovers)
+        .filter(|id| !chosen.contains(id))
+        .cloned()
+        .collect()
+}
+
+fn dropped_prices(binding: Option<&Binding>, target: &Target) -> Vec<FieldChange> {
+    let applied = binding
+        .into_iter()
+        .flat_map(|binding| &binding.applied.prices);
+    applied
+        .filter(|(key, _)| !target.prices.contains_key(*key))
+        .map(|(key, price)| changed(&format!("prices.{key}.price"), &price.terms.describe(), ""))
+        .collect()
+}
+
+/// Whether the database says all that already. The line where a product is
+/// defined moves with every edit above it: not worth a write.
+fn is_bound_so(binding: Option<&Binding>, bind: &Bind) -> bool {
+    binding.is_some_and(|binding| {
+        binding.product_id == bind.product_id
+            && binding.applied == bind.applied
+            && binding.origin.source == bind.origin.source
+            && binding.origin.rule == bind.origin.rule
+            && binding.origin.entry == bind.origin.entry
+            && binding.origin.place.file == bind.origin.place.file
+            && binding.active == bind.active
+            && binding.superseded == bind.superseded
+            && binding.to_archive == bind.to_archive
+            && binding.prices.len() == bind.prices.len()
+            && binding
+                .prices
+                .iter()
+                .all(|(key, id)| bind.prices.get(key).and_then(existing) == Some(id))
+    })
+}

@@ -1,0 +1,82 @@
+//! The CRM's table: the projection of bindings, and its older rows as hints.
+
+use std::collections::BTreeMap;
+
+use futures_util::TryStreamExt as _;
+use sqlx::SqliteConnection;
+
+use super::fault::Fault;
+use super::row::{Columns, json};
+use crate::catalog::LocalId;
+use crate::plan::{AccountRef, ProductId};
+use crate::store::WrittenBinding;
+use crate::store::codes::Code as _;
+use crate::store::crm::{CrmRow, hint};
+
+/// What its rows say of local ids that have no binding in this account.
+pub(super) async fn hints(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+) -> Result<BTreeMap<LocalId, ProductId>, Fault> {
+    let mut hints = BTreeMap::new();
+    // A row that a binding of another account or mode put there says nothing
+    // about this one.
+    let mut rows = sqlx::query(
+        "SELECT local_product_id, stripe_product_id FROM stripe_product_mappings m
+         WHERE NOT EXISTS (SELECT 1 FROM product_bindings b
+                           WHERE b.account = $1 AND b.mode = $2 AND b.local_id = m.local_product_id)
+           AND NOT EXISTS (SELECT 1 FROM product_bindings b
+                           WHERE b.product_id = m.stripe_product_id AND NOT (b.account = $1 AND b.mode = $2))",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let columns = Columns::new(&row, "stripe_product_mappings");
+        hints.extend(hint(
+            columns.text("local_product_id")?,
+            columns.text("stripe_product_id")?,
+        ));
+    }
+    Ok(hints)
+}
+
+/// Written with the binding, in its transaction.
+pub(super) async fn project(
+    connection: &mut SqliteConnection,
+    written: &WrittenBinding,
+) -> Result<(), Fault> {
+    let row = CrmRow::new(written);
+    sqlx::query(
+        "INSERT INTO stripe_product_mappings
+             (local_product_id, local_product_name, stripe_product_id, stripe_price_id, price_amount,
+              currency, billing_type, sync_status, last_synced_at, active, metadata)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (local_product_id) DO UPDATE
+         SET local_product_name = excluded.local_product_name,
+             stripe_product_id = excluded.stripe_product_id,
+             stripe_price_id = excluded.stripe_price_id,
+             price_amount = excluded.price_amount, currency = excluded.currency,
+             billing_type = excluded.billing_type, sync_status = excluded.sync_status,
+             last_synced_at = excluded.last_synced_at, active = excluded.active,
+             metadata = excluded.metadata",
+    )
+    .bind(row.local_product_id)
+    .bind(row.local_product_name)
+    .bind(row.stripe_product_id)
+    .bind(row.stripe_price_id)
+    .bind(row.price_amount.to_string())
+    .bind(row.currency)
+    .bind(&row.billing_type)
+    .bind(written.status.code())
+    .bind(
+        written
+            .time
+            .to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+    )
+    .bind(row.active)
+    .bind(json(row.metadata)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
