@@ -121,7 +121,7 @@ mod tests {
     fn times_keep_their_microseconds_also_before_1970() {
         for micros in [0, 1_700_000_000_123_456, -1] {
             let before = Timestamp::from_timestamp_micros(micros).unwrap();
-            let after = request::timestamp(&time(before)).unwrap();
+            let after = request::check::timestamp(&time(before)).unwrap();
             assert_eq!(after, before);
         }
     }

@@ -1,137 +1,22 @@
-//! Following a run. A watcher is a position in the run's events, no task and no
-//! queue of its own: it reads on when its client has taken what it was given,
-//! from memory while the run is in this process and from the database otherwise.
-//! Where events are missing between its position and the next one it gets a
-//! snapshot with `reset`, never a silent gap.
+//! Where a watcher's next message comes from: memory while the run is in this
+//! process, the database otherwise.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::{Stream, stream};
-use tokio::sync::watch;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tonic::Status;
 
-use super::layers::Deadline;
-use super::{Service, convert, status};
+use super::{Source, Watcher, live};
 use crate::engine::progress::{Event, Next, Progress, RunLog};
-use crate::plan::AccountRef;
-use crate::proto::v1::WatchSyncProgressResponse;
+use crate::grpc::{convert, status};
 use crate::proto::v1::watch_sync_progress_response::Payload;
 use crate::store::{ProgressRow, Run, RunId};
 
-/// Nothing to tell for so long: a sign of life.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Clients reconnect now and then, so that load can move to other replicas.
-const MAX_AGE: Duration = Duration::from_secs(3600);
-/// How often the database is asked about a run of another process.
-const POLL: Duration = Duration::from_secs(1);
 /// Events that are read from the database at once.
 const BATCH: u32 = 500;
 
-/// The messages of one watch. `after` is 0 for a snapshot first.
-pub(super) async fn open(
-    service: Service,
-    run: Option<RunId>,
-    after: i64,
-    deadline: Option<Deadline>,
-) -> Result<impl Stream<Item = Result<WatchSyncProgressResponse, Status>>, Status> {
-    let source = match &run {
-        Some(id) => match service.engine.live(id) {
-            Some(log) => live(log),
-            None => {
-                let known = service.engine.run(id).await;
-                known.map_err(|error| status::engine(&error))?;
-                Source::Stored
-            }
-        },
-        None => {
-            // In this order: a run that begins in between is in both.
-            let begun = service.engine.begun();
-            let before = begun.borrow().as_ref().map(|log| log.id().clone());
-            let current = service.engine.current().borrow().clone();
-            match current {
-                Some(log) if !log.is_over() => live(log),
-                Some(_) | None => Source::Next { begun, before },
-            }
-        }
-    };
-    let now = Instant::now();
-    let mut watcher = Watcher {
-        service,
-        run,
-        at: None,
-        position: after,
-        is_new: after == 0,
-        is_resuming: after > 0,
-        events: Vec::new().into_iter(),
-        source,
-        opened: now,
-        told: now,
-        polled: now,
-        deadline,
-        alarm: Box::pin(tokio::time::sleep_until(now + HEARTBEAT)),
-    };
-    watcher.learn_id();
-    Ok(stream::unfold(watcher, |mut watcher| async move {
-        let message = watcher.next().await?;
-        Some((message, watcher))
-    }))
-}
-
-fn live(log: Arc<RunLog>) -> Source {
-    // Subscribed before the first look: no change goes unnoticed.
-    let changed = log.subscribe();
-    Source::Live { log, changed }
-}
-
-/// Where the events come from.
-enum Source {
-    /// No run yet: the next one to begin after this one.
-    Next {
-        begun: watch::Receiver<Option<Arc<RunLog>>>,
-        before: Option<RunId>,
-    },
-    /// A run of this process.
-    Live {
-        log: Arc<RunLog>,
-        changed: watch::Receiver<i64>,
-    },
-    /// A run of the past, or of another process.
-    Stored,
-    /// Everything is told but the end.
-    Ended(Box<Run>),
-    /// Everything is told.
-    Nothing,
-}
-
-struct Watcher {
-    service: Service,
-    /// The run that is followed, once there is one.
-    run: Option<RunId>,
-    /// Its account, once it was seen: for links.
-    at: Option<AccountRef>,
-    /// Sequence of the last event that was told, or stood for by a snapshot.
-    position: i64,
-    /// Nothing was told yet: begin with a snapshot.
-    is_new: bool,
-    /// The client had come to `position` before: what it missed may have to be
-    /// read from the database.
-    is_resuming: bool,
-    /// To be told next.
-    events: std::vec::IntoIter<Arc<Event>>,
-    source: Source,
-    opened: Instant,
-    told: Instant,
-    polled: Instant,
-    deadline: Option<Deadline>,
-    /// Set lazily: it may go off early, never late.
-    alarm: Pin<Box<Sleep>>,
-}
-
 /// What a look at the source brought.
-enum Look {
+pub(super) enum Look {
     Tell(Box<Payload>),
     /// Look again.
     Again,
@@ -139,55 +24,9 @@ enum Look {
     Wait,
 }
 
-type Message = Result<WatchSyncProgressResponse, Status>;
-
 impl Watcher {
-    /// The next message; `None`: the end.
-    async fn next(&mut self) -> Option<Message> {
-        loop {
-            if matches!(self.source, Source::Nothing) {
-                return None;
-            }
-            if let Some(end) = self.is_due() {
-                return Some(self.fail(end));
-            }
-            match self.look().await {
-                Ok(Look::Tell(payload)) => return Some(Ok(self.tell(*payload))),
-                Ok(Look::Again) => {}
-                Ok(Look::Wait) if self.told.elapsed() >= HEARTBEAT => {
-                    let heartbeat = convert::progress::heartbeat(self.service.engine.now());
-                    return Some(Ok(self.tell(heartbeat)));
-                }
-                Ok(Look::Wait) => self.wait().await,
-                Err(error) => return Some(self.fail(error)),
-            }
-        }
-    }
-
-    fn tell(&mut self, payload: Payload) -> WatchSyncProgressResponse {
-        self.told = Instant::now();
-        convert::progress::message(self.run.as_ref(), self.position, payload)
-    }
-
-    fn fail(&mut self, error: Status) -> Message {
-        self.source = Source::Nothing;
-        Err(error)
-    }
-
-    /// Why the stream has to end now, if it has.
-    fn is_due(&self) -> Option<Status> {
-        if self.service.shutdown.is_cancelled() {
-            return Some(status::shutting_down(self.run.as_ref(), self.position));
-        }
-        if self.opened.elapsed() >= MAX_AGE {
-            return Some(status::stream_max_age(self.run.as_ref(), self.position));
-        }
-        self.deadline
-            .filter(|deadline| deadline.remaining().is_zero())
-            .map(|_| status::deadline_exceeded())
-    }
-
-    async fn look(&mut self) -> Result<Look, Status> {
+    /// What comes next from the source.
+    pub(super) async fn look(&mut self) -> Result<Look, Status> {
         if let Some(event) = self.events.next() {
             self.position = event.sequence;
             self.learn_account(&event.progress);
@@ -319,12 +158,6 @@ impl Watcher {
         ))))
     }
 
-    fn learn_id(&mut self) {
-        if let Source::Live { log, .. } = &self.source {
-            self.run = Some(log.id().clone());
-        }
-    }
-
     /// Only results have links, and by then the run knows its account.
     fn learn_account(&mut self, progress: &Progress) {
         if self.at.is_none()
@@ -333,43 +166,6 @@ impl Watcher {
         {
             self.at = log.run().at;
         }
-    }
-
-    /// Until there may be something new, or something is due.
-    async fn wait(&mut self) {
-        let due = self.next_due();
-        if self.alarm.is_elapsed() || self.alarm.deadline() > due {
-            self.alarm.as_mut().reset(due);
-        }
-        tokio::select! {
-            () = self.service.shutdown.cancelled() => {}
-            () = self.alarm.as_mut() => {}
-            () = news(&mut self.source) => {}
-        }
-    }
-
-    fn next_due(&self) -> Instant {
-        let heartbeat = self.told + HEARTBEAT;
-        let end = self.opened + MAX_AGE;
-        let deadline = self.deadline.map(Deadline::at);
-        let poll = matches!(self.source, Source::Stored).then(|| self.polled + POLL);
-        [Some(heartbeat), Some(end), deadline, poll]
-            .into_iter()
-            .flatten()
-            .fold(heartbeat, Instant::min)
-    }
-}
-
-/// Ready when the source may have something new; never for the database.
-async fn news(source: &mut Source) {
-    let changed = match source {
-        Source::Live { changed, .. } => changed.changed().await,
-        Source::Next { begun, .. } => begun.changed().await,
-        Source::Stored | Source::Ended(_) | Source::Nothing => std::future::pending().await,
-    };
-    if changed.is_err() {
-        // The engine is gone: nothing comes any more, the alarm goes on.
-        std::future::pending::<()>().await;
     }
 }
 

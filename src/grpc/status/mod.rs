@@ -4,14 +4,16 @@
 //! and the details that say what to do. What is inside (a driver's text, SQL, a
 //! bug) goes to the log, once, and not to the client.
 
+mod engine;
+
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
-use crate::{engine, store, stripe};
+pub(super) use self::engine::{engine, store};
+use crate::store;
 
 /// Domain of every `ErrorInfo`.
 pub(super) const DOMAIN: &str = "stripe-product-sync";
@@ -21,8 +23,6 @@ const MAX_MESSAGE: usize = 1000;
 /// The first ones are enough to begin with.
 const MAX_VIOLATIONS: usize = 20;
 
-const STORE_RETRY: Duration = Duration::from_secs(1);
-const STRIPE_RETRY: Duration = Duration::from_secs(10);
 const SHUTDOWN_RETRY: Duration = Duration::from_secs(1);
 
 /// What is wrong with a request, field by field.
@@ -127,112 +127,6 @@ fn short(message: &str) -> String {
         return message.to_owned();
     }
     message.chars().take(MAX_MESSAGE).chain(['…']).collect()
-}
-
-/// The engine's error to a request.
-pub(super) fn engine(error: &engine::Error) -> Status {
-    match error {
-        engine::Error::UnknownProduct { local_id } => {
-            let what = format!(
-                "{local_id} is neither in the catalog nor mapped; ListProducts and ListMappings show the ids"
-            );
-            Reply::new(Code::InvalidArgument, "INVALID_FIELD", error.to_string())
-                .with("local_id", local_id)
-                .violation("product_ids", what)
-                .into()
-        }
-        engine::Error::RequestIdReused { request_id } => Reply::new(
-            Code::InvalidArgument,
-            "REQUEST_ID_REUSED",
-            format!("{error}; make a new id for another request"),
-        )
-        .with("request_id", request_id)
-        .violation("request_id", "belongs to a request with other options")
-        .into(),
-        engine::Error::Busy { run } => Reply::new(
-            Code::Aborted,
-            "RUN_IN_PROGRESS",
-            format!("{error}; watch it, and ask again when it has ended"),
-        )
-        .with("run_id", run)
-        .into(),
-        engine::Error::RunNotFound { run } => run_not_found(run),
-        engine::Error::Catalog(source) => {
-            tracing::warn!(error = %source, "the catalog cannot be read");
-            let message = format!("{error}; check catalog.root and catalog.rules");
-            Reply::new(Code::FailedPrecondition, "CATALOG_UNREADABLE", message).into()
-        }
-        engine::Error::Stripe(error) => of_stripe(error),
-        engine::Error::Store(error) => store(error),
-        engine::Error::Internal(cause) => internal(cause),
-    }
-}
-
-/// The database's error to a request.
-pub(super) fn store(error: &store::Error) -> Status {
-    let cause = error
-        .source()
-        .map(|source| format!(": {source}"))
-        .unwrap_or_default();
-    match error {
-        store::Error::Unavailable { .. } => {
-            tracing::warn!("{error}{cause}");
-            Reply::new(
-                Code::Unavailable,
-                "STORE_UNAVAILABLE",
-                "the database cannot be reached right now; call again",
-            )
-            .retry(STORE_RETRY)
-            .into()
-        }
-        // Two requests at once; the second try finds what the first one made.
-        store::Error::Duplicate { .. } => Reply::new(
-            Code::Unavailable,
-            "STORE_UNAVAILABLE",
-            "another request was first; call again",
-        )
-        .retry(STORE_RETRY)
-        .into(),
-        store::Error::Unusable { .. } | store::Error::Corrupt { .. } => {
-            internal(&format!("{error}{cause}"))
-        }
-    }
-}
-
-fn of_stripe(error: &stripe::Error) -> Status {
-    let request_id = error.request_id().unwrap_or_default();
-    let reply = |code, reason, advice: &str| {
-        let reply = Reply::new(code, reason, format!("{error}{advice}"));
-        if request_id.is_empty() {
-            reply
-        } else {
-            reply.with("stripe_request_id", &request_id)
-        }
-    };
-    match error {
-        stripe::Error::Unavailable { .. } | stripe::Error::Cancelled(_) => {
-            reply(Code::Unavailable, "STRIPE_UNREACHABLE", "")
-                .retry(STRIPE_RETRY)
-                .into()
-        }
-        stripe::Error::Credentials { .. } => reply(
-            Code::FailedPrecondition,
-            "STRIPE_UNAUTHORIZED",
-            "; check stripe.secret_key and its permissions",
-        )
-        .into(),
-        stripe::Error::Unexpected { .. } => reply(
-            Code::FailedPrecondition,
-            "STRIPE_UNEXPECTED",
-            "; check stripe.api_base and stripe.mode",
-        )
-        .into(),
-        stripe::Error::InTheWay { .. }
-        | stripe::Error::NotFound { .. }
-        | stripe::Error::Refused { .. } => {
-            reply(Code::FailedPrecondition, "STRIPE_REFUSED", "").into()
-        }
-    }
 }
 
 /// No run has this id, or not any more.
@@ -396,136 +290,9 @@ pub(super) fn complete(status: Status) -> Status {
 mod tests {
     use super::*;
 
-    fn unavailable() -> store::Error {
-        store::Error::Unavailable {
-            message: "unable to open database file /var/lib/x.db".to_owned(),
-            source: Some("SELECT * FROM sync_runs".into()),
-        }
-    }
-
-    #[test]
-    fn every_error_has_its_code_its_reason_and_nothing_internal() {
-        let stripe = |error: stripe::Error| engine::Error::Stripe(error);
-        let refusal = || Box::new(stripe::Refusal::default());
-        let text = String::new;
-        let cases: Vec<(engine::Error, Code, &str)> = vec![
-            (
-                engine::Error::UnknownProduct { local_id: text() },
-                Code::InvalidArgument,
-                "INVALID_FIELD",
-            ),
-            (
-                engine::Error::RequestIdReused { request_id: text() },
-                Code::InvalidArgument,
-                "REQUEST_ID_REUSED",
-            ),
-            (
-                engine::Error::Busy { run: text() },
-                Code::Aborted,
-                "RUN_IN_PROGRESS",
-            ),
-            (
-                engine::Error::RunNotFound { run: text() },
-                Code::NotFound,
-                "RUN_NOT_FOUND",
-            ),
-            (
-                engine::Error::Catalog("no such folder".into()),
-                Code::FailedPrecondition,
-                "CATALOG_UNREADABLE",
-            ),
-            (
-                engine::Error::Internal("SELECT".to_owned()),
-                Code::Internal,
-                "INTERNAL",
-            ),
-            (
-                engine::Error::Store(unavailable()),
-                Code::Unavailable,
-                "STORE_UNAVAILABLE",
-            ),
-            (
-                engine::Error::Store(store::Error::Duplicate { what: text() }),
-                Code::Unavailable,
-                "STORE_UNAVAILABLE",
-            ),
-            (
-                engine::Error::Store(store::Error::Corrupt {
-                    table: "SELECT",
-                    message: text(),
-                }),
-                Code::Internal,
-                "INTERNAL",
-            ),
-            (
-                engine::Error::Store(store::Error::Unusable {
-                    message: "SELECT".to_owned(),
-                    source: None,
-                }),
-                Code::Internal,
-                "INTERNAL",
-            ),
-            (
-                stripe(stripe::Error::Unavailable {
-                    message: text(),
-                    request_id: None,
-                    uncertain: false,
-                }),
-                Code::Unavailable,
-                "STRIPE_UNREACHABLE",
-            ),
-            (
-                stripe(stripe::Error::Cancelled("")),
-                Code::Unavailable,
-                "STRIPE_UNREACHABLE",
-            ),
-            (
-                stripe(stripe::Error::Credentials {
-                    message: text(),
-                    request_id: None,
-                }),
-                Code::FailedPrecondition,
-                "STRIPE_UNAUTHORIZED",
-            ),
-            (
-                stripe(stripe::Error::Unexpected {
-                    message: text(),
-                    request_id: None,
-                }),
-                Code::FailedPrecondition,
-                "STRIPE_UNEXPECTED",
-            ),
-            (
-                stripe(stripe::Error::Refused { detail: refusal() }),
-                Code::FailedPrecondition,
-                "STRIPE_REFUSED",
-            ),
-            (
-                stripe(stripe::Error::NotFound { detail: refusal() }),
-                Code::FailedPrecondition,
-                "STRIPE_REFUSED",
-            ),
-        ];
-        for (error, code, reason) in cases {
-            let status = engine(&error);
-            let info = status.get_details_error_info().unwrap();
-            assert_eq!(
-                (status.code(), info.reason.as_str()),
-                (code, reason),
-                "{error:?}"
-            );
-            assert_eq!(info.domain, DOMAIN);
-            for inside in ["SELECT", "/var"] {
-                assert!(!status.message().contains(inside), "{}", status.message());
-            }
-            let retry = status.get_details_retry_info().is_some();
-            assert_eq!(retry, code == Code::Unavailable, "{error:?}");
-        }
-    }
-
     #[test]
     fn details_name_what_the_error_is_about() {
-        let status = engine(&engine::Error::Busy {
+        let status = engine(&crate::engine::Error::Busy {
             run: "r1".to_owned(),
         });
         assert_eq!(
@@ -537,10 +304,12 @@ mod tests {
             status.get_details_resource_info().unwrap().resource_name,
             "r2"
         );
-        let status = engine(&engine::Error::Stripe(stripe::Error::Credentials {
-            message: "no".to_owned(),
-            request_id: Some("req_1".to_owned()),
-        }));
+        let status = engine(&crate::engine::Error::Stripe(
+            crate::stripe::Error::Credentials {
+                message: "no".to_owned(),
+                request_id: Some("req_1".to_owned()),
+            },
+        ));
         assert_eq!(
             status.get_details_error_info().unwrap().metadata["stripe_request_id"],
             "req_1"
