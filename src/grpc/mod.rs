@@ -159,7 +159,7 @@ pub fn products(catalog: &crate::catalog::Catalog) -> v1::ListProductsResponse {
         total_size: i32::try_from(catalog.products.len()).unwrap_or(i32::MAX),
         source_problems: catalog
             .all_problems()
-            .take(100)
+            .take(convert::MAX_REMARKS)
             .map(|(rule, problem)| convert::catalog::problem(rule, problem))
             .collect(),
     }

@@ -199,3 +199,76 @@ fn tax_behavior(behavior: Option<TaxBehavior>) -> price::TaxBehavior {
         Some(TaxBehavior::Inclusive) => price::TaxBehavior::Inclusive,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::test_support;
+    use crate::catalog::{LintCode, PriceKey};
+
+    fn amount(minor: &str) -> Amount {
+        Amount::from_minor(minor.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_product_keeps_every_amount_exact_and_shows_errors_first() {
+        let mut product = test_support::product("plan_a", "19.99");
+        let mut tiered = test_support::price("volume", "1");
+        tiered.terms.charge = Charge::Tiered {
+            mode: TiersMode::Volume,
+            tiers: vec![
+                Tier {
+                    up_to: Some(10),
+                    unit_amount: Some(amount("0.5")),
+                    flat_amount: None,
+                },
+                Tier {
+                    up_to: None,
+                    unit_amount: None,
+                    flat_amount: Some(amount("700")),
+                },
+            ],
+        };
+        product.more_prices = vec![tiered];
+        let lint = |severity| Lint {
+            severity,
+            code: LintCode::Length,
+            field: "name".to_owned(),
+            message: String::new(),
+        };
+        let entry = Entry {
+            product,
+            lint: vec![lint(Severity::Warning), lint(Severity::Error)],
+        };
+
+        let shown = super::product(&entry);
+        assert_eq!(shown.lint[0].severity(), v1::Severity::Error);
+        let [default, volume] = shown.prices.as_slice() else {
+            panic!("{:?}", shown.prices);
+        };
+        assert_eq!(default.key, PriceKey::DEFAULT);
+        assert_eq!(default.amount.as_ref().unwrap().minor_units, 1999);
+        let recurring = default.recurring.as_ref().unwrap();
+        assert_eq!(
+            (recurring.interval(), recurring.interval_count),
+            (v1::Interval::Month, 1)
+        );
+        assert_eq!(volume.tiers_mode(), price::TiersMode::Volume);
+        assert_eq!(
+            (&volume.amount, volume.amount_decimal.as_str()),
+            (&None, "")
+        );
+        let [first, last] = volume.tiers.as_slice() else {
+            panic!("{:?}", volume.tiers);
+        };
+        assert_eq!(
+            (
+                first.up_to,
+                first.unit_amount,
+                first.unit_amount_decimal.as_str()
+            ),
+            (Some(10), None, "0.5")
+        );
+        assert_eq!((last.up_to, last.flat_amount), (None, Some(700)));
+    }
+}

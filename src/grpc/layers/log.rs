@@ -56,11 +56,35 @@ fn write(line: Option<Line>, code: Code) {
     else {
         return;
     };
+    let code = name(code);
     let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if is_noise {
-        tracing::debug!(rpc.method = method, rpc.code = ?code, duration_ms, "call");
+        tracing::debug!(rpc.method = method, rpc.code = code, duration_ms, "call");
     } else {
-        tracing::info!(rpc.method = method, rpc.code = ?code, duration_ms, "call");
+        tracing::info!(rpc.method = method, rpc.code = code, duration_ms, "call");
+    }
+}
+
+/// A code's name in the gRPC specification.
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

@@ -182,6 +182,25 @@ async fn a_short_deadline_gets_the_run_as_it_stands_and_a_passed_one_its_own_cod
     );
 }
 
+#[tokio::test]
+async fn a_waiting_sync_does_not_hold_the_shutdown_up() {
+    let served = Served::slow(many(50), Duration::from_millis(200)).await;
+    let mut client = served.sync();
+    let request = v1::SyncRequest {
+        wait_timeout: Some(seconds(60)),
+        ..v1::SyncRequest::default()
+    };
+    let waiting = tokio::spawn(async move { client.sync(request).await });
+    let mut current = served.app.engine.current();
+    current.wait_for(Option::is_some).await.unwrap();
+    served.shutdown.cancel();
+    let answer = waiting.await.unwrap().unwrap().into_inner();
+    assert!(matches!(
+        state(answer.run.as_ref()),
+        State::Pending | State::Running
+    ));
+}
+
 /// The headers of the answer to an empty `ValidateRequest` with this timeout.
 async fn raw_validate(address: std::net::SocketAddr, timeout: &str) -> http::HeaderMap {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
