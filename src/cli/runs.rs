@@ -87,7 +87,7 @@ async fn list(
             ),
             run.stripe_calls.to_string(),
             format::between(run.start_time.as_ref(), run.end_time.as_ref()).unwrap_or_default(),
-            format::counts(&run.counts.unwrap_or_default()),
+            format::outcome(run),
         ]);
     }
     context.printer.table(&table);
@@ -160,7 +160,7 @@ fn facts(run: &SyncRun, host: Option<&Host>) -> Table {
             "took",
             format::between(run.start_time.as_ref(), run.end_time.as_ref()).unwrap_or_default(),
         ),
-        ("products", format::counts(&run.counts.unwrap_or_default())),
+        ("products", format::outcome(run)),
         ("calls", format::calls(run)),
         ("plan digest", run.plan_digest.clone()),
     ];
