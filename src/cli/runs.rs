@@ -1,5 +1,7 @@
 //! `runs list` and `runs show`: what runs did.
 
+use tonic::Status;
+
 use super::args;
 use super::connect::{Session, Target};
 use super::exit::{Exit, Failure};
@@ -189,7 +191,7 @@ pub(super) async fn results(
     session: &Session,
     run_id: &str,
     all: bool,
-) -> Result<Vec<SyncResult>, Failure> {
+) -> Result<Vec<SyncResult>, Status> {
     let differing = [
         Action::Create,
         Action::Update,
