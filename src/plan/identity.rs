@@ -111,6 +111,11 @@ impl<'a> Index<'a> {
         self.prices_of.get(product).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether it is known who holds a lookup key.
+    pub(super) fn knows_holder(&self, key: &str) -> bool {
+        self.key_holders.contains_key(key)
+    }
+
     /// Whether a lookup key has to be taken from another price than the chosen
     /// one; an error where that price is not ours to take it from. A holder that
     /// was not read is found out when Stripe says that the key is taken.

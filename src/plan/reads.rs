@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::identity::{Identity, Index};
 use super::prices::Context;
-use super::{Known, Observed, Options, ProductId, Target};
+use super::{Known, Observed, ObservedProduct, Options, ProductId, Target};
 use crate::catalog::{Catalog, Charge, LocalId, PriceKey};
 
 /// The products that have to be read before [`plan`](super::plan) can compare:
@@ -98,6 +98,55 @@ pub fn products_to_price(
 ) -> BTreeSet<ProductId> {
     let index = Index::new(observed, known, &options.naming);
     let mut found = BTreeSet::new();
+    each_found(catalog, &index, options, |context, target, rivals| {
+        if !rivals.is_empty() {
+            found.extend(rivals.iter().map(|product| product.id.clone()));
+            found.insert(context.product.id.clone());
+        } else if needs_prices(context, target) {
+            found.insert(context.product.id.clone());
+        }
+    });
+    found.retain(|id| !observed.priced.contains(id));
+    found
+}
+
+/// Lookup keys that prices of products in Stripe shall get, of which nothing that
+/// was read says who holds them. To be asked once, before the plan: without it a
+/// conflict shows only when Stripe refuses the key. Empty for a catalog in sync,
+/// and for products that are yet to be created: their keys are free as a rule,
+/// and asking for each would cost more than the one refusal.
+pub fn lookup_keys_to_read(
+    catalog: &Catalog,
+    known: &Known,
+    observed: &Observed,
+    options: &Options,
+) -> BTreeSet<String> {
+    let index = Index::new(observed, known, &options.naming);
+    let mut keys = BTreeSet::new();
+    each_found(catalog, &index, options, |context, target, _| {
+        for (key, wanted) in &target.prices {
+            let Some(lookup_key) = &wanted.lookup_key else {
+                continue;
+            };
+            let has_it = context
+                .choose(key, wanted)
+                .is_some_and(|price| price.lookup_key.as_ref() == Some(lookup_key));
+            if !has_it && !index.knows_holder(lookup_key) {
+                keys.insert(lookup_key.clone());
+            }
+        }
+    });
+    keys
+}
+
+/// Every product of the catalog that is in Stripe, with what else may be it
+/// where only prices can tell.
+fn each_found(
+    catalog: &Catalog,
+    index: &Index<'_>,
+    options: &Options,
+    mut look: impl FnMut(&Context<'_>, &Target, &[&ObservedProduct]),
+) {
     for (local_id, entry) in &catalog.products {
         if !options.covers(local_id) || !entry.is_syncable() {
             continue;
@@ -112,21 +161,15 @@ pub fn products_to_price(
             continue;
         };
         let context = Context {
-            index: &index,
+            index,
             local_id,
             product,
-            binding: known.bindings.get(local_id).filter(|_| bound),
+            binding: index.known.bindings.get(local_id).filter(|_| bound),
             force: options.force_update,
         };
-        if by_price {
-            found.extend(duplicates.iter().map(|product| product.id.clone()));
-            found.insert(product.id.clone());
-        } else if needs_prices(&context, &Target::new(&entry.product, &options.naming)) {
-            found.insert(product.id.clone());
-        }
+        let target = Target::new(&entry.product, &options.naming);
+        look(&context, &target, if by_price { &duplicates } else { &[] });
     }
-    found.retain(|id| !observed.priced.contains(id));
-    found
 }
 
 /// Whether more than the default price has to be known: there are further

@@ -163,6 +163,7 @@ pub enum Trigger {
 
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunOptions {
     /// Plan only.
     pub dry_run: bool,
@@ -180,6 +181,7 @@ pub struct RunOptions {
 
 /// Products by what was done, or would be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// New in Stripe.
     pub created: u32,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::edits::{bare_price, bare_product, marks};
 use super::world::{End, Reading, World};
-use super::{catalog, id, options};
+use super::{catalog, id, options, synced};
 use crate::catalog::test_support::product;
 use crate::catalog::{Interval, PriceKey, Product};
 use crate::plan::{
@@ -13,13 +13,7 @@ use crate::plan::{
     plan,
 };
 
-fn synced(products: impl IntoIterator<Item = Product>) -> World {
-    let mut world = World::default();
-    resync(&mut world, products, &options());
-    world
-}
-
-fn resync(world: &mut World, products: impl IntoIterator<Item = Product>, options: &Options) {
+fn resync_with(world: &mut World, products: impl IntoIterator<Item = Product>, options: &Options) {
     let end = world.sync(&catalog(products), options, Reading::Listed, usize::MAX);
     assert_eq!(end, End::Done);
 }
@@ -65,7 +59,7 @@ fn fault_03_force_update_writes_twice_a_product_and_creates_nothing() {
     };
     let plan = world.plan(&catalog(products.clone()), &forced, Reading::Mapped);
     assert_eq!(plan.writes(), 58);
-    resync(&mut world, products, &forced);
+    resync_with(&mut world, products, &forced);
     assert!(before.products.keys().eq(world.stripe.products.keys()));
     assert!(before.prices.keys().eq(world.stripe.prices.keys()));
 }
@@ -83,7 +77,7 @@ fn fault_03_force_update_recreates_what_was_deleted_under_the_same_id() {
     let plan = world.plan(&catalog, &forced, Reading::Mapped);
     assert_eq!(plan.products[0].action, Action::Create);
     assert_eq!(plan.products[0].reasons, [Reason::DeletedInStripe]);
-    resync(&mut world, [product("a", "10")], &forced);
+    resync_with(&mut world, [product("a", "10")], &forced);
     assert_eq!(world.stripe.products.len(), 1);
 }
 
@@ -99,7 +93,7 @@ fn fault_04_a_lost_database_is_rebuilt_without_a_write() {
     world.known.bindings.clear();
     let plan = world.plan(&catalog(products.clone()), &options(), Reading::Mapped);
     assert_eq!(plan.writes(), 0);
-    resync(&mut world, products, &options());
+    resync_with(&mut world, products, &options());
     assert_eq!(world.known.bindings, before.known.bindings);
 }
 
@@ -112,7 +106,7 @@ fn fault_04_objects_of_older_code_are_adopted_and_their_duplicates_folded() {
     let plan = world.plan(&catalog, &options(), Reading::Mapped);
     assert_eq!(plan.products[0].action, Action::Adopt);
     assert_eq!(plan.products[0].folded, [ProductId::new("prod_1")]);
-    resync(&mut world, [product("a", "10")], &options());
+    resync_with(&mut world, [product("a", "10")], &options());
     assert_eq!(world.known.bindings["a"].product_id, newer);
     assert_eq!(world.stripe.products.len(), 2, "nothing was created");
     assert!(!world.stripe.products[&ProductId::new("prod_1")].active);
@@ -152,7 +146,7 @@ fn fault_08_every_field_is_compared() {
             .map(|change| change.field.as_str())
             .collect();
         assert_eq!(fields, [field]);
-        resync(&mut world, [product("a", "10")], &options());
+        resync_with(&mut world, [product("a", "10")], &options());
         world.stripe.now = good.now;
         for product in world.stripe.products.values_mut() {
             product.updated = good.products[&product.id].updated;
@@ -192,7 +186,7 @@ fn fault_08_other_terms_are_another_price() {
         assert_eq!(plan.products[0].action, Action::Reprice);
         assert_eq!(plan.products[0].changes[0].field, field);
         assert_eq!(plan.writes(), 3);
-        resync(&mut world, [wanted], &options());
+        resync_with(&mut world, [wanted], &options());
         assert!(!world.stripe.prices[&old].active);
         assert_eq!(world.stripe.products.len(), 1);
     }
@@ -201,7 +195,7 @@ fn fault_08_other_terms_are_another_price() {
 #[test]
 fn fault_09_the_replacement_is_marked_named_and_the_default() {
     let mut world = synced([product("a", "10")]);
-    resync(&mut world, [product("a", "12")], &options());
+    resync_with(&mut world, [product("a", "12")], &options());
     let binding = &world.known.bindings["a"];
     let price_id = &binding.prices[PriceKey::DEFAULT];
     let price = &world.stripe.prices[price_id];
@@ -221,7 +215,7 @@ fn fault_09_a_replacement_that_lost_its_mark_is_adopted_not_made_again() {
     let unmarked = bare_price(product_id, "12", world.stripe.now);
     let price_id = unmarked.id.clone();
     world.stripe.prices.insert(price_id.clone(), unmarked);
-    resync(&mut world, [product("a", "12")], &options());
+    resync_with(&mut world, [product("a", "12")], &options());
     let binding = &world.known.bindings["a"];
     assert_eq!(binding.prices[PriceKey::DEFAULT], price_id);
     assert_eq!(world.stripe.prices.len(), 2, "no third price");
@@ -263,7 +257,7 @@ fn fault_11_removed_is_archived_in_one_call_and_the_same_comes_back() {
     let without = catalog([product("b", "10")]);
     let plan = world.plan(&without, &options(), Reading::Mapped);
     assert_eq!((plan.archives(), plan.writes()), (1, 1));
-    resync(&mut world, [product("b", "10")], &options());
+    resync_with(&mut world, [product("b", "10")], &options());
     assert!(!of(&mut world).active);
     assert!(!world.known.bindings["a"].active);
     let back = catalog([product("a", "10"), product("b", "10")]);
@@ -272,7 +266,7 @@ fn fault_11_removed_is_archived_in_one_call_and_the_same_comes_back() {
     assert_eq!(plan.products[0].reasons, [Reason::Returned]);
     assert_eq!(plan.writes(), 1);
     let before = world.stripe.prices.clone();
-    resync(
+    resync_with(
         &mut world,
         [product("a", "10"), product("b", "10")],
         &options(),
@@ -309,7 +303,7 @@ fn fault_12_a_plan_says_what_a_run_then_does() {
     let again = world.plan(&catalog(products.clone()), &options(), Reading::Mapped);
     assert_eq!(plan.digest, again.digest, "planning changes nothing");
     let before = world.stripe.now;
-    resync(&mut world, products, &options());
+    resync_with(&mut world, products, &options());
     let steps = plan.products.iter().map(|product| product.steps.len());
     let binds = plan
         .products
@@ -335,8 +329,8 @@ fn two_catalogs_in_one_account_leave_each_other_alone() {
         },
         ..options()
     };
-    resync(&mut world, [product("a", "99")], &other);
-    resync(
+    resync_with(&mut world, [product("a", "99")], &other);
+    resync_with(
         &mut world,
         [],
         &Options {

@@ -4,17 +4,11 @@ use insta::assert_snapshot;
 
 use super::edits::{bare_price, bare_product};
 use super::world::{Reading, World};
-use super::{catalog, incomplete, options};
+use super::{catalog, incomplete, options, synced};
 use crate::catalog::Product;
 use crate::catalog::test_support::{price, product};
 use crate::plan::render::render;
 use crate::plan::{LOCAL_ID, Options, ProductId};
-
-fn synced(products: impl IntoIterator<Item = Product>) -> World {
-    let mut world = World::default();
-    world.sync(&catalog(products), &options(), Reading::Listed, usize::MAX);
-    world
-}
 
 fn shown(world: &World, products: impl IntoIterator<Item = Product>) -> String {
     render(&world.plan(&catalog(products), &options(), Reading::Listed))

@@ -5,6 +5,7 @@ mod edits;
 mod faults;
 mod generate;
 mod golden;
+mod guards;
 mod property;
 mod reads;
 mod stripe;
@@ -12,9 +13,13 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use super::{Naming, Options};
+use super::{Naming, Options, PriceId, ProductPlan};
 use crate::catalog::lint::{Policy, lint};
-use crate::catalog::{Catalog, LocalId, Problem, Product, Source};
+use crate::catalog::test_support::product;
+use crate::catalog::{
+    Amount, Catalog, Charge, CurrencyOption, LocalId, Problem, Product, Source, TaxBehavior,
+};
+use world::{End, Reading, World};
 
 fn naming() -> Naming {
     Naming {
@@ -62,4 +67,40 @@ fn incomplete(mut catalog: Catalog) -> Catalog {
 
 fn id(local_id: &str) -> LocalId {
     LocalId::new(local_id).unwrap()
+}
+
+fn synced(products: impl IntoIterator<Item = Product>) -> World {
+    let mut world = World::default();
+    resync(&mut world, products);
+    world
+}
+
+fn resync(world: &mut World, products: impl IntoIterator<Item = Product>) {
+    let catalog = catalog(products);
+    let end = world.sync(&catalog, &options(), Reading::Listed, usize::MAX);
+    assert_eq!(end, End::Done);
+}
+
+/// The plan for the first product.
+fn first(world: &World, catalog: &Catalog, options: &Options) -> ProductPlan {
+    let mut plan = world.plan(catalog, options, Reading::Listed);
+    plan.products.remove(0)
+}
+
+fn default_price(world: &World, local_id: &str) -> PriceId {
+    world.known.bindings[local_id].prices["default"].clone()
+}
+
+fn eur(minor: i64, tax_behavior: Option<TaxBehavior>) -> CurrencyOption {
+    CurrencyOption {
+        charge: Charge::PerUnit(Amount::from_whole(minor).unwrap()),
+        tax_behavior,
+    }
+}
+
+fn with_eur(minor: i64, tax_behavior: Option<TaxBehavior>) -> Product {
+    let mut product = product("a", "10");
+    let options = &mut product.default_price.currency_options;
+    options.insert("eur".parse().unwrap(), eur(minor, tax_behavior));
+    product
 }

@@ -9,7 +9,7 @@ use super::stripe::Stripe;
 use super::world::{End, Reading, World};
 use super::{catalog, options};
 use crate::catalog::{Catalog, LocalId, PriceKey, Product, TaxBehavior};
-use crate::plan::{Action, Binding, Known, Options, Target};
+use crate::plan::{Action, Binding, CATALOG, Known, LOCAL_ID, Options, Plan, Target};
 
 /// One sync, what happened before it, and after how many steps an earlier
 /// attempt at it was killed.
@@ -18,6 +18,8 @@ struct Round {
     products: Vec<Product>,
     edits: Vec<Edit>,
     killed_after: Option<usize>,
+    /// Nobody tries again before the next round's catalog and edits.
+    abandoned: bool,
     reading: Reading,
     force: bool,
     repair: bool,
@@ -30,7 +32,10 @@ fn round() -> impl Strategy<Value = Round> {
     (
         products(),
         prop::collection::vec(edit(), 0..4),
-        prop::option::weighted(0.4, 0..12_usize),
+        (
+            prop::option::weighted(0.5, 0..12_usize),
+            prop::bool::weighted(0.4),
+        ),
         prop::sample::select(vec![Reading::Mapped, Reading::Listed, Reading::All]),
         prop::bool::weighted(0.15),
         prop::bool::weighted(0.9),
@@ -42,7 +47,7 @@ fn round() -> impl Strategy<Value = Round> {
             |(
                 products,
                 edits,
-                killed_after,
+                (killed_after, abandoned),
                 reading,
                 force,
                 repair,
@@ -53,6 +58,7 @@ fn round() -> impl Strategy<Value = Round> {
                 products,
                 edits,
                 killed_after,
+                abandoned,
                 reading,
                 force,
                 repair,
@@ -99,7 +105,10 @@ fn settle(world: &mut World, foreign: &Foreign, round: &Round) {
     };
     let before = world.clone();
     if let Some(steps) = round.killed_after {
-        world.sync(&catalog, &forced, round.reading, steps);
+        let end = world.sync(&catalog, &forced, round.reading, steps);
+        if end == End::Crashed && round.abandoned {
+            return;
+        }
     }
     let middle = world.clone();
     assert_eq!(
@@ -130,6 +139,9 @@ fn settle(world: &mut World, foreign: &Foreign, round: &Round) {
             let all_read = round.reading == Reading::All;
             assert_in_sync(world, &catalog, &product.local_id, &asked, all_read);
         }
+    }
+    if round.reading != Reading::Mapped {
+        assert_no_twins(world, &plan);
     }
     for id in &foreign.products {
         assert_eq!(before.stripe.products[id], world.stripe.products[id]);
@@ -222,6 +234,26 @@ fn assert_in_sync(
     for id in binding.superseded.iter().filter(|_| all_read) {
         let price = world.stripe.prices.get(id);
         assert!(!price.is_some_and(|price| price.active), "{id} is on sale");
+    }
+}
+
+/// No second live product of ours for one local id.
+fn assert_no_twins(world: &World, plan: &Plan) {
+    for planned in &plan.products {
+        let live = world.stripe.products.values().filter(|product| {
+            product.active
+                && product.metadata.get(LOCAL_ID).map(String::as_str)
+                    == Some(planned.local_id.as_str())
+                && product.metadata.get(CATALOG).is_none_or(|catalog| catalog == "main")
+                // What is mapped to another id is that one's.
+                && !world.known.bindings.values().any(|binding| {
+                    binding.product_id == product.id && binding.local_id != planned.local_id
+                })
+        });
+        assert!(
+            live.count() <= 1 || planned.action != Action::InSync,
+            "{planned:#?}"
+        );
     }
 }
 

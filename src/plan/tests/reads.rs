@@ -4,19 +4,13 @@ use std::collections::BTreeSet;
 
 use super::edits::{bare_price, bare_product, marks};
 use super::world::{Reading, World};
-use super::{catalog, id, options};
+use super::{catalog, id, options, synced};
 use crate::catalog::test_support::{price, product};
 use crate::catalog::{Product, TaxBehavior};
 use crate::plan::{
-    Details, Known, Observed, Options, ProductId, details_to_read, products_to_find,
-    products_to_price, products_to_read,
+    Details, Known, Observed, Options, ProductId, details_to_read, lookup_keys_to_read,
+    products_to_find, products_to_price, products_to_read,
 };
-
-fn synced(products: impl IntoIterator<Item = Product>) -> World {
-    let mut world = World::default();
-    world.sync(&catalog(products), &options(), Reading::Listed, usize::MAX);
-    world
-}
 
 /// Products whose prices a run reads for this catalog.
 fn priced(world: &World, products: impl IntoIterator<Item = Product>) -> Vec<String> {
@@ -221,4 +215,22 @@ fn details_are_read_where_the_catalog_or_the_database_uses_them() {
         wanted,
         "to see that it was dropped"
     );
+}
+
+#[test]
+fn a_lookup_keys_holder_is_asked_for_only_where_it_may_be_in_the_way() {
+    let keys = |world: &World, products: [Product; 3]| {
+        let catalog = catalog(products);
+        let mut observed = world.observe(&catalog, &options(), Reading::Mapped);
+        observed.key_holders.clear();
+        lookup_keys_to_read(&catalog, &world.known, &observed, &options())
+    };
+    let mut world = synced(three("10"));
+    assert!(keys(&World::default(), three("10")).is_empty());
+    assert!(keys(&world, three("10")).is_empty());
+    assert!(keys(&world, three("12")).is_empty(), "our own price has it");
+    for price in world.stripe.prices.values_mut() {
+        price.lookup_key = price.lookup_key.take().filter(|key| key != "b");
+    }
+    assert_eq!(keys(&world, three("10")), BTreeSet::from(["b".to_owned()]));
 }

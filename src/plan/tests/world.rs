@@ -8,8 +8,8 @@ use crate::catalog::{Catalog, Charge, LocalId, PriceKey};
 use crate::plan::check::check;
 use crate::plan::{
     Bind, Binding, Details, Known, Observed, ObservedPrice, Options, Plan, PriceId, PriceRef,
-    ProductId, ProductPlan, Step, UpdatePrice, creates_unmapped, details_to_read, plan,
-    products_to_find, products_to_price, products_to_read,
+    ProductId, ProductPlan, Step, UpdatePrice, creates_unmapped, details_to_read,
+    lookup_keys_to_read, plan, products_to_find, products_to_price, products_to_read,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -74,17 +74,7 @@ impl World {
         if creates_unmapped(catalog, &self.known, &observed, options) {
             return self.observe(catalog, options, Reading::Listed);
         }
-        for key in &self.refused_keys {
-            for price in self.stripe.prices.values() {
-                if price.lookup_key.as_ref() == Some(key) {
-                    observed.key_holders.insert(key.clone(), price.id.clone());
-                    observed
-                        .prices
-                        .entry(price.id.clone())
-                        .or_insert_with(|| shown(price, details));
-                }
-            }
-        }
+        self.read_holders(&self.refused_keys, details, &mut observed);
         let mut priced = products_to_price(catalog, &self.known, &observed, options);
         self.read_prices(&priced, details, &mut observed);
         // What the prices show may put another product first: once more, then it is settled.
@@ -95,6 +85,8 @@ impl World {
             BTreeSet::new(),
             "reading prices does not end"
         );
+        let keys = lookup_keys_to_read(catalog, &self.known, &observed, options);
+        self.read_holders(&keys, details, &mut observed);
         if reading == Reading::All {
             let all: BTreeSet<ProductId> = self.stripe.products.keys().cloned().collect();
             self.read_prices(&all, details, &mut observed);
@@ -121,6 +113,16 @@ impl World {
             observed
                 .products
                 .insert(product.id.clone(), product.clone());
+        }
+    }
+
+    fn read_holders(&self, keys: &BTreeSet<String>, details: Details, observed: &mut Observed) {
+        for price in self.stripe.prices.values() {
+            if let Some(key) = price.lookup_key.as_ref().filter(|key| keys.contains(*key)) {
+                observed.key_holders.insert(key.clone(), price.id.clone());
+                let seen = shown(price, details);
+                observed.prices.entry(price.id.clone()).or_insert(seen);
+            }
         }
     }
 

@@ -96,9 +96,15 @@ impl<'r> Columns<'r> {
     }
 
     pub(super) fn bad(&self, column: &str, why: impl std::fmt::Display) -> Fault {
+        let id = ["local_id", "id"]
+            .into_iter()
+            .find_map(|key| self.row.try_get::<&str, _>(key).ok());
         Fault::Corrupt {
             table: self.table,
-            message: format!("{column}: {why}"),
+            message: match id {
+                Some(id) => format!("{column} of {id}: {why}"),
+                None => format!("{column}: {why}"),
+            },
         }
     }
 

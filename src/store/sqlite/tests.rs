@@ -153,7 +153,7 @@ async fn a_row_that_was_tampered_with_is_named() {
     );
     let error = opened.store.known(&here()).await.unwrap_err();
     assert!(
-        matches!(&error, Error::Corrupt { table: "product_bindings", message } if message.starts_with("applied: ")),
+        matches!(&error, Error::Corrupt { table: "product_bindings", message } if message.starts_with("applied of plan_a: ")),
         "{error}"
     );
 }

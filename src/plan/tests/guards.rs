@@ -1,0 +1,254 @@
+//! What is held back, refused or only reported.
+
+use std::collections::BTreeSet;
+
+use super::edits::{bare_price, bare_product, marks};
+use super::world::{Reading, World};
+use super::{catalog, first, id, incomplete, options, resync, synced, with_eur};
+use crate::catalog::Product;
+use crate::catalog::test_support::product;
+use crate::plan::check::{Violation, check};
+use crate::plan::{Action, Hold, Options, Plan, ProductId, ProductPlan, Step};
+
+fn many(n: usize) -> Vec<Product> {
+    (0..n).map(|n| product(&format!("p{n:02}"), "10")).collect()
+}
+
+#[test]
+fn the_fuse_allows_three_or_a_quarter() {
+    for (mapped, kept, blown) in [(29, 22, false), (29, 21, true), (4, 1, false), (5, 1, true)] {
+        let world = synced(many(mapped));
+        let catalog = catalog(many(kept));
+        let plan = world.plan(&catalog, &options(), Reading::Mapped);
+        let checked = check(&plan, false, &options());
+        assert_eq!(
+            matches!(checked, Err(Violation::ArchiveFuse { .. })),
+            blown,
+            "{mapped} to {kept}"
+        );
+        let meant = Options {
+            max_archives: Some(u32::try_from(mapped - kept).unwrap()),
+            ..options()
+        };
+        assert_eq!(check(&plan, false, &meant), Ok(()));
+    }
+}
+
+#[test]
+fn an_empty_catalog_blows_the_fuse_even_for_one_product() {
+    let world = synced([product("a", "10")]);
+    let plan = world.plan(&catalog([]), &options(), Reading::Mapped);
+    assert!(check(&plan, true, &options()).is_err());
+}
+
+#[test]
+fn what_is_off_sale_already_does_not_count_for_the_fuse() {
+    let mut world = synced(many(9));
+    for product in world.stripe.products.values_mut() {
+        product.active = false;
+    }
+    let catalog = catalog(many(1));
+    let plan = world.plan(&catalog, &options(), Reading::Mapped);
+    assert_eq!(plan.archives(), 0);
+    assert_eq!(check(&plan, false, &options()), Ok(()));
+}
+
+#[test]
+fn a_source_that_was_not_read_whole_archives_nothing() {
+    let world = synced([product("a", "10"), product("b", "10")]);
+    let partly = incomplete(catalog([product("b", "10")]));
+    let held = first(&world, &partly, &options());
+    let rule = "plans".to_owned();
+    assert_eq!(held.action, Action::Hold(Hold::SourceIncomplete { rule }));
+    assert!(held.steps.is_empty());
+    let confirmed = Options {
+        removals_confirmed: true,
+        ..options()
+    };
+    assert_eq!(first(&world, &partly, &confirmed).action, Action::Archive);
+}
+
+#[test]
+fn orphans_are_archived_only_by_a_whole_catalog_and_only_our_own() {
+    let mut world = synced([product("a", "10")]);
+    world.known.bindings.clear();
+    let legacy = ProductId::new("prod_legacy");
+    let mut theirs = bare_product(legacy.clone(), marks("b"), 900);
+    theirs.metadata.remove("catalog");
+    world.stripe.products.insert(legacy, theirs);
+    let none = catalog([]);
+    let plan = world.plan(&none, &options(), Reading::Listed);
+    let ids: Vec<&str> = plan.products.iter().map(|p| p.local_id.as_str()).collect();
+    assert_eq!(ids, ["a"]);
+    assert_eq!(plan.products[0].action, Action::Archive);
+    let held = first(&world, &incomplete(none), &options());
+    assert!(matches!(held.action, Action::Hold(_)));
+}
+
+#[test]
+fn a_removed_products_duplicates_leave_the_sale_with_it() {
+    let mut world = synced([product("a", "10"), product("b", "10")]);
+    let copy = ProductId::new("prod_copy");
+    let twin = bare_product(copy.clone(), marks("a"), 900);
+    world.stripe.products.insert(copy.clone(), twin);
+    let rest = catalog([product("b", "10")]);
+    let removed = first(&world, &rest, &options());
+    assert_eq!(removed.folded, std::slice::from_ref(&copy));
+    resync(&mut world, [product("b", "10")]);
+    assert!(!world.stripe.products[&copy].active);
+}
+
+#[test]
+fn policy_can_leave_removed_and_drifted_products_alone() {
+    let mut world = synced([product("a", "10"), product("b", "10")]);
+    let report = Options {
+        archive_removed: false,
+        repair_drift: false,
+        ..options()
+    };
+    let rest = catalog([product("b", "10")]);
+    assert_eq!(first(&world, &rest, &report).action, Action::Report);
+    let product_a = world.stripe.products.get_mut(&ProductId::new("prod_a"));
+    product_a.unwrap().name = "by hand".to_owned();
+    let same = catalog([product("a", "10"), product("b", "10")]);
+    let reported = first(&world, &same, &report);
+    assert_eq!(reported.action, Action::Report);
+    assert_eq!(reported.changes[0].field, "name");
+    assert!(reported.steps.is_empty());
+    // Once the catalog says something new, that is applied.
+    let mut renamed = product("a", "10");
+    renamed.name = "from the catalog".to_owned();
+    let applied = first(&world, &catalog([renamed]), &report);
+    assert_eq!(applied.action, Action::Update);
+}
+
+#[test]
+fn a_price_jump_waits_for_a_person() {
+    let guarded = Options {
+        accept_price_changes: false,
+        ..options()
+    };
+    for (to, held) in [
+        ("15", false),
+        ("15.01", true),
+        ("5", false),
+        ("4.99", true),
+        ("0", true),
+    ] {
+        let world = synced([product("a", "10")]);
+        let plan = first(&world, &catalog([product("a", to)]), &guarded);
+        let jump = matches!(plan.action, Action::Hold(Hold::PriceJump { .. }));
+        assert_eq!(jump, held, "10 to {to}");
+        assert_eq!(plan.steps.is_empty(), held);
+    }
+}
+
+#[test]
+fn price_jumps_are_seen_in_other_currencies_adoptions_and_recreations() {
+    let guarded = Options {
+        accept_price_changes: false,
+        ..options()
+    };
+    let is_jump = |world: &World, wanted: Product| {
+        let plan = first(world, &catalog([wanted]), &guarded);
+        matches!(plan.action, Action::Hold(Hold::PriceJump { .. }))
+    };
+    let world = synced([with_eur(900, None)]);
+    assert!(is_jump(&world, with_eur(9000, None)));
+    let mut adopted = synced([product("a", "10")]);
+    adopted.known.bindings.clear();
+    assert!(is_jump(&adopted, product("a", "100")));
+    let mut deleted = synced([product("a", "10")]);
+    deleted.stripe.products.clear();
+    deleted.stripe.prices.clear();
+    assert!(is_jump(&deleted, product("a", "100")));
+    // Undoing what was done by hand is none.
+    let mut moved = synced([product("a", "10")]);
+    let other = bare_price(ProductId::new("prod_a"), "100", 900);
+    let product_a = moved.stripe.products.get_mut(&ProductId::new("prod_a"));
+    product_a.unwrap().default_price = Some(other.id.clone());
+    moved.stripe.prices.insert(other.id.clone(), other);
+    assert!(!is_jump(&moved, product("a", "10")));
+}
+
+#[test]
+fn an_inactive_product_is_created_off_sale() {
+    let mut hidden = product("a", "10");
+    hidden.active = false;
+    let world = synced([hidden]);
+    assert!(!world.stripe.products[&ProductId::new("prod_a")].active);
+    assert!(world.known.bindings["a"].active, "the catalog has it");
+}
+
+#[test]
+fn a_scope_limits_what_is_archived() {
+    let world = synced([product("a", "10"), product("b", "10")]);
+    let scoped = Options {
+        scope: BTreeSet::from([id("b")]),
+        ..options()
+    };
+    let plan = world.plan(&catalog([]), &scoped, Reading::Listed);
+    assert_eq!(plan.products.len(), 1);
+    assert_eq!(plan.products[0].local_id, id("b"));
+}
+
+#[test]
+fn a_mapped_id_that_another_catalog_took_is_a_conflict() {
+    let mut world = synced([product("a", "10")]);
+    let product_a = world.stripe.products.get_mut(&ProductId::new("prod_a"));
+    let metadata = &mut product_a.unwrap().metadata;
+    metadata.insert("catalog".to_owned(), "other".to_owned());
+    let hand_edited = first(&world, &catalog([product("a", "10")]), &options());
+    assert_eq!(hand_edited.action, Action::Update);
+    let product_a = world.stripe.products.get_mut(&ProductId::new("prod_a"));
+    product_a
+        .unwrap()
+        .metadata
+        .insert("localId".to_owned(), "z".to_owned());
+    let taken = first(&world, &catalog([product("a", "10")]), &options());
+    assert!(matches!(taken.action, Action::Hold(Hold::Conflict { .. })));
+}
+
+#[test]
+fn the_digest_names_what_would_be_done() {
+    let digest = |world: &World, products: Vec<Product>| -> (String, Plan) {
+        let plan = world.plan(&catalog(products), &options(), Reading::Mapped);
+        (plan.digest.clone(), plan)
+    };
+    let world = synced([product("a", "10")]);
+    let (one, _) = digest(&world, vec![product("a", "12")]);
+    assert_eq!(one, digest(&world, vec![product("a", "12")]).0);
+    assert_ne!(one, digest(&world, vec![product("a", "13")]).0);
+    assert_ne!(one, digest(&world, vec![product("a", "10")]).0);
+    let mut moved = product("a", "12");
+    moved.origin.place.line = 99;
+    assert_eq!(one, digest(&world, vec![moved]).0, "a line changes nothing");
+    let mut unchanged = product("a", "10");
+    unchanged.origin.place.line = 99;
+    let (_, plan) = digest(&world, vec![unchanged]);
+    assert!(plan.products[0].bind.is_none());
+}
+
+#[test]
+fn a_plan_that_contradicts_itself_is_not_executed() {
+    let world = synced([product("a", "10")]);
+    let good = world.plan(&catalog([product("a", "12")]), &options(), Reading::Mapped);
+    assert_eq!(check(&good, false, &options()), Ok(()));
+    let broken = |damage: fn(&mut ProductPlan)| {
+        let mut plan = good.clone();
+        damage(&mut plan.products[0]);
+        check(&plan, false, &options())
+    };
+    let unbound = broken(|plan| plan.steps.retain(|step| *step != Step::Bind));
+    assert!(unbound.is_err());
+    let early = broken(|plan| plan.steps.reverse());
+    assert!(early.is_err());
+    let twice = {
+        let mut plan = good.clone();
+        let mut other = plan.products[0].clone();
+        other.local_id = id("b");
+        plan.products.push(other);
+        check(&plan, false, &options())
+    };
+    assert!(matches!(twice, Err(Violation::Contradiction { .. })));
+}
