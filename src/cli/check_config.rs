@@ -37,12 +37,12 @@ pub(super) async fn run(context: &Context, args: &args::CheckConfig) -> Result<E
         }
         printer.line(format!("{object:#}"));
     } else {
-        let mut table = Table::new(&["KEY", "VALUE", "FROM"]);
+        let mut table = Table::new(&["KEY", "FROM", "VALUE"]);
         for setting in config.effective() {
             table.row([
                 setting.key.clone(),
-                setting.value.clone(),
                 setting.place.to_string(),
+                setting.value.clone(),
             ]);
         }
         printer.table(&table);
@@ -94,7 +94,7 @@ async fn asked(config: &Config) -> Result<String, Failure> {
     far_side.close().await;
     let account = account.map_err(|failure| {
         let mut failure = failure;
-        if failure.hint.is_empty() && config.stripe.account.is_none() {
+        if failure.exit == Exit::Usage && config.stripe.account.is_none() {
             failure.hint =
                 "a restricted key that may not read its account needs stripe.account".to_owned();
         }

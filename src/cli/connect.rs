@@ -21,6 +21,8 @@ const ADDRESS_WAIT: Duration = Duration::from_secs(5);
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How long a lock that changes hands is followed.
 const SETTLE_WAIT: Duration = Duration::from_secs(10);
+/// How long a service that starts waits for a command to be done.
+const COMMAND_WAIT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(50);
 /// The longest answer taken; a page of a thousand products is far below.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -159,6 +161,7 @@ async fn claim(config: &Config) -> Result<Claim, Failure> {
 /// The lock for a service of our own; another one is in the way otherwise.
 pub(super) async fn lock_for_service(config: &Config) -> Result<HeldLock, Failure> {
     let path = database(config)?;
+    let deadline = Instant::now() + COMMAND_WAIT;
     loop {
         let holder = match lock::acquire(&path)? {
             Lock::Held(lock) => return Ok(lock),
@@ -167,6 +170,11 @@ pub(super) async fn lock_for_service(config: &Config) -> Result<HeldLock, Failur
         let at = match holder.wait_for_address(ADDRESS_WAIT).await? {
             // Someone only looked, or it has just ended.
             Waited::Freed => continue,
+            // A command such as `status`, or a service that is just ending.
+            Waited::Address(_) if Instant::now() < deadline => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
             Waited::Address(address) => format!(" at {address}"),
             Waited::TimedOut => String::new(),
         };

@@ -7,17 +7,23 @@ use tonic::Streaming;
 
 use super::connect::{Session, Target};
 use super::exit::Failure;
+use super::format::is_over;
+use super::local::Role;
 use super::output::Printer;
 use super::progress::Progress;
 use super::rpc_error::is_lost;
 use crate::proto::v1::watch_sync_progress_response::Payload;
-use crate::proto::v1::{SyncRun, WatchSyncProgressRequest, WatchSyncProgressResponse};
+use crate::proto::v1::{
+    GetSyncRunRequest, SyncRun, WatchSyncProgressRequest, WatchSyncProgressResponse,
+};
 
 /// The service sends a sign of life each 15 s; after so long without, the
 /// connection is dead.
 const SILENCE: Duration = Duration::from_secs(45);
 /// How long the service may be gone.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it is given to come back before the database is looked at.
+const LOOK_AFTER: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -37,6 +43,8 @@ pub(super) struct Follower<'a> {
 struct Loss {
     since: Instant,
     pause: Duration,
+    /// Whether the database was asked for the run's end.
+    looked: bool,
 }
 
 /// How far one connection carried.
@@ -78,7 +86,11 @@ impl<'a> Follower<'a> {
         loop {
             match self.carry(progress).await? {
                 Some(Carried::Finished(run)) => return Ok(Some(*run)),
-                Some(Carried::Lost(why)) => self.reconnect(&why).await?,
+                Some(Carried::Lost(why)) => {
+                    if let Some(run) = self.reconnect(&why).await? {
+                        return Ok(Some(run));
+                    }
+                }
                 None => return Ok(None),
             }
         }
@@ -121,8 +133,9 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Finds the service again, wherever it is by now.
-    async fn reconnect(&mut self, why: &str) -> Result<(), Failure> {
+    /// Finds the service again, wherever it is by now; or, where none is left,
+    /// the run as the last one ended it.
+    async fn reconnect(&mut self, why: &str) -> Result<Option<SyncRun>, Failure> {
         let mut loss = self.lost.unwrap_or_else(|| {
             self.printer.warning(&format!(
                 "connection to the service lost ({why}); trying again for up to {} s",
@@ -131,6 +144,7 @@ impl<'a> Follower<'a> {
             Loss {
                 since: Instant::now(),
                 pause: FIRST_PAUSE,
+                looked: false,
             }
         });
         loop {
@@ -142,13 +156,39 @@ impl<'a> Follower<'a> {
                 // It may be the old one, about to end: the next message tells.
                 Ok(Some(session)) if !over => {
                     self.session = session;
-                    return Ok(());
+                    return Ok(None);
+                }
+                Ok(None) if !loss.looked && loss.since.elapsed() >= LOOK_AFTER => {
+                    loss.looked = true;
+                    if let Some(run) = self.look().await {
+                        return Ok(Some(run));
+                    }
                 }
                 Ok(None) | Err(_) if !over => {}
                 Ok(_) => return Err(self.gone()),
                 Err(failure) => return Err(failure),
             }
         }
+    }
+
+    /// The run in the database, if it is over. The database is given back at
+    /// once otherwise: a service may be about to start on it.
+    async fn look(&mut self) -> Option<SyncRun> {
+        if self.run_id.is_empty() {
+            return None;
+        }
+        let session = self.target.session(Role::Reads).await.ok()?;
+        let request = GetSyncRunRequest {
+            run_id: self.run_id.clone(),
+        };
+        let got = session.sync().get_sync_run(request).await;
+        let run = got.ok().and_then(|response| response.into_inner().run);
+        if let Some(run) = run.filter(|run| is_over(run.state())) {
+            self.session = session;
+            return Some(run);
+        }
+        session.close().await;
+        None
     }
 
     fn gone(&self) -> Failure {

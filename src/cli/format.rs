@@ -203,16 +203,43 @@ pub(super) fn place(origin: &v1::Origin) -> String {
     place
 }
 
+/// What a run did, or a dry run would do: `12 created`, `12 to create`.
+pub(super) fn outcome(run: &v1::SyncRun) -> String {
+    let counts = run.counts.unwrap_or_default();
+    match &run.options {
+        Some(options) if options.dry_run => planned(&counts),
+        Some(_) | None => done(&counts),
+    }
+}
+
 /// `12 created, 1 repriced, 28 in sync`; zeros are left out.
-pub(super) fn counts(counts: &v1::SyncCounts) -> String {
+pub(super) fn done(counts: &v1::SyncCounts) -> String {
+    let words = ["created", "updated", "repriced", "archived", "adopted"];
+    with_words(counts, words, "failed")
+}
+
+/// `12 to create, 1 to reprice, 28 in sync`.
+pub(super) fn planned(counts: &v1::SyncCounts) -> String {
+    let words = [
+        "to create",
+        "to update",
+        "to reprice",
+        "to archive",
+        "to adopt",
+    ];
+    with_words(counts, words, "held back")
+}
+
+fn with_words(counts: &v1::SyncCounts, words: [&str; 5], failed: &str) -> String {
+    let [created, updated, repriced, archived, adopted] = words;
     let parts = [
-        (counts.created, "created"),
-        (counts.updated, "updated"),
-        (counts.repriced, "repriced"),
-        (counts.archived, "archived"),
-        (counts.adopted, "adopted"),
+        (counts.created, created),
+        (counts.updated, updated),
+        (counts.repriced, repriced),
+        (counts.archived, archived),
+        (counts.adopted, adopted),
         (counts.in_sync, "in sync"),
-        (counts.failed, "failed"),
+        (counts.failed, failed),
         (counts.skipped, "skipped"),
     ];
     let parts: Vec<String> = parts
@@ -320,6 +347,7 @@ mod tests {
             failed: 1,
             ..v1::SyncCounts::default()
         };
-        assert_eq!(counts(&some), "12 created, 1 failed");
+        assert_eq!(done(&some), "12 created, 1 failed");
+        assert_eq!(planned(&some), "12 to create, 1 held back");
     }
 }

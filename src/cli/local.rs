@@ -28,6 +28,8 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const GUEST_DRAIN: Duration = Duration::from_secs(2);
 /// How often it is looked whether a guest's run still goes on.
 const GUEST_WAIT: Duration = Duration::from_secs(60);
+/// What a guest needs to read how its run ended.
+const GUEST_LEAVE: Duration = Duration::from_millis(500);
 
 /// The service, not yet listening anywhere.
 pub(super) struct Local {
@@ -154,12 +156,18 @@ impl Host {
     async fn finish_for_guests(&self) {
         let engine = self.engine();
         // Without the database there is nothing to wait for.
+        let mut had_guests = false;
         while let Ok(open) = engine.store().unfinished_runs().await {
             let Some(run) = open.iter().find(|run| engine.live(&run.id).is_some()) else {
-                return;
+                break;
             };
+            had_guests = true;
             tracing::warn!(run.id = %run.id, "another command's run is still at work here; waiting for it");
             let _as_it_is = engine.wait(&run.id, GUEST_WAIT).await;
+        }
+        if had_guests {
+            // They ask for the results next.
+            tokio::time::sleep(GUEST_LEAVE).await;
         }
     }
 }

@@ -128,7 +128,7 @@ impl Bar {
                 if plan.steps_total > 0 {
                     self.total(plan.steps_total);
                 }
-                self.say(&format::counts(&plan.counts.unwrap_or_default()));
+                self.say(&format::planned(&plan.counts.unwrap_or_default()));
             }
             Kind::StepStarted(step) => {
                 let doing = run_view::doing(step.action());
@@ -197,7 +197,7 @@ fn line(message: &WatchSyncProgressResponse) -> Option<String> {
         }
         Payload::Finished(run) => {
             let calls = format::calls(run);
-            let counts = format::counts(&run.counts.unwrap_or_default());
+            let counts = format::outcome(run);
             let state = format::state(run.state());
             Some(format!(
                 "{sequence} run {} {state}: {counts}; {calls}",
@@ -228,7 +228,7 @@ fn event_line(kind: &Kind) -> String {
         Kind::PlanReady(plan) => format!(
             "plan ready: {}; {}",
             format::count(plan.steps_total, "step"),
-            format::counts(&plan.counts.unwrap_or_default()),
+            format::planned(&plan.counts.unwrap_or_default()),
         ),
         Kind::StepStarted(step) => format!("{} {}", run_view::doing(step.action()), step.local_id),
         Kind::StepRetried(step) => {
@@ -244,7 +244,7 @@ fn event_line(kind: &Kind) -> String {
             format!("{}{steps}", result.unwrap_or_default())
         }
         Kind::RunFinished(run) => {
-            let counts = format::counts(&run.counts.unwrap_or_default());
+            let counts = format::done(&run.counts.unwrap_or_default());
             format!("{}: {counts}", format::state(run.state()))
         }
     }

@@ -52,6 +52,9 @@ impl From<Status> for Failure {
         }
         let hint = match metadata.and_then(|m| m.get(HINT)) {
             Some(hint) => hint.clone(),
+            None if metadata.is_some_and(|m| m.contains_key("local_id")) => {
+                "`products` and `mappings list` show the local ids there are".to_owned()
+            }
             None => hint_of(reason, status.code()).to_owned(),
         };
         failure.hint(hint)
@@ -109,7 +112,8 @@ fn hint_of(reason: &str, code: Code) -> &'static str {
         "STALE_PLAN" => "make a new plan with `sync --dry-run`, look at it, and apply that one",
         "CATALOG_UNREADABLE" => "`stripe-product-sync products` shows what can be read",
         "INTERNAL" => "the service's log has the cause",
-        _ => match code {
+        "STRIPE_UNREACHABLE" => "check the network and stripe.api_base, then try again",
+        "" => match code {
             Code::Unavailable => "is it running, and is the address right?",
             Code::Ok
             | Code::Cancelled
@@ -128,6 +132,7 @@ fn hint_of(reason: &str, code: Code) -> &'static str {
             | Code::DataLoss
             | Code::Unauthenticated => "",
         },
+        _ => "",
     }
 }
 

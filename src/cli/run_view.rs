@@ -133,7 +133,7 @@ pub(super) fn summary(printer: &Printer, run: &SyncRun) -> String {
         State::Unspecified | State::Pending | State::Running => Paint::Plain,
     };
     let state = printer.paint(paint, format::state(run.state()));
-    let counts = format::counts(&run.counts.unwrap_or_default());
+    let counts = format::outcome(run);
     let time = format::between(run.start_time.as_ref(), run.end_time.as_ref());
     let time = time.map(|time| format!("; {time}")).unwrap_or_default();
     format!("{state}: {counts}; {}{time}", format::calls(run))

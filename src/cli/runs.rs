@@ -1,5 +1,7 @@
 //! `runs list` and `runs show`: what runs did.
 
+use tonic::Status;
+
 use super::args;
 use super::connect::{Session, Target};
 use super::exit::{Exit, Failure};
@@ -87,7 +89,7 @@ async fn list(
             ),
             run.stripe_calls.to_string(),
             format::between(run.start_time.as_ref(), run.end_time.as_ref()).unwrap_or_default(),
-            format::counts(&run.counts.unwrap_or_default()),
+            format::outcome(run),
         ]);
     }
     context.printer.table(&table);
@@ -160,7 +162,7 @@ fn facts(run: &SyncRun, host: Option<&Host>) -> Table {
             "took",
             format::between(run.start_time.as_ref(), run.end_time.as_ref()).unwrap_or_default(),
         ),
-        ("products", format::counts(&run.counts.unwrap_or_default())),
+        ("products", format::outcome(run)),
         ("calls", format::calls(run)),
         ("plan digest", run.plan_digest.clone()),
     ];
@@ -189,7 +191,7 @@ pub(super) async fn results(
     session: &Session,
     run_id: &str,
     all: bool,
-) -> Result<Vec<SyncResult>, Failure> {
+) -> Result<Vec<SyncResult>, Status> {
     let differing = [
         Action::Create,
         Action::Update,

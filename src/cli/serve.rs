@@ -30,10 +30,10 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
     refuse_what_is_not_built(&config)?;
     announce(context, &config);
     let signals = Signals::listen()?;
-    let lock = lock_for_service(&config).await?;
-    let grpc = bind("server.grpc_listen", config.server.grpc_listen).await?;
-    let http = bind("server.http_listen", config.server.http_listen).await?;
     let work = async {
+        let lock = lock_for_service(&config).await?;
+        let grpc = bind("server.grpc_listen", config.server.grpc_listen).await?;
+        let http = bind("server.http_listen", config.server.http_listen).await?;
         let mut local = Local::open(&config, lock).await?;
         local.publish(&reachable(grpc.address).to_string())?;
         local.engine.take_up(true).await?;

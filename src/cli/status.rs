@@ -187,7 +187,7 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
 
 fn run_line(run: &SyncRun, session: &Session) -> String {
     let state = state_word(run, session.host());
-    let counts = format::counts(&run.counts.unwrap_or_default());
+    let counts = format::outcome(run);
     format!("{} {state}: {counts}", run.id)
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use tonic::Status;
 use tonic::transport::Channel;
 
 use super::args;
@@ -10,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::follow::Follower;
 use super::local::Role;
 use super::progress::Progress;
+use super::rpc_error::is_lost;
 use super::signals::Signals;
 use super::{Context, json, run_view, runs};
 use crate::proto::v1::product_sync_service_client::ProductSyncServiceClient;
@@ -46,6 +48,7 @@ async fn sync(
     signals: &Signals,
     report: Option<Report>,
 ) -> Result<Exit, Failure> {
+    let target = follower.target;
     let started = follower
         .session
         .sync()
@@ -69,7 +72,15 @@ async fn sync(
     };
     drop(progress);
     followed?;
-    let response = response(&follower.session, &run.id, started.joined).await?;
+    let response = match response(&follower.session, &run.id, started.joined).await {
+        // The process that ran it may have had nothing else to do; the database
+        // still knows.
+        Err(status) if is_lost(&status) => {
+            follower.session = target.session(Role::Reads).await?;
+            response(&follower.session, &run.id, started.joined).await?
+        }
+        answered => answered?,
+    };
     let text = json::pretty("SyncResponse", &response)?;
     if let Some(report) = report {
         report.write(&text)?;
@@ -124,7 +135,7 @@ async fn cancel_on_signal(
 }
 
 /// The run as it ended, with every product that differed.
-async fn response(session: &Session, run_id: &str, joined: bool) -> Result<SyncResponse, Failure> {
+async fn response(session: &Session, run_id: &str, joined: bool) -> Result<SyncResponse, Status> {
     let request = GetSyncRunRequest {
         run_id: run_id.to_owned(),
     };
