@@ -1,6 +1,6 @@
 //! Which object in Stripe stands for a local id, and whose an object is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, PriceId,
@@ -37,15 +37,16 @@ pub(super) struct KeyTaken {
     pub(super) holder: PriceId,
 }
 
-/// What was observed, by the ways it is looked up.
+/// What was observed, by the ways it is looked up. Hashed, for a hundred thousand
+/// products: no order comes out of it that is not sorted first.
 pub(super) struct Index<'a> {
     pub(super) observed: &'a Observed,
     pub(super) known: &'a Known,
     pub(super) naming: &'a Naming,
-    by_local_id: BTreeMap<&'a str, Vec<&'a ObservedProduct>>,
-    prices_of: BTreeMap<&'a ProductId, Vec<&'a ObservedPrice>>,
-    key_holders: BTreeMap<&'a str, &'a PriceId>,
-    bound_to: BTreeMap<&'a ProductId, &'a LocalId>,
+    by_local_id: HashMap<&'a str, Vec<&'a ObservedProduct>>,
+    prices_of: HashMap<&'a ProductId, Vec<&'a ObservedPrice>>,
+    key_holders: HashMap<&'a str, &'a PriceId>,
+    bound_to: HashMap<&'a ProductId, &'a LocalId>,
 }
 
 /// What stands for a local id.
@@ -69,14 +70,16 @@ pub(super) enum Identity<'a> {
 
 impl<'a> Index<'a> {
     pub(super) fn new(observed: &'a Observed, known: &'a Known, naming: &'a Naming) -> Self {
-        let mut by_local_id: BTreeMap<&str, Vec<&ObservedProduct>> = BTreeMap::new();
+        let mut by_local_id: HashMap<&str, Vec<&ObservedProduct>> =
+            HashMap::with_capacity(observed.products.len());
         for product in observed.products.values() {
             if let Some(local_id) = product.metadata.get(LOCAL_ID) {
                 by_local_id.entry(local_id).or_default().push(product);
             }
         }
-        let mut prices_of: BTreeMap<&ProductId, Vec<&ObservedPrice>> = BTreeMap::new();
-        let mut key_holders = BTreeMap::new();
+        let mut prices_of: HashMap<&ProductId, Vec<&ObservedPrice>> =
+            HashMap::with_capacity(observed.products.len());
+        let mut key_holders = HashMap::with_capacity(observed.prices.len());
         for price in observed.prices.values() {
             prices_of.entry(&price.product).or_default().push(price);
             if let Some(key) = &price.lookup_key {
@@ -261,12 +264,13 @@ impl<'a> Index<'a> {
     }
 
     /// Live objects of this catalog whose local id neither the catalog nor the
-    /// database has.
+    /// database has, by local id and product id.
     pub(super) fn orphans(
         &self,
         is_known: impl Fn(&str) -> bool,
     ) -> Vec<(LocalId, &'a ObservedProduct)> {
-        self.by_local_id
+        let mut orphans: Vec<(LocalId, &ObservedProduct)> = self
+            .by_local_id
             .iter()
             .filter(|(local_id, _)| !is_known(local_id))
             .filter_map(|(local_id, products)| Some((LocalId::new(local_id).ok()?, products)))
@@ -280,7 +284,9 @@ impl<'a> Index<'a> {
                     && owner(&product.metadata, local_id.as_str(), self.naming) == Owner::Ours
                     && !self.bound_to.contains_key(&product.id)
             })
-            .collect()
+            .collect();
+        orphans.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
+        orphans
     }
 }
 
