@@ -215,6 +215,10 @@ impl<'a> Index<'a> {
         local_id: &LocalId,
         of: &ProductId,
     ) -> Vec<&'a ObservedProduct> {
+        let marked = self.by_local_id.get(local_id.as_str());
+        if marked.is_none_or(|marked| marked.iter().all(|product| product.id == *of)) {
+            return Vec::new();
+        }
         let mut ours = self.ours(local_id);
         ours.retain(|product| product.active && product.id != *of);
         ours
@@ -223,7 +227,14 @@ impl<'a> Index<'a> {
     /// First match wins: the binding, the id that we would give, the metadata.
     pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
         let binding = self.known.bindings.get(local_id);
-        let mapped = binding.and_then(|binding| self.mapped(binding));
+        if let Some(mapped) = binding.and_then(|binding| self.mapped(binding)) {
+            return Identity::Found {
+                product: mapped,
+                bound: true,
+                by_price: false,
+                duplicates: self.duplicates(local_id, &mapped.id),
+            };
+        }
         let ours = self.ours(local_id);
         let by_id = self
             .observed
@@ -231,24 +242,23 @@ impl<'a> Index<'a> {
             .get(&self.naming.product_id(local_id));
         let is_ours = |product: &ObservedProduct| ours.iter().any(|other| other.id == product.id);
         let live = ours.first().copied().filter(|best| best.active);
-        let chosen = match (mapped, by_id) {
-            (Some(mapped), _) => mapped,
-            (None, Some(by_id)) if by_id.active && is_ours(by_id) => by_id,
+        let chosen = match by_id {
+            Some(by_id) if by_id.active && is_ours(by_id) => by_id,
             // Where something of ours is on sale already, our id isn't needed.
-            (None, Some(by_id)) if !is_ours(by_id) => match live {
+            Some(by_id) if !is_ours(by_id) => match live {
                 Some(live) => live,
                 None => return Identity::Taken { product: by_id },
             },
-            (None, Some(_) | None) => match ours.first() {
+            Some(_) | None => match ours.first() {
                 Some(best) => best,
                 None => return Identity::Absent,
             },
         };
         let duplicates = self.duplicates(local_id, &chosen.id);
-        let decided = mapped.is_some() || by_id.is_some_and(|by_id| by_id.id == chosen.id);
+        let decided = by_id.is_some_and(|by_id| by_id.id == chosen.id);
         Identity::Found {
             product: chosen,
-            bound: mapped.is_some(),
+            bound: false,
             by_price: !decided && !duplicates.is_empty(),
             duplicates,
         }
