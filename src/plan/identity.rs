@@ -1,35 +1,13 @@
-//! Which object in Stripe stands for a local id, and whose an object is.
+//! Which object in Stripe stands for a local id.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use super::ownership::{Owner, is_bound_price, owner};
 use super::{
     Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, PriceId,
     ProductId,
 };
 use crate::catalog::LocalId;
-
-/// Whose an object is, as far as its metadata says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// This catalog's.
-    Ours,
-    /// Made by older code that knew no catalogs: may be taken over.
-    Adoptable,
-    /// Somebody else's: left alone.
-    Foreign,
-}
-
-/// Whose the metadata says an object is, for this local id.
-pub(super) fn owner(metadata: &BTreeMap<String, String>, local_id: &str, naming: &Naming) -> Owner {
-    if metadata.get(LOCAL_ID).map(String::as_str) != Some(local_id) {
-        return Owner::Foreign;
-    }
-    match metadata.get(CATALOG) {
-        None => Owner::Adoptable,
-        Some(catalog) if *catalog == naming.catalog_id => Owner::Ours,
-        Some(_) => Owner::Foreign,
-    }
-}
 
 /// A lookup key that is held by a price that is not ours.
 pub(super) struct KeyTaken {
@@ -298,10 +276,4 @@ impl<'a> Index<'a> {
         orphans.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
         orphans
     }
-}
-
-pub(super) fn is_bound_price(binding: &Binding, price: &ObservedPrice) -> bool {
-    binding.prices.values().any(|id| *id == price.id)
-        || binding.superseded.contains(&price.id)
-        || binding.to_archive.contains(&price.id)
 }

@@ -4,7 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::identity::{Index, KeyTaken, Owner, is_bound_price, owner};
+use super::identity::{Index, KeyTaken};
+use super::ownership::{Owner, is_bound_price, owner};
 use super::{
     Binding, CATALOG, FieldChange, LOCAL_ID, MANAGED_BY, ObservedPrice, ObservedProduct, PRICE_KEY,
     PriceFields, PriceId, PriceRef, Step, TargetPrice, fields,
