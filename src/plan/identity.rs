@@ -1,35 +1,13 @@
-//! Which object in Stripe stands for a local id, and whose an object is.
+//! Which object in Stripe stands for a local id.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
+use super::ownership::{Owner, is_bound_price, owner};
 use super::{
     Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, PriceId,
     ProductId,
 };
 use crate::catalog::LocalId;
-
-/// Whose an object is, as far as its metadata says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// This catalog's.
-    Ours,
-    /// Made by older code that knew no catalogs: may be taken over.
-    Adoptable,
-    /// Somebody else's: left alone.
-    Foreign,
-}
-
-/// Whose the metadata says an object is, for this local id.
-pub(super) fn owner(metadata: &BTreeMap<String, String>, local_id: &str, naming: &Naming) -> Owner {
-    if metadata.get(LOCAL_ID).map(String::as_str) != Some(local_id) {
-        return Owner::Foreign;
-    }
-    match metadata.get(CATALOG) {
-        None => Owner::Adoptable,
-        Some(catalog) if *catalog == naming.catalog_id => Owner::Ours,
-        Some(_) => Owner::Foreign,
-    }
-}
 
 /// A lookup key that is held by a price that is not ours.
 pub(super) struct KeyTaken {
@@ -37,15 +15,16 @@ pub(super) struct KeyTaken {
     pub(super) holder: PriceId,
 }
 
-/// What was observed, by the ways it is looked up.
+/// What was observed, by the ways it is looked up. Hashed, for a hundred thousand
+/// products: no order comes out of it that is not sorted first.
 pub(super) struct Index<'a> {
     pub(super) observed: &'a Observed,
     pub(super) known: &'a Known,
     pub(super) naming: &'a Naming,
-    by_local_id: BTreeMap<&'a str, Vec<&'a ObservedProduct>>,
-    prices_of: BTreeMap<&'a ProductId, Vec<&'a ObservedPrice>>,
-    key_holders: BTreeMap<&'a str, &'a PriceId>,
-    bound_to: BTreeMap<&'a ProductId, &'a LocalId>,
+    by_local_id: HashMap<&'a str, Vec<&'a ObservedProduct>>,
+    prices_of: HashMap<&'a ProductId, Vec<&'a ObservedPrice>>,
+    key_holders: HashMap<&'a str, &'a PriceId>,
+    bound_to: HashMap<&'a ProductId, &'a LocalId>,
 }
 
 /// What stands for a local id.
@@ -69,14 +48,16 @@ pub(super) enum Identity<'a> {
 
 impl<'a> Index<'a> {
     pub(super) fn new(observed: &'a Observed, known: &'a Known, naming: &'a Naming) -> Self {
-        let mut by_local_id: BTreeMap<&str, Vec<&ObservedProduct>> = BTreeMap::new();
+        let mut by_local_id: HashMap<&str, Vec<&ObservedProduct>> =
+            HashMap::with_capacity(observed.products.len());
         for product in observed.products.values() {
             if let Some(local_id) = product.metadata.get(LOCAL_ID) {
                 by_local_id.entry(local_id).or_default().push(product);
             }
         }
-        let mut prices_of: BTreeMap<&ProductId, Vec<&ObservedPrice>> = BTreeMap::new();
-        let mut key_holders = BTreeMap::new();
+        let mut prices_of: HashMap<&ProductId, Vec<&ObservedPrice>> =
+            HashMap::with_capacity(observed.products.len());
+        let mut key_holders = HashMap::with_capacity(observed.prices.len());
         for price in observed.prices.values() {
             prices_of.entry(&price.product).or_default().push(price);
             if let Some(key) = &price.lookup_key {
@@ -212,6 +193,10 @@ impl<'a> Index<'a> {
         local_id: &LocalId,
         of: &ProductId,
     ) -> Vec<&'a ObservedProduct> {
+        let marked = self.by_local_id.get(local_id.as_str());
+        if marked.is_none_or(|marked| marked.iter().all(|product| product.id == *of)) {
+            return Vec::new();
+        }
         let mut ours = self.ours(local_id);
         ours.retain(|product| product.active && product.id != *of);
         ours
@@ -220,7 +205,14 @@ impl<'a> Index<'a> {
     /// First match wins: the binding, the id that we would give, the metadata.
     pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
         let binding = self.known.bindings.get(local_id);
-        let mapped = binding.and_then(|binding| self.mapped(binding));
+        if let Some(mapped) = binding.and_then(|binding| self.mapped(binding)) {
+            return Identity::Found {
+                product: mapped,
+                bound: true,
+                by_price: false,
+                duplicates: self.duplicates(local_id, &mapped.id),
+            };
+        }
         let ours = self.ours(local_id);
         let by_id = self
             .observed
@@ -228,24 +220,23 @@ impl<'a> Index<'a> {
             .get(&self.naming.product_id(local_id));
         let is_ours = |product: &ObservedProduct| ours.iter().any(|other| other.id == product.id);
         let live = ours.first().copied().filter(|best| best.active);
-        let chosen = match (mapped, by_id) {
-            (Some(mapped), _) => mapped,
-            (None, Some(by_id)) if by_id.active && is_ours(by_id) => by_id,
+        let chosen = match by_id {
+            Some(by_id) if by_id.active && is_ours(by_id) => by_id,
             // Where something of ours is on sale already, our id isn't needed.
-            (None, Some(by_id)) if !is_ours(by_id) => match live {
+            Some(by_id) if !is_ours(by_id) => match live {
                 Some(live) => live,
                 None => return Identity::Taken { product: by_id },
             },
-            (None, Some(_) | None) => match ours.first() {
+            Some(_) | None => match ours.first() {
                 Some(best) => best,
                 None => return Identity::Absent,
             },
         };
         let duplicates = self.duplicates(local_id, &chosen.id);
-        let decided = mapped.is_some() || by_id.is_some_and(|by_id| by_id.id == chosen.id);
+        let decided = by_id.is_some_and(|by_id| by_id.id == chosen.id);
         Identity::Found {
             product: chosen,
-            bound: mapped.is_some(),
+            bound: false,
             by_price: !decided && !duplicates.is_empty(),
             duplicates,
         }
@@ -261,12 +252,13 @@ impl<'a> Index<'a> {
     }
 
     /// Live objects of this catalog whose local id neither the catalog nor the
-    /// database has.
+    /// database has, by local id and product id.
     pub(super) fn orphans(
         &self,
         is_known: impl Fn(&str) -> bool,
     ) -> Vec<(LocalId, &'a ObservedProduct)> {
-        self.by_local_id
+        let mut orphans: Vec<(LocalId, &ObservedProduct)> = self
+            .by_local_id
             .iter()
             .filter(|(local_id, _)| !is_known(local_id))
             .filter_map(|(local_id, products)| Some((LocalId::new(local_id).ok()?, products)))
@@ -280,12 +272,8 @@ impl<'a> Index<'a> {
                     && owner(&product.metadata, local_id.as_str(), self.naming) == Owner::Ours
                     && !self.bound_to.contains_key(&product.id)
             })
-            .collect()
+            .collect();
+        orphans.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
+        orphans
     }
-}
-
-pub(super) fn is_bound_price(binding: &Binding, price: &ObservedPrice) -> bool {
-    binding.prices.values().any(|id| *id == price.id)
-        || binding.superseded.contains(&price.id)
-        || binding.to_archive.contains(&price.id)
 }

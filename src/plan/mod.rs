@@ -14,6 +14,7 @@ mod ids;
 mod jump;
 mod known;
 mod observed;
+mod ownership;
 mod planner;
 mod price_changes;
 mod price_steps;

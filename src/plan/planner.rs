@@ -14,7 +14,7 @@ use crate::catalog::{Catalog, Entry, LocalId, PriceKey, Severity};
 pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Options) -> Plan {
     let index = Index::new(observed, known, &options.naming);
     let clashes = key_clashes(catalog, &options.naming);
-    let mut products: BTreeMap<LocalId, ProductPlan> = BTreeMap::new();
+    let mut products: Vec<ProductPlan> = Vec::with_capacity(catalog.products.len());
     for (local_id, entry) in catalog
         .products
         .iter()
@@ -27,14 +27,16 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
             local_id,
             binding: known.bindings.get(local_id),
         };
-        let plan = match clashes.get(local_id) {
+        products.push(match clashes.get(local_id) {
             Some(message) if entry.is_syncable() => planner.conflict(message.clone(), None),
             Some(_) | None => planner.plan(),
-        };
-        products.insert(local_id.clone(), plan);
+        });
     }
-    removal::plan(catalog, &index, options, &mut products);
-    let products: Vec<ProductPlan> = products.into_values().collect();
+    let gone = removal::plan(catalog, &index, options);
+    if !gone.is_empty() {
+        products.extend(gone.into_values());
+        products.sort_by(|a, b| a.local_id.cmp(&b.local_id));
+    }
     let mapped = known
         .bindings
         .values()

@@ -4,7 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::identity::{Index, KeyTaken, Owner, is_bound_price, owner};
+use super::identity::{Index, KeyTaken};
+use super::ownership::{Owner, is_bound_price, owner};
 use super::{
     Binding, CATALOG, FieldChange, LOCAL_ID, MANAGED_BY, ObservedPrice, ObservedProduct, PRICE_KEY,
     PriceFields, PriceId, PriceRef, Step, TargetPrice, fields,
@@ -165,28 +166,25 @@ impl<'a> Context<'a> {
     /// Prices of ours on this product that stand for nothing any more and are,
     /// or may be, still active.
     pub(super) fn leftovers(&self, chosen: &BTreeSet<&PriceId>) -> BTreeSet<PriceId> {
-        let mut leftovers: BTreeSet<PriceId> = self
-            .index
-            .prices_of(&self.product.id)
-            .iter()
-            .filter(|price| self.owns(price))
-            .map(|price| price.id.clone())
-            .collect();
-        if let Some(binding) = self.binding {
-            let known = binding.to_archive.iter().chain(binding.prices.values());
-            leftovers.extend(known.cloned());
-        }
         let observed = self.index.observed;
         // What was not read may be active, but not where all was read: then it is gone.
         let all_read = observed.priced.contains(&self.product.id);
-        leftovers.retain(|id| {
-            !chosen.contains(id)
-                && observed
-                    .prices
-                    .get(id)
-                    .map_or(!all_read, |price| price.active)
-        });
-        leftovers
+        let marked = self.index.prices_of(&self.product.id).iter();
+        let marked = marked
+            .filter(|price| self.owns(price))
+            .map(|price| &price.id);
+        let bound = self
+            .binding
+            .into_iter()
+            .flat_map(|binding| binding.to_archive.iter().chain(binding.prices.values()));
+        marked
+            .chain(bound)
+            .filter(|id| {
+                let seen = observed.prices.get(id);
+                !chosen.contains(id) && seen.map_or(!all_read, |price| price.active)
+            })
+            .cloned()
+            .collect()
     }
 }
 

@@ -9,14 +9,14 @@ use super::{
 };
 use crate::catalog::{Catalog, LocalId, PriceKey};
 
-/// Adds what happens to mapped products that left the catalog, and to objects of
-/// this catalog that neither it nor the database knows.
+/// What happens to mapped products that left the catalog, and to objects of this
+/// catalog that neither it nor the database knows.
 pub(super) fn plan(
     catalog: &Catalog,
     index: &Index<'_>,
     options: &Options,
-    products: &mut BTreeMap<LocalId, ProductPlan>,
-) {
+) -> BTreeMap<LocalId, ProductPlan> {
+    let mut products: BTreeMap<LocalId, ProductPlan> = BTreeMap::new();
     let bindings = &index.known.bindings;
     for (local_id, binding) in bindings {
         if !catalog.products.contains_key(local_id) && options.covers(local_id) {
@@ -44,6 +44,7 @@ pub(super) fn plan(
             }
         }
     }
+    products
 }
 
 /// A mapped product that the catalog no longer has, with its live duplicates.

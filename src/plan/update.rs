@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::planner::{Planner, archive_price, archive_product, changed, existing};
 use super::prices::{Context, PricePlan};
 use super::{
-    Action, Bind, Binding, FieldChange, Hold, ObservedProduct, PriceId, ProductPlan, Reason, Step,
-    Target, fields, jump,
+    Action, Bind, Binding, FieldChange, Hold, ObservedProduct, PriceId, PriceRef, ProductPlan,
+    Reason, Step, Target, fields, jump,
 };
-use crate::catalog::PriceKey;
+use crate::catalog::{Origin, PriceKey};
 
 impl Planner<'_> {
     /// Plans what makes it equal to the target; `bound`: the binding led to it.
@@ -88,35 +88,26 @@ impl Planner<'_> {
         if !diff.update.is_empty() {
             steps.push(Step::UpdateProduct(diff.update));
         }
-        let bind = Bind {
-            product_id: product.id.clone(),
-            prices: refs,
-            superseded: found.superseded.clone(),
-            to_archive: found.leftovers.clone(),
-            applied: target,
-            origin: self.entry.product.origin.clone(),
-            active: true,
-        };
-        self.decide(&found, changes, steps, bind, hold)
+        self.decide(found, changes, steps, (refs, target), hold)
     }
 
     /// What kind of work it is, and whether it is done at all.
     fn decide(
         &self,
-        found: &Found<'_>,
+        found: Found<'_>,
         changes: Vec<FieldChange>,
         mut steps: Vec<Step>,
-        bind: Bind,
+        (prices, target): (BTreeMap<PriceKey, PriceRef>, Target),
         hold: Option<Hold>,
     ) -> ProductPlan {
         let binding = found.binding;
-        let reasons = self.reasons(found, &changes, &bind.applied);
+        let reasons = self.reasons(&found, &changes, &target);
         // What a run of ours began to archive is unfinished work, not drift.
         let pending = |id| binding.is_some_and(|binding| binding.to_archive.contains(id));
         let drifted = !changes.is_empty()
             || !found.duplicates.is_empty()
             || !found.leftovers.iter().all(pending);
-        if drifted && self.reports_only(binding, &bind.applied) {
+        if drifted && self.reports_only(binding, &target) {
             return ProductPlan {
                 reasons,
                 changes,
@@ -132,8 +123,17 @@ impl Planner<'_> {
         }
         let writes_before = !steps.is_empty();
         let writes = writes_before || !found.leftovers.is_empty() || !found.duplicates.is_empty();
-        let needs_bind =
-            writes_before || !found.leftovers.is_empty() || !is_bound_so(binding, &bind);
+        let needs_bind = writes_before
+            || !found.leftovers.is_empty()
+            || !binding.is_some_and(|binding| {
+                is_bound_so(
+                    binding,
+                    &found,
+                    &prices,
+                    &target,
+                    &self.entry.product.origin,
+                )
+            });
         if needs_bind {
             steps.push(Step::Bind);
         }
@@ -144,7 +144,7 @@ impl Planner<'_> {
                 .iter()
                 .map(|duplicate| archive_product(duplicate.id.clone())),
         );
-        let back_on_sale = !found.product.active && bind.applied.active;
+        let back_on_sale = !found.product.active && target.active;
         let action = if binding.is_none() {
             Action::Adopt
         } else if found.repriced {
@@ -164,19 +164,26 @@ impl Planner<'_> {
             },
             changes,
             steps,
-            price_id: bind
-                .prices
+            price_id: prices
                 .get(PriceKey::DEFAULT)
                 .and_then(existing)
                 .or(found.product.default_price.as_ref())
                 .cloned(),
-            bind: needs_bind.then_some(bind),
             product_id: Some(found.product.id.clone()),
             folded: found
                 .duplicates
                 .iter()
                 .map(|duplicate| duplicate.id.clone())
                 .collect(),
+            bind: needs_bind.then(|| Bind {
+                product_id: found.product.id.clone(),
+                prices,
+                superseded: found.superseded,
+                to_archive: found.leftovers,
+                applied: target,
+                origin: self.entry.product.origin.clone(),
+                active: true,
+            }),
             ..self.outline(action)
         }
     }
@@ -265,21 +272,25 @@ fn dropped_prices(binding: Option<&Binding>, target: &Target) -> Vec<FieldChange
 
 /// Whether the database says all that already. The line where a product is
 /// defined moves with every edit above it: not worth a write.
-fn is_bound_so(binding: Option<&Binding>, bind: &Bind) -> bool {
-    binding.is_some_and(|binding| {
-        binding.product_id == bind.product_id
-            && binding.applied == bind.applied
-            && binding.origin.source == bind.origin.source
-            && binding.origin.rule == bind.origin.rule
-            && binding.origin.entry == bind.origin.entry
-            && binding.origin.place.file == bind.origin.place.file
-            && binding.active == bind.active
-            && binding.superseded == bind.superseded
-            && binding.to_archive == bind.to_archive
-            && binding.prices.len() == bind.prices.len()
-            && binding
-                .prices
-                .iter()
-                .all(|(key, id)| bind.prices.get(key).and_then(existing) == Some(id))
-    })
+fn is_bound_so(
+    binding: &Binding,
+    found: &Found<'_>,
+    prices: &BTreeMap<PriceKey, PriceRef>,
+    target: &Target,
+    origin: &Origin,
+) -> bool {
+    binding.active
+        && binding.product_id == found.product.id
+        && binding.applied == *target
+        && binding.origin.source == origin.source
+        && binding.origin.rule == origin.rule
+        && binding.origin.entry == origin.entry
+        && binding.origin.place.file == origin.place.file
+        && binding.superseded == found.superseded
+        && binding.to_archive == found.leftovers
+        && binding.prices.len() == prices.len()
+        && binding
+            .prices
+            .iter()
+            .all(|(key, id)| prices.get(key).and_then(existing) == Some(id))
 }

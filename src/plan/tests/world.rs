@@ -7,8 +7,8 @@ use super::stripe::{Refusal, Stripe};
 use crate::catalog::{Catalog, Charge, LocalId, PriceKey};
 use crate::plan::check::check;
 use crate::plan::{
-    Bind, Binding, Details, Known, Observed, ObservedPrice, Options, Plan, PriceId, PriceRef,
-    ProductId, ProductPlan, Step, UpdatePrice, creates_unmapped, details_to_read,
+    Action, Bind, Binding, Details, Hold, Known, Observed, ObservedPrice, Options, Plan, PriceId,
+    PriceRef, ProductId, ProductPlan, Step, Target, UpdatePrice, creates_unmapped, details_to_read,
     lookup_keys_to_read, plan, products_to_find, products_to_price, products_to_read,
 };
 
@@ -155,6 +155,16 @@ impl World {
         for _ in 0..20 {
             let plan = self.plan(catalog, options, reading);
             check(&plan, catalog.products.is_empty(), options).unwrap();
+            // A run that is held back by a key remembers no holder; Stripe would refuse it again.
+            for product in &plan.products {
+                if let Action::Hold(Hold::Conflict { .. }) = product.action
+                    && let Some(entry) = catalog.products.get(&product.local_id)
+                {
+                    let target = Target::new(&entry.product, &options.naming);
+                    let keys = target.prices.into_values().filter_map(|p| p.lookup_key);
+                    self.refused_keys.extend(keys);
+                }
+            }
             let mut refused = false;
             for product in &plan.products {
                 match self.execute(catalog, product, &mut steps) {
