@@ -7,10 +7,11 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::{Engine, Error};
-use crate::catalog::{Catalog, Charge, LocalId};
+use crate::catalog::{Catalog, LocalId};
 use crate::plan::{
-    self, AccountRef, CATALOG, Known, LOCAL_ID, Observed, Options, PriceId, ProductId, Target,
-    products_to_price, products_to_read,
+    self, AccountRef, CATALOG, Details, Known, LOCAL_ID, Observed, Options, PriceId, ProductId,
+    Target, details_to_read, lookup_keys_to_read, products_to_find, products_to_price,
+    products_to_read,
 };
 use crate::store::{Listed, Listing};
 use crate::stripe::{self, Call, Expand, PricePage, ProductPage, Stripe};
@@ -19,6 +20,8 @@ use crate::stripe::{self, Call, Expand, PricePage, ProductPage, Stripe};
 const PARALLEL: usize = 8;
 /// Ids or objects a page. <https://docs.stripe.com/api/pagination>
 const PAGE: usize = 100;
+/// Lookup keys a request. <https://docs.stripe.com/api/prices/list>
+const KEYS: usize = 10;
 
 /// What to read beyond what the catalog and the mappings need.
 #[derive(Clone, Debug, Default)]
@@ -73,18 +76,24 @@ impl Engine {
             ));
         }
         read(stripe, call, expand, &ids, &mut observed).await?;
-        let mut to_price = products_to_price(catalog, known, &observed, options);
-        to_price.extend(products_of(&extra.prices_of, known, options, &observed));
-        price(stripe, call, expand, to_price, &mut observed).await?;
-        let keys: Vec<String> = extra.lookup_keys.iter().cloned().collect();
-        for keys in keys.chunks(10) {
-            for price in stripe.prices_by_lookup_key(call, keys).await? {
-                if let Some(key) = &price.lookup_key {
-                    observed.key_holders.insert(key.clone(), price.id.clone());
-                }
-                observed.prices.entry(price.id.clone()).or_insert(price);
-            }
+        let elsewhere = products_to_find(catalog, known, &observed, options);
+        read(stripe, call, expand, &elsewhere, &mut observed).await?;
+        let mut to_price = products_of(&extra.prices_of, known, options, &observed);
+        // Twice: the first prices can put another product first.
+        for _ in 0..2 {
+            to_price.extend(products_to_price(catalog, known, &observed, options));
+            price(
+                stripe,
+                call,
+                expand,
+                std::mem::take(&mut to_price),
+                &mut observed,
+            )
+            .await?;
         }
+        let mut keys = lookup_keys_to_read(catalog, known, &observed, options);
+        keys.extend(extra.lookup_keys.iter().cloned());
+        hold(stripe, call, &keys, &mut observed).await?;
         Ok(observed)
     }
 
@@ -101,10 +110,9 @@ impl Engine {
         if known.bindings.is_empty() {
             return true;
         }
-        let never_bound = catalog
-            .products
-            .keys()
-            .any(|id| options.covers(id) && !known.bindings.contains_key(id));
+        let never_bound = catalog.products.iter().any(|(id, entry)| {
+            options.covers(id) && entry.is_syncable() && !known.bindings.contains_key(id)
+        });
         let young = last.is_some_and(|last| {
             let age = self
                 .now()
@@ -118,23 +126,33 @@ impl Engine {
 }
 
 fn expand(catalog: &Catalog, known: &Known) -> Expand {
-    let mut expand = Expand::default();
-    for price in catalog
-        .products
-        .values()
-        .flat_map(|entry| entry.product.prices())
-    {
-        expand.tiers |= matches!(price.terms.charge, Charge::Tiered { .. });
-        expand.currency_options |= !price.currency_options.is_empty();
+    let Details {
+        tiers,
+        currency_options,
+    } = details_to_read(catalog, known);
+    Expand {
+        tiers,
+        currency_options,
     }
-    for price in known
-        .bindings
-        .values()
-        .flat_map(|binding| binding.applied.prices.values())
-    {
-        expand.currency_options |= !price.currency_options.is_empty();
+}
+
+/// Asks who holds these lookup keys.
+async fn hold(
+    stripe: &dyn Stripe,
+    call: &Call,
+    keys: &BTreeSet<String>,
+    observed: &mut Observed,
+) -> Result<(), stripe::Error> {
+    let keys: Vec<String> = keys.iter().cloned().collect();
+    for keys in keys.chunks(KEYS) {
+        for price in stripe.prices_by_lookup_key(call, keys).await? {
+            if let Some(key) = &price.lookup_key {
+                observed.key_holders.insert(key.clone(), price.id.clone());
+            }
+            observed.prices.entry(price.id.clone()).or_insert(price);
+        }
     }
-    expand
+    Ok(())
 }
 
 async fn list(
