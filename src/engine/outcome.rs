@@ -94,22 +94,14 @@ pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> 
 }
 
 fn held(hold: &Hold) -> Failure {
-    let (reason, hint) = match hold {
-        Hold::Lint { .. } => ("LINT_ERROR", "mend the catalog's entry"),
-        Hold::Conflict { .. } => (
-            "CONFLICT",
-            "decide whose the object is; the message says how",
-        ),
-        Hold::PriceJump { .. } => (
-            "PRICE_CHANGE_HELD",
-            "sync --accept-price-changes, if it is meant",
-        ),
-        Hold::SourceIncomplete { .. } => (
-            "SOURCE_INCOMPLETE",
-            "mend the source, or sync --max-archives N",
-        ),
+    // What to do stands in each hold's own lines.
+    let reason = match hold {
+        Hold::Lint { .. } => "LINT_ERROR",
+        Hold::Conflict { .. } => "CONFLICT",
+        Hold::PriceJump { .. } => "PRICE_CHANGE_HELD",
+        Hold::SourceIncomplete { .. } => "SOURCE_INCOMPLETE",
     };
-    failure(reason, hold_lines(hold).join("; "), Some(hint))
+    failure(reason, hold_lines(hold).join("; "), None)
 }
 
 pub(super) fn failure(reason: &str, message: impl Into<String>, hint: Option<&str>) -> Failure {
