@@ -187,7 +187,10 @@ impl Executor<'_> {
         for step in &product.steps {
             if *step == Step::Bind {
                 record.binding = self.binding(product, &created)?;
-                self.commit(std::mem::take(&mut record)).await?;
+                // With nothing to tidy up after it, it goes with the result, in one commit.
+                if product.steps.last() != Some(step) {
+                    self.commit(std::mem::take(&mut record)).await?;
+                }
                 continue;
             }
             match self.write(product, step, &mut created, &mut record).await? {

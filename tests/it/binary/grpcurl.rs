@@ -9,10 +9,10 @@ use super::{Served, has};
 
 #[test]
 fn grpcurl_lists_the_services_and_calls_every_rpc() {
-    if !has("grpcurl") {
-        eprintln!(
-            "skipped: grpcurl is not installed (go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest)"
-        );
+    if !has(
+        "grpcurl",
+        "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest",
+    ) {
         return;
     }
     let dir = TempDir::new().unwrap();

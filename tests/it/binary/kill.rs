@@ -67,7 +67,7 @@ fn a_killed_service_goes_on_with_its_run_and_nothing_is_there_twice() {
         .match_indices("\"prod_")
         .map(|(at, _)| {
             let rest = &state[at + 1..];
-            &rest[..rest.find('"').unwrap()]
+            rest[..rest.find('"').unwrap()].trim_end_matches('\\')
         })
         .collect();
     ids.sort_unstable();
