@@ -9,14 +9,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
+use super::bind::{bound, created_key, fill};
 use super::outcome::{self, stripe_failure};
 use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{LocalId, PriceKey};
-use crate::plan::{
-    AccountRef, Action, Bind, Binding, Plan, PriceId, PriceRef, ProductId, ProductPlan, Step,
-};
+use crate::plan::{AccountRef, Action, Plan, PriceId, ProductPlan, Step};
 use crate::store::{
     Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
     WrittenBinding,
@@ -469,63 +468,6 @@ fn has_work(product: &ProductPlan) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The key of the price that a step creates.
-fn created_key(step: &Step) -> Option<PriceKey> {
-    match step {
-        Step::CreateProduct(create) => create
-            .default_price
-            .as_ref()
-            .map(|_| PriceKey::default_price()),
-        Step::CreatePrice(create) => Some(create.key.clone()),
-        Step::UpdateProduct(_) | Step::UpdatePrice(_) | Step::Bind => None,
-    }
-}
-
-fn bound(
-    local_id: &LocalId,
-    bind: &Bind,
-    created: &BTreeMap<PriceKey, PriceId>,
-) -> Option<Binding> {
-    let prices = bind.prices.iter().map(|(key, price)| {
-        let id = match price {
-            PriceRef::Existing(id) => id,
-            PriceRef::Created(key) => created.get(key)?,
-        };
-        Some((key.clone(), id.clone()))
-    });
-    Some(Binding {
-        local_id: local_id.clone(),
-        product_id: bind.product_id.clone(),
-        prices: prices.collect::<Option<_>>()?,
-        superseded: bind.superseded.clone(),
-        to_archive: bind.to_archive.clone(),
-        applied: bind.applied.clone(),
-        origin: bind.origin.clone(),
-        active: bind.active,
-    })
-}
-
-fn fill(
-    row: &mut ResultRow,
-    product: &ProductPlan,
-    step: &Step,
-    receipt: &Receipt,
-    created: &BTreeMap<PriceKey, PriceId>,
-) {
-    if let (Step::CreateProduct(_), Some(id)) = (step, &receipt.product) {
-        row.product_id = Some(ProductId::new(id.as_str()));
-    }
-    let bound = product
-        .bind
-        .as_ref()
-        .and_then(|bind| bind.prices.get(PriceKey::DEFAULT));
-    match bound {
-        Some(PriceRef::Created(key)) => row.price_id = created.get(key).cloned(),
-        Some(PriceRef::Existing(id)) => row.price_id = Some(id.clone()),
-        None => {}
-    }
 }
 
 /// How long a run may take in all before it starts nothing new.

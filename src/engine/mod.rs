@@ -5,7 +5,9 @@
 //! engine's own task, whoever waits for it.
 
 mod account;
+mod bind;
 pub mod clock;
+mod ending;
 mod error;
 mod execute;
 mod journal;

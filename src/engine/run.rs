@@ -3,28 +3,23 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::ending::{self, Ended, incomplete, source_notes};
 use super::execute::{Executor, Pass, RUN_DEADLINE};
 use super::observe::{self, Extra};
 use super::outcome::{self, failure, run_failure};
 use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
-use crate::catalog::{Catalog, LocalId, Severity};
-use crate::plan::{self, AccountRef, Action, FindingKind, Options, Plan, check, render};
+use crate::catalog::{Catalog, LocalId};
+use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
 use crate::store::{
     DryRun, Failure, Outcome, Page, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions,
-    RunState, SourceNote, Trigger, Validation,
+    RunState, Trigger,
 };
 use crate::stripe::{Call, Meter};
 
 /// How often a product is looked at and planned in one run.
 const PASSES: u32 = 3;
-
-/// How the work of a run ended, before it is written into the run.
-struct Ended {
-    state: RunState,
-    error: Option<Failure>,
-}
 
 impl Engine {
     /// Carries a run through, whatever happens on the way.
@@ -126,7 +121,7 @@ impl Engine {
         let catalog = self.discover().await.map_err(|error| run_failure(&error))?;
         log.update(|run| {
             run.source_problems = source_notes(&catalog);
-            run.warnings = warnings(&catalog, &requested);
+            run.warnings = ending::warnings(&catalog, &requested);
         });
 
         self.stage(active, "observe").await?;
@@ -192,13 +187,13 @@ impl Engine {
             .await?;
         self.stage(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
-            let validation = validation_after(&catalog, &plan, &pass, observe_time, call);
+            let validation = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
             self.store()
                 .save_validation(&at, &validation)
                 .await
                 .map_err(|error| run_failure(&Error::Store(error)))?;
         }
-        Ok(ending(
+        Ok(ending::of(
             &log.run(),
             pass.abort,
             active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
@@ -393,141 +388,6 @@ impl Engine {
                 error: Some(incomplete(&active.log.run())),
             },
         })
-    }
-}
-
-fn ending(run: &Run, abort: Option<Failure>, is_stopped: bool) -> Ended {
-    let counts = run.counts;
-    let good = counts.created
-        + counts.updated
-        + counts.repriced
-        + counts.archived
-        + counts.adopted
-        + counts.in_sync;
-    if let Some(error) = abort {
-        let state = if good > 0 {
-            RunState::PartiallyFailed
-        } else {
-            RunState::Failed
-        };
-        return Ended {
-            state,
-            error: Some(error),
-        };
-    }
-    if is_stopped && run.steps_finished < run.steps_total {
-        return Ended {
-            state: RunState::Cancelled,
-            error: None,
-        };
-    }
-    if !run.source_problems.is_empty() {
-        return Ended {
-            state: RunState::PartiallyFailed,
-            error: Some(incomplete(run)),
-        };
-    }
-    if counts.failed > 0 {
-        let state = if good > 0 {
-            RunState::PartiallyFailed
-        } else {
-            RunState::Failed
-        };
-        let total = good + counts.failed + counts.skipped;
-        let message = format!(
-            "{} of {total} products are not as the catalog says; each result says why",
-            counts.failed
-        );
-        return Ended {
-            state,
-            error: Some(failure("PRODUCTS_FAILED", message, None)),
-        };
-    }
-    Ended {
-        state: RunState::Succeeded,
-        error: None,
-    }
-}
-
-fn incomplete(run: &Run) -> Failure {
-    let problems: Vec<String> = run.source_problems.iter().take(3).map(describe).collect();
-    let more = run.source_problems.len().saturating_sub(problems.len());
-    let more = if more > 0 {
-        format!("; and {more} more")
-    } else {
-        String::new()
-    };
-    failure(
-        "SOURCE_INCOMPLETE",
-        format!(
-            "the catalog was not read whole: {}{more}. Nothing that came from there was archived",
-            problems.join("; ")
-        ),
-        Some("mend the source; if what is gone was meant to go, sync --max-archives N"),
-    )
-}
-
-/// `rule "plans": src/plans.ts:3:1: …`
-fn describe(note: &SourceNote) -> String {
-    let rule = if note.rule.is_empty() {
-        String::new()
-    } else {
-        format!("rule {:?}: ", note.rule)
-    };
-    match &note.place {
-        Some((file, line, column)) => format!("{rule}{file}:{line}:{column}: {}", note.message),
-        None => format!("{rule}{}", note.message),
-    }
-}
-
-pub(super) fn source_notes(catalog: &Catalog) -> Vec<SourceNote> {
-    let notes = catalog.all_problems().map(|(rule, problem)| SourceNote {
-        rule: rule.to_owned(),
-        place: problem
-            .place
-            .as_ref()
-            .map(|place| (place.file.clone(), place.line, place.column)),
-        message: problem.message.clone(),
-    });
-    notes.collect()
-}
-
-fn warnings(catalog: &Catalog, requested: &RunOptions) -> Vec<String> {
-    let covered =
-        |id: &LocalId| requested.product_ids.is_empty() || requested.product_ids.contains(id);
-    catalog
-        .products
-        .iter()
-        .filter(|(id, _)| covered(id))
-        .flat_map(|(id, entry)| entry.lint.iter().map(move |lint| (id, lint)))
-        .filter(|(_, lint)| lint.severity == Severity::Warning)
-        .map(|(id, lint)| format!("{id}: {}: {}", lint.field, lint.message))
-        .take(100)
-        .collect()
-}
-
-/// A full run has compared everything: what it did not mend is what a
-/// validation would find.
-fn validation_after(
-    catalog: &Catalog,
-    plan: &Plan,
-    pass: &Pass,
-    time: crate::store::Timestamp,
-    call: &Call,
-) -> Validation {
-    let mut findings = plan::findings(catalog, plan);
-    findings.retain(|finding| {
-        finding.kind == FindingKind::Lint || !pass.done.contains(finding.local_id.as_str())
-    });
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Validation {
-        time,
-        products: count(plan.products.len()),
-        in_sync: count(pass.done.len()),
-        findings,
-        source_problems: source_notes(catalog),
-        catalog_fingerprint: super::status::fingerprint(catalog),
-        stripe_calls: call.meter.reads() + call.meter.writes(),
     }
 }
 

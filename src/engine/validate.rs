@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::ending::source_notes;
 use super::observe::Extra;
-use super::run::source_notes;
 use super::{Engine, Error, status};
 use crate::catalog::LocalId;
 use crate::plan::{self, AccountRef, Action};

@@ -1,0 +1,153 @@
+//! How a run ends: its state, its error, and what it found out on the way.
+
+use super::execute::Pass;
+use super::outcome::failure;
+use crate::catalog::{Catalog, LocalId, Severity};
+use crate::plan::{self, FindingKind, Plan};
+use crate::store::{Failure, Run, RunOptions, RunState, SourceNote, Validation};
+use crate::stripe::Call;
+
+/// How the work of a run ended, before it is written into the run.
+pub(super) struct Ended {
+    pub(super) state: RunState,
+    pub(super) error: Option<Failure>,
+}
+
+/// How a run whose work is over ended.
+pub(super) fn of(run: &Run, abort: Option<Failure>, is_stopped: bool) -> Ended {
+    let counts = run.counts;
+    let good = counts.created
+        + counts.updated
+        + counts.repriced
+        + counts.archived
+        + counts.adopted
+        + counts.in_sync;
+    if let Some(error) = abort {
+        let state = if good > 0 {
+            RunState::PartiallyFailed
+        } else {
+            RunState::Failed
+        };
+        return Ended {
+            state,
+            error: Some(error),
+        };
+    }
+    if is_stopped && run.steps_finished < run.steps_total {
+        return Ended {
+            state: RunState::Cancelled,
+            error: None,
+        };
+    }
+    if !run.source_problems.is_empty() {
+        return Ended {
+            state: RunState::PartiallyFailed,
+            error: Some(incomplete(run)),
+        };
+    }
+    if counts.failed > 0 {
+        let state = if good > 0 {
+            RunState::PartiallyFailed
+        } else {
+            RunState::Failed
+        };
+        let total = good + counts.failed + counts.skipped;
+        let message = format!(
+            "{} of {total} products are not as the catalog says; each result says why",
+            counts.failed
+        );
+        return Ended {
+            state,
+            error: Some(failure("PRODUCTS_FAILED", message, None)),
+        };
+    }
+    Ended {
+        state: RunState::Succeeded,
+        error: None,
+    }
+}
+
+/// What a run on a catalog that was not read whole ends with.
+pub(super) fn incomplete(run: &Run) -> Failure {
+    let problems: Vec<String> = run.source_problems.iter().take(3).map(describe).collect();
+    let more = run.source_problems.len().saturating_sub(problems.len());
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    failure(
+        "SOURCE_INCOMPLETE",
+        format!(
+            "the catalog was not read whole: {}{more}. Nothing that came from there was archived",
+            problems.join("; ")
+        ),
+        Some("mend the source; if what is gone was meant to go, sync --max-archives N"),
+    )
+}
+
+/// `rule "plans": src/plans.ts:3:1: …`
+fn describe(note: &SourceNote) -> String {
+    let rule = if note.rule.is_empty() {
+        String::new()
+    } else {
+        format!("rule {:?}: ", note.rule)
+    };
+    match &note.place {
+        Some((file, line, column)) => format!("{rule}{file}:{line}:{column}: {}", note.message),
+        None => format!("{rule}{}", note.message),
+    }
+}
+
+/// The sources' problems, as runs and validations keep them.
+pub(super) fn source_notes(catalog: &Catalog) -> Vec<SourceNote> {
+    let notes = catalog.all_problems().map(|(rule, problem)| SourceNote {
+        rule: rule.to_owned(),
+        place: problem
+            .place
+            .as_ref()
+            .map(|place| (place.file.clone(), place.line, place.column)),
+        message: problem.message.clone(),
+    });
+    notes.collect()
+}
+
+/// What a person should look at.
+pub(super) fn warnings(catalog: &Catalog, requested: &RunOptions) -> Vec<String> {
+    let covered =
+        |id: &LocalId| requested.product_ids.is_empty() || requested.product_ids.contains(id);
+    catalog
+        .products
+        .iter()
+        .filter(|(id, _)| covered(id))
+        .flat_map(|(id, entry)| entry.lint.iter().map(move |lint| (id, lint)))
+        .filter(|(_, lint)| lint.severity == Severity::Warning)
+        .map(|(id, lint)| format!("{id}: {}: {}", lint.field, lint.message))
+        .take(100)
+        .collect()
+}
+
+/// A full run has compared everything: what it did not mend is what a
+/// validation would find.
+pub(super) fn validation_after(
+    catalog: &Catalog,
+    plan: &Plan,
+    pass: &Pass,
+    time: crate::store::Timestamp,
+    call: &Call,
+) -> Validation {
+    let mut findings = plan::findings(catalog, plan);
+    findings.retain(|finding| {
+        finding.kind == FindingKind::Lint || !pass.done.contains(finding.local_id.as_str())
+    });
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Validation {
+        time,
+        products: count(plan.products.len()),
+        in_sync: count(pass.done.len()),
+        findings,
+        source_problems: source_notes(catalog),
+        catalog_fingerprint: super::status::fingerprint(catalog),
+        stripe_calls: call.meter.reads() + call.meter.writes(),
+    }
+}
