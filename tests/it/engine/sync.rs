@@ -504,3 +504,39 @@ async fn every_run_leaves_a_report_and_the_days_file() {
         serde_json::from_str(&std::fs::read_to_string(&files[0]).unwrap()).unwrap();
     assert_eq!(whole["run"], run.id.as_str());
 }
+
+#[tokio::test]
+async fn amounts_of_every_kind_of_currency_arrive_exact() {
+    let amounts = [
+        ("a", "19.99", "usd", 1999),
+        ("b", "0.30", "usd", 30),
+        ("c", "500", "jpy", 500),
+        ("d", "5.124", "kwd", 5124),
+        ("e", "999999.99", "eur", 99_999_999),
+        ("f", "0", "usd", 0),
+        ("g", "700", "isk", 70_000),
+    ];
+    let products = amounts.map(|(id, amount, currency, _)| {
+        let mut made = product(id, "1");
+        made.default_price = price("default", amount, currency);
+        made
+    });
+    let app = TestApp::new(products.to_vec()).await;
+    app.sync().await;
+    for (id, _, currency, minor) in amounts {
+        let path = format!("/v1/products/prod_{id}?expand[]=default_price");
+        let made = &app.stripe.get(&path).await["default_price"];
+        assert_eq!(
+            (made["unit_amount"].as_i64(), made["currency"].as_str()),
+            (Some(minor), Some(currency)),
+            "{id}"
+        );
+    }
+    assert!(
+        app.findings()
+            .await
+            .iter()
+            .all(|finding| finding.starts_with("Lint")),
+        "nothing differs"
+    );
+}
