@@ -182,6 +182,8 @@ impl Executor<'_> {
         });
         let mut created = BTreeMap::new();
         let mut record = Record::default();
+        // Whether anything reached Stripe: from then on it is carried through.
+        let mut begun = false;
         let mut row = outcome::result(product, Outcome::Done, self.pass);
         for step in &product.steps {
             if *step == Step::Bind {
@@ -192,14 +194,17 @@ impl Executor<'_> {
                 }
                 continue;
             }
-            match self.write(product, step, &mut created, &mut record).await? {
+            let answer = self
+                .write(product, step, begun, &mut created, &mut record)
+                .await?;
+            match answer {
                 Ok(receipt) => {
+                    begun = true;
                     unanswered.store(0, Ordering::Relaxed);
                     fill(&mut row, product, step, &receipt, &created);
                 }
-                Err(stripe::Error::Cancelled(_))
-                    if created.is_empty() && record.finished.is_empty() =>
-                {
+                Err(stripe::Error::Cancelled(_)) if !begun => {
+                    self.commit(record).await?;
                     return Ok(Ended::NotBegun);
                 }
                 Err(error) => return self.failed(product, error, record, row, unanswered).await,
@@ -228,6 +233,7 @@ impl Executor<'_> {
         &self,
         product: &ProductPlan,
         step: &Step,
+        begun: bool,
         created: &mut BTreeMap<PriceKey, PriceId>,
         record: &mut Record,
     ) -> Result<Result<Receipt, stripe::Error>, Failure> {
@@ -243,10 +249,9 @@ impl Executor<'_> {
         };
         let id = intent.id.clone();
         let key = IdempotencyKey::new(&self.at.account, id.as_str(), intent.attempt);
-        let first = record.finished.is_empty() && created.is_empty();
         record.begun.push(intent);
         self.commit(std::mem::take(record)).await?;
-        let call = self.call_for(product, first);
+        let call = self.call_for(product, begun);
         let answer = self
             .engine
             .inner
@@ -305,7 +310,7 @@ impl Executor<'_> {
     }
 
     /// What has begun is carried through: only the first write can still be called off.
-    fn call_for(&self, product: &ProductPlan, first: bool) -> Call {
+    fn call_for(&self, product: &ProductPlan, begun: bool) -> Call {
         let (log, local_id) = (self.active.log.clone(), product.local_id.to_string());
         let on_retry = RetryHook::new(move |retry| {
             log.emit(Progress::StepRetried {
@@ -318,10 +323,10 @@ impl Executor<'_> {
                 },
             });
         });
-        let cancel = if first {
-            self.call.cancel.clone()
-        } else {
+        let cancel = if begun {
             CancellationToken::new()
+        } else {
+            self.call.cancel.clone()
         };
         Call {
             cancel,

@@ -185,7 +185,7 @@ impl Engine {
         let pass = self
             .execute(active, call, &at, &catalog, &requested, &plan)
             .await?;
-        self.stage(active, "record").await?;
+        self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
             let validation = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
             self.store()
@@ -204,6 +204,11 @@ impl Engine {
         if active.cancel.is_cancelled() {
             return Err(failure("CANCELLED", "the run was cancelled", None));
         }
+        self.enter(active, stage).await
+    }
+
+    /// Enters a stage that a cancelled run has as well: what was done is recorded.
+    async fn enter(&self, active: &Active, stage: &str) -> Result<(), Failure> {
         let run = active.log.update(|run| stage.clone_into(&mut run.stage));
         let record = Record {
             run: Some(run),

@@ -229,3 +229,28 @@ async fn a_run_that_nobody_goes_on_with_ends_as_interrupted() {
     assert_eq!(run.state, RunState::Failed);
     assert_eq!(run.error.unwrap().reason, "INTERRUPTED");
 }
+
+#[tokio::test]
+async fn cancelling_products_that_wait_for_the_rate_limit_fails_none_of_them() {
+    let setup = Setup {
+        rate: (10_000, 4),
+        ..Setup::default()
+    };
+    let app = TestApp::with(setup, many(8)).await;
+    let started = app
+        .engine
+        .sync(request(RunOptions::default()))
+        .await
+        .unwrap();
+    let id = started.run.id;
+    until_done(&app, &id, 1).await;
+    app.engine.cancel(&id).await.unwrap();
+    let run = ended(&app, &id).await;
+    assert_eq!(
+        (run.state, run.error.clone(), run.counts.failed),
+        (RunState::Cancelled, None, 0)
+    );
+    assert!(run.steps_finished < run.steps_total, "{run:?}");
+    let at = app.engine.remembered_account().await.unwrap().unwrap();
+    assert_eq!(app.store.open_intents(&at).await.unwrap(), []);
+}
