@@ -28,18 +28,19 @@ pub(super) fn counts(plan: &Plan) -> Counts {
 
 /// Counts one product.
 pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
-    let field = match &product.action {
-        _ if !done => &mut counts.failed,
-        Action::Create => &mut counts.created,
-        Action::Update | Action::Reactivate => &mut counts.updated,
-        Action::Reprice => &mut counts.repriced,
-        Action::Archive => &mut counts.archived,
-        Action::Adopt => &mut counts.adopted,
-        Action::InSync => &mut counts.in_sync,
-        Action::Report => &mut counts.skipped,
-        Action::Hold(_) => &mut counts.failed,
-    };
-    *field += 1;
+    match &product.action {
+        _ if !done => counts.failed += 1,
+        // Its kind is an update, but nothing was updated.
+        Action::Report => counts.skipped += 1,
+        action @ (Action::Create
+        | Action::Update
+        | Action::Reprice
+        | Action::Archive
+        | Action::Reactivate
+        | Action::Adopt
+        | Action::InSync
+        | Action::Hold(_)) => count_kind(counts, kind(action)),
+    }
 }
 
 /// Counts a result of earlier.

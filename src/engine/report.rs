@@ -6,32 +6,37 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Engine, Error};
-use crate::store::{ActionKind, Outcome, Page, ResultFilter, ResultRow, Run, RunState};
+use crate::store::{ActionKind, Outcome, Page, ResultFilter, ResultRow, Run, RunId, RunState};
 
 impl Engine {
+    /// A run's results, all pages.
+    pub(super) async fn all_results(
+        &self,
+        run: &RunId,
+        filter: &ResultFilter,
+    ) -> Result<Vec<ResultRow>, Error> {
+        const PAGE: u32 = 1000;
+        let mut results: Vec<ResultRow> = Vec::new();
+        loop {
+            let after = results.last().map(|row| row.local_id.to_string());
+            let rows = self
+                .store()
+                .results(run, filter, &Page { after, limit: PAGE })
+                .await?;
+            let is_last = rows.len() < PAGE as usize;
+            results.extend(rows);
+            if is_last {
+                return Ok(results);
+            }
+        }
+    }
+
     /// Writes a run's reports; a run that never planned has one, too.
     pub(super) async fn report(&self, run: &Run) -> Result<(), Error> {
         let Some(dir) = self.settings().reports_dir.clone() else {
             return Ok(());
         };
-        let mut results = Vec::new();
-        let mut after = None;
-        loop {
-            let page = Page {
-                after: after.take(),
-                limit: 1000,
-            };
-            let rows = self
-                .store()
-                .results(&run.id, &ResultFilter::default(), &page)
-                .await?;
-            after = rows.last().map(|row| row.local_id.to_string());
-            let more = rows.len() == 1000;
-            results.extend(rows);
-            if !more {
-                break;
-            }
-        }
+        let results = self.all_results(&run.id, &ResultFilter::default()).await?;
         let time = run.end_time.unwrap_or_else(|| self.now());
         let environment = self.settings().environment.clone();
         let run_file = dir.join(format!(

@@ -13,8 +13,8 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
 use crate::store::{
-    DryRun, Failure, Outcome, Page, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions,
-    RunState, Trigger,
+    DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
+    Trigger,
 };
 use crate::stripe::{Call, Meter};
 
@@ -318,35 +318,19 @@ impl Engine {
 
     /// Counts what a run did before its process was killed.
     async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
-        let mut done = BTreeSet::new();
         if !active.resumed {
-            return Ok(done);
+            return Ok(BTreeSet::new());
         }
         let filter = ResultFilter {
             outcomes: vec![Outcome::Done],
             ..ResultFilter::default()
         };
-        let mut after = None;
-        loop {
-            let page = Page {
-                after: after.take(),
-                limit: 1000,
-            };
-            let rows = self
-                .store()
-                .results(active.log.id(), &filter, &page)
-                .await?;
-            active.log.update(|run| {
-                rows.iter()
-                    .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
-            });
-            after = rows.last().map(|row| row.local_id.to_string());
-            let more = rows.len() == 1000;
-            done.extend(rows.into_iter().map(|row| row.local_id));
-            if !more {
-                return Ok(done);
-            }
-        }
+        let rows = self.all_results(active.log.id(), &filter).await?;
+        active.log.update(|run| {
+            rows.iter()
+                .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
+        });
+        Ok(rows.into_iter().map(|row| row.local_id).collect())
     }
 
     async fn end_dry_run(
