@@ -37,9 +37,6 @@ mod product;
 mod shelf;
 mod state;
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,5 +5,6 @@ mod binary;
 mod engine;
 mod grpc;
 mod layering;
+mod sandbox;
 mod store;
 mod support;

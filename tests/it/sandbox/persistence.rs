@@ -2,8 +2,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use super::super::{Error, Options, Sandbox};
 use super::Far;
+use stripe_product_sync::sandbox::{Error, Options, Sandbox};
 
 fn open(path: &Path) -> Far {
     Far::with(|options| options.state = Some(path.to_owned()))

@@ -6,6 +6,7 @@ mod persistence;
 mod prices;
 mod products;
 mod refusals;
+mod rules;
 mod wire;
 
 use std::sync::Arc;
@@ -16,48 +17,48 @@ use http::{HeaderMap, Request};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::{Options, SANDBOX_KEY, Sandbox};
+use stripe_product_sync::sandbox::{Options, SANDBOX_KEY, Sandbox};
 
 /// 2026-01-01.
-pub(super) const START: i64 = 1_767_225_600;
+pub(crate) const START: i64 = 1_767_225_600;
 
 /// A sandbox with counted ids and a clock of its own.
-pub(super) struct Far {
-    pub(super) sandbox: Arc<Sandbox>,
+pub(crate) struct Far {
+    pub(crate) sandbox: Arc<Sandbox>,
     seconds: Arc<AtomicI64>,
 }
 
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Value,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Reply {
     /// Status, code and param of a refusal.
-    pub(super) fn refusal(&self) -> (u16, Option<&str>, Option<&str>) {
+    pub(crate) fn refusal(&self) -> (u16, Option<&str>, Option<&str>) {
         let error = &self.body["error"];
         assert!(error.is_object(), "not refused: {}", self.body);
         (self.status, error["code"].as_str(), error["param"].as_str())
     }
 
-    pub(super) fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         self.body["error"]["message"].as_str().unwrap()
     }
 
     /// The body of a success.
-    pub(super) fn ok(self) -> Value {
+    pub(crate) fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{}", self.body);
         self.body
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// The ids of a list, and `has_more`.
-    pub(super) fn page(self) -> (Vec<String>, bool) {
+    pub(crate) fn page(self) -> (Vec<String>, bool) {
         let body = self.ok();
         let ids = body["data"].as_array().unwrap().iter();
         let ids = ids.map(|object| object["id"].as_str().unwrap().to_owned());
@@ -66,11 +67,11 @@ impl Reply {
 }
 
 impl Far {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
-    pub(super) fn with(change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Options)) -> Self {
         let seconds = Arc::new(AtomicI64::new(START));
         let clock = Arc::clone(&seconds);
         let mut options = Options {
@@ -83,12 +84,12 @@ impl Far {
         Self { sandbox, seconds }
     }
 
-    pub(super) fn pass(&self, seconds: i64) {
+    pub(crate) fn pass(&self, seconds: i64) {
         self.seconds.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// `target` is `METHOD /path?query`.
-    pub(super) async fn send(&self, target: &str, form: &str, headers: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn send(&self, target: &str, form: &str, headers: &[(&str, &str)]) -> Reply {
         let (method, uri) = target.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(uri);
         if !form.is_empty() {
@@ -111,26 +112,26 @@ impl Far {
         }
     }
 
-    pub(super) async fn get(&self, uri: &str) -> Reply {
+    pub(crate) async fn get(&self, uri: &str) -> Reply {
         self.send(&format!("GET {uri}"), "", &[]).await
     }
 
-    pub(super) async fn post(&self, uri: &str, form: &str) -> Reply {
+    pub(crate) async fn post(&self, uri: &str, form: &str) -> Reply {
         self.send(&format!("POST {uri}"), form, &[]).await
     }
 
-    pub(super) async fn delete(&self, uri: &str) -> Reply {
+    pub(crate) async fn delete(&self, uri: &str) -> Reply {
         self.send(&format!("DELETE {uri}"), "", &[]).await
     }
 
     /// A product with this id.
-    pub(super) async fn product(&self, id: &str) -> Value {
+    pub(crate) async fn product(&self, id: &str) -> Value {
         let form = format!("id={id}&name={id}");
         self.post("/v1/products", &form).await.ok()
     }
 
     /// The id of a new price of `product`, 10 USD each month, with `more` parameters.
-    pub(super) async fn price(&self, product: &str, more: &str) -> String {
+    pub(crate) async fn price(&self, product: &str, more: &str) -> String {
         let form = format!(
             "product={product}&currency=usd&unit_amount=1000&recurring[interval]=month&{more}"
         );

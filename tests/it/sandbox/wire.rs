@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{API_VERSION, Limits};
 use super::Far;
+use stripe_product_sync::sandbox::{API_VERSION, Limits};
 
 #[tokio::test]
 async fn every_reply_has_stripes_headers() {
