@@ -5,6 +5,7 @@ mod binary;
 mod engine;
 mod grpc;
 mod layering;
+mod openapi;
 mod sandbox;
 mod store;
 mod support;

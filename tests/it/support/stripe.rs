@@ -7,6 +7,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
 use stripe_product_sync::sandbox::SANDBOX_KEY;
 
+use super::openapi::PERSON;
+
 pub(crate) struct Stripe {
     base: String,
     client: Client<HttpConnector, Full<bytes::Bytes>>,
@@ -59,6 +61,7 @@ impl Stripe {
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header("authorization", format!("Bearer {SANDBOX_KEY}"))
+            .header("stripe-version", PERSON)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Full::from(body))
             .unwrap();

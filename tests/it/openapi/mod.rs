@@ -1,0 +1,3 @@
+//! The checks of what is sent and answered, checked themselves.
+
+mod known_bad;
