@@ -1,3 +1,5 @@
 //! The checks of what is sent and answered, checked themselves.
 
+mod coverage;
 mod known_bad;
+mod replies;

@@ -346,7 +346,10 @@ async fn what_no_form_can_say_is_refused_unsent() {
     });
     let in_product = Step::CreateProduct(CreateProduct {
         id: ProductId::new("prod_a"),
-        fields: ProductFields::default(),
+        fields: ProductFields {
+            name: "A".to_owned(),
+            ..ProductFields::default()
+        },
         default_price: Some(packs),
     });
     let unknown_price = PriceRef::Created(PriceKey::new("eur").unwrap());
@@ -394,7 +397,10 @@ async fn a_created_product_is_the_one_that_was_asked_for() {
     ] {
         let step = Step::CreateProduct(CreateProduct {
             id: ProductId::new("prod_a"),
-            fields: ProductFields::default(),
+            fields: ProductFields {
+                name: "A".to_owned(),
+                ..ProductFields::default()
+            },
             default_price: Some(fields(terms("1"))),
         });
         let server = Server::new([Reply::json(200, &answer)]).await;
