@@ -5,6 +5,7 @@ mod binary;
 mod engine;
 mod grpc;
 mod layering;
+mod peers;
 mod sandbox;
 mod store;
 mod support;

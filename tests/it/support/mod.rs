@@ -2,6 +2,7 @@
 //! database in a temporary folder, engine.
 
 pub(crate) mod catalog;
+pub(crate) mod programs;
 pub(crate) mod stripe;
 
 use std::path::PathBuf;
