@@ -2,4 +2,5 @@
 //! of the requests that are sent, and how Stripe's own SDK gets on with the
 //! sandbox.
 
+mod node_sdk;
 mod stripe_mock;
