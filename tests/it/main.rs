@@ -6,6 +6,7 @@ mod engine;
 mod grpc;
 mod layering;
 mod openapi;
+mod peers;
 mod sandbox;
 mod store;
 mod support;

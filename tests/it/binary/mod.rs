@@ -105,20 +105,3 @@ impl Drop for Served {
         }
     }
 }
-
-/// Whether an outside program is there. Missing: the test says so and is
-/// skipped, except where everything has to be there.
-#[expect(clippy::print_stderr, reason = "a skipped test says why")]
-fn has(program: &str, install: &str) -> bool {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests are where the environment may be looked at"
-    )]
-    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    let there = Command::new(program).arg("--version").output().is_ok();
-    assert!(there || !ci, "{program} is missing, and CI=true");
-    if !there {
-        eprintln!("skipped: {program} is not installed ({install})");
-    }
-    there
-}

@@ -302,7 +302,7 @@ async fn changes_to_a_price() {
     step.active = Some(true);
     step.lookup_key = Some("a".to_owned());
     step.transfer_lookup_key = true;
-    step.nickname = Some(String::new());
+    step.nickname = Some("nick".to_owned());
     step.tax_behavior = Some(TaxBehavior::Exclusive);
     let tier = Tier {
         up_to: None,
@@ -326,7 +326,7 @@ async fn changes_to_a_price() {
             ("active", "true"),
             ("lookup_key", "a"),
             ("transfer_lookup_key", "true"),
-            ("nickname", ""),
+            ("nickname", "nick"),
             ("tax_behavior", "exclusive"),
             ("currency_options[eur][unit_amount]", "5"),
             ("currency_options[gbp][tiers][0][up_to]", "inf"),
