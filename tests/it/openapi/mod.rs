@@ -2,4 +2,5 @@
 
 mod coverage;
 mod known_bad;
+mod parity;
 mod replies;

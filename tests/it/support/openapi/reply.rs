@@ -279,7 +279,7 @@ impl Check<'_> {
         for name in schema["required"].as_array().into_iter().flatten() {
             let name = name.as_str().unwrap_or_default();
             self.found.add_if(
-                value[name].is_null(),
+                value.get(name).is_none(),
                 "reply-missing",
                 format!("{place}.{name}"),
                 "has to be there",
