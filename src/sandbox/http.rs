@@ -110,6 +110,7 @@ impl Sandbox {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> io::Result<()> {
+        self.deliver();
         let patience = self.options.latency + DRAIN;
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
@@ -238,6 +239,7 @@ impl Sandbox {
                     Err(error) => Outcome::refusal(&error, live.ok().map(log_url)),
                     Ok(call) => {
                         let (status, body) = self.execute(admitted, call, request_id);
+                        self.deliver();
                         Outcome {
                             status,
                             body,
