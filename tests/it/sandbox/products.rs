@@ -9,7 +9,7 @@ async fn a_new_product_has_every_field_of_stripes_body() {
         &marketing_features%5B0%5D%5Bname%5D=Fast&metadata%5BlocalId%5D=pro&unit_label=seat\
         &statement_descriptor=PRO+PLAN&tax_code=txcd_10103001&url=https://x.test&shippable=false\
         &package_dimensions[height]=1&package_dimensions[length]=2.5&package_dimensions[weight]=3\
-        &package_dimensions[width]=4&tax_details[tax_code]=txcd_10000000";
+        &package_dimensions[width]=4&tax_details[performance_location]=taxloc_1";
     let product = far.post("/v1/products", form).await.ok();
     let expected = json!({
         "id": "prod_pro",
@@ -28,7 +28,7 @@ async fn a_new_product_has_every_field_of_stripes_body() {
         "shippable": false,
         "statement_descriptor": "PRO PLAN",
         "tax_code": "txcd_10103001",
-        "tax_details": { "performance_location": null, "tax_code": "txcd_10000000" },
+        "tax_details": { "performance_location": "taxloc_1", "tax_code": null },
         "type": "service",
         "unit_label": "seat",
         "updated": START,

@@ -115,30 +115,6 @@ async fn keys_decide_who_may_and_in_which_mode() {
 }
 
 #[tokio::test]
-async fn only_forms_are_read() {
-    let far = Far::new();
-    let json = [("content-type", "application/json")];
-    let reply = far.send("POST /v1/products", "", &json).await;
-    assert_eq!(reply.refusal().1, Some("parameter_missing"));
-    let request = axum::http::Request::post("/v1/products")
-        .header("authorization", "Bearer sk_test_1")
-        .header("content-type", "application/json")
-        .body(axum::body::Body::from("{\"name\":\"a\"}"))
-        .unwrap();
-    let reply = tower::ServiceExt::oneshot(far.sandbox.router(), request)
-        .await
-        .unwrap();
-    assert_eq!(reply.status(), 400);
-    assert_eq!(
-        far.send("GET /v1/products", "limit=1", &[]).await.status,
-        400
-    );
-    let huge = format!("name={}", "a".repeat(2 * 1024 * 1024));
-    assert_eq!(far.post("/v1/products", &huge).await.status, 413);
-    assert_eq!(far.get("/v1/products").await.page().0.len(), 0);
-}
-
-#[tokio::test]
 async fn requests_are_counted_and_recorded() {
     let far = Far::with(|options| options.record = true);
     let key = [("idempotency-key", "k")];
