@@ -75,6 +75,14 @@ fn custom_amount(custom: &Fields<'_>, currency: &str) -> Result<Amount, ApiError
         minimum: bound("minimum")?,
         preset: bound("preset")?,
     };
+    let least = currency::minimum_charge(currency);
+    if let Some(minimum) = amount.minimum.filter(|minimum| *minimum < least) {
+        return Err(ApiError::invalid(format!(
+            "The minimum must be at least the minimum charge amount, {least} in {currency}; it is {minimum}."
+        ))
+        .with_code("amount_too_small")
+        .with_param(custom.path("minimum")));
+    }
     let low = amount.minimum.unwrap_or(0);
     let high = amount.maximum.unwrap_or(i64::MAX);
     if low > high {

@@ -7,7 +7,7 @@ use super::super::error::ApiError;
 use super::super::params::{Fields, TEXT};
 use super::amount;
 use super::{
-    Amount, BillingScheme, CurrencyOption, Interval, Recurring, Round, TaxBehavior, TiersMode,
+    Amount, BillingScheme, CurrencyOption, Interval, Recurring, Round, TiersMode,
     TransformQuantity, UsageType,
 };
 
@@ -56,7 +56,6 @@ pub(super) fn read_recurring(fields: &Fields<'_>) -> Result<Recurring, ApiError>
         interval,
         interval_count,
         meter,
-        trial_period_days: fields.integer_in("trial_period_days", 1, 730)?,
         usage_type,
     })
 }
@@ -160,10 +159,9 @@ pub(super) fn read_options(
             }
             (None, None) => return Err(ApiError::missing(option.path("unit_amount"))),
         };
-        let tax_behavior = option.choice("tax_behavior")?;
         let option = CurrencyOption {
             amount,
-            tax_behavior: tax_behavior.unwrap_or(TaxBehavior::Unspecified),
+            tax_behavior: option.choice("tax_behavior")?,
         };
         if options.insert(code, option).is_some() {
             return Err(
@@ -178,11 +176,12 @@ pub(super) fn read_options(
 /// The rules between a price and its currency options.
 pub(super) fn check_options(
     currency: &str,
-    scheme: BillingScheme,
+    amount: &Amount,
     options: &BTreeMap<String, CurrencyOption>,
+    path: &str,
 ) -> Result<(), ApiError> {
     for (code, option) in options {
-        let param = format!("currency_options[{code}]");
+        let param = format!("{path}[{code}]");
         if code == currency {
             return Err(ApiError::invalid(
                 "You are specifying an update to a currency option that matches the top-level currency for this \
@@ -190,9 +189,9 @@ pub(super) fn check_options(
             )
             .with_param(param));
         }
-        if option.amount.billing_scheme() != scheme {
+        if std::mem::discriminant(&option.amount) != std::mem::discriminant(amount) {
             return Err(ApiError::invalid(
-                "A currency option needs `tiers` if `billing_scheme=tiered`, and an amount otherwise.",
+                "A currency option has the same kind of amount as its price: an amount, `custom_unit_amount` or `tiers`.",
             )
             .with_param(param));
         }

@@ -1,12 +1,15 @@
 //! The sandbox seen from outside: requests to its router, replies checked.
 
 mod events;
+mod forms;
 mod idempotency;
 mod lists;
+mod metadata;
 mod persistence;
+mod price_refusals;
 mod prices;
+mod product_refusals;
 mod products;
-mod refusals;
 mod rules;
 mod search;
 mod webhooks;
@@ -137,6 +140,25 @@ impl Far {
 
     pub(crate) async fn delete(&self, uri: &str) -> Reply {
         self.send(&format!("DELETE {uri}"), "", &[]).await
+    }
+
+    /// Every form is refused with 400, by this code and parameter.
+    pub(crate) async fn refuses<F: AsRef<str>>(
+        &self,
+        uri: &str,
+        cases: impl IntoIterator<Item = (F, Option<&str>, &str)>,
+    ) {
+        for (form, code, param) in cases {
+            let form = form.as_ref();
+            let reply = self.post(uri, form).await;
+            let shown = form.get(..200).unwrap_or(form);
+            assert_eq!(
+                reply.refusal(),
+                (400, code, Some(param)),
+                "{shown}: {}",
+                reply.body
+            );
+        }
     }
 
     /// A product with this id.
