@@ -153,7 +153,7 @@ impl Sandbox {
         check_version(headers)?;
         let endpoint = Endpoint::of(method, uri.path())?;
         if let Some(limiter) = &self.limiter {
-            limiter.take(&tenant, endpoint.name(), std::time::Instant::now())?;
+            limiter.take(&tenant, endpoint.name(), Instant::now())?;
         }
         let body = body.as_ref().map_err(ApiError::clone)?;
         check_body(method, headers, body)?;

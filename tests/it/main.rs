@@ -10,3 +10,4 @@ mod peers;
 mod sandbox;
 mod store;
 mod support;
+mod transport;

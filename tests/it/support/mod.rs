@@ -152,6 +152,11 @@ impl TestApp {
         }
     }
 
+    /// Somebody else at the same Stripe.
+    pub(crate) fn another_browser(&self) -> stripe::Stripe {
+        stripe::Stripe::new(&self.base)
+    }
+
     /// An engine on the same database and Stripe, as after a restart.
     pub(crate) fn another_engine(&self) -> Engine {
         Engine::start(self.parts.clone(), self.settings.clone())
