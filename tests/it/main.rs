@@ -5,6 +5,8 @@ mod binary;
 mod engine;
 mod grpc;
 mod layering;
+mod openapi;
+mod peers;
 mod sandbox;
 mod store;
 mod support;
