@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::signals::Signals;
 use super::{Context, args::SandboxLimits};
 use crate::config::LogLevel;
-use crate::sandbox::{Limits, Options, Sandbox};
+use crate::sandbox::{Error, Latency, Limits, Options, Sandbox};
 
 pub(super) async fn run(context: &Context, args: &args::Sandbox) -> Result<Exit, Failure> {
     context.log_without_config(LogLevel::Info);
@@ -15,17 +15,7 @@ pub(super) async fn run(context: &Context, args: &args::Sandbox) -> Result<Exit,
         Failure::unreachable(format!("--listen {} cannot be used: {error}", args.listen))
             .hint("stop what listens there, or choose another address; port 0 takes any free one")
     })?;
-    let sandbox = Sandbox::open(Options {
-        state: args.state.clone(),
-        latency: args.latency,
-        deterministic_ids: args.deterministic_ids,
-        limits: args.limits.map(|mode| match mode {
-            SandboxLimits::Test => Limits::TEST,
-            SandboxLimits::Live => Limits::LIVE,
-        }),
-        ..Options::default()
-    })
-    .map_err(|error| Failure::chain(Exit::Unreachable, &error))?;
+    let sandbox = Sandbox::open(options(args)).map_err(|error| unopened(&error))?;
     let failed = |error: std::io::Error| {
         Failure::unreachable(format!("the sandbox stopped listening: {error}"))
     };
@@ -35,7 +25,8 @@ pub(super) async fn run(context: &Context, args: &args::Sandbox) -> Result<Exit,
         None => "state in memory".to_owned(),
     };
     context.printer.talk(format!(
-        "Stripe sandbox at http://{address} ({kept}); it takes any sk_test_… or rk_test_… key"
+        "Stripe sandbox at http://{address} ({kept}); it takes any sk_test_… or rk_test_… key; \
+         to drive it: http://{address}/_sandbox"
     ));
     let signals = Signals::listen()?;
     tokio::select! {
@@ -45,4 +36,44 @@ pub(super) async fn run(context: &Context, args: &args::Sandbox) -> Result<Exit,
         }
         () = signals.second.cancelled() => Ok(Exit::Interrupted),
     }
+}
+
+fn options(args: &args::Sandbox) -> Options {
+    let base = args.limits.map(|mode| match mode {
+        SandboxLimits::Test => Limits::TEST,
+        SandboxLimits::Live => Limits::LIVE,
+    });
+    let mut limits = base.clone().unwrap_or_default();
+    for setting in &args.limit {
+        setting.apply(&mut limits);
+    }
+    let mut latency = Latency::default();
+    for part in &args.latency {
+        latency.extend(part.clone());
+    }
+    let defaults = Options::default();
+    Options {
+        state: args.state.clone(),
+        latency,
+        seed: args.seed,
+        faults: args.faults.clone(),
+        deterministic_ids: args.deterministic_ids,
+        live: args.live,
+        limits: (base.is_some() || !args.limit.is_empty()).then_some(limits),
+        account: args.account.clone().unwrap_or(defaults.account),
+        keys: args.keys.clone(),
+        connected: args.connected.clone(),
+        record: args.record,
+        ..Options::default()
+    }
+}
+
+/// A file that is something else is a mistake in the flag; one that is in use or
+/// cannot be reached may be right a moment later.
+fn unopened(error: &Error) -> Failure {
+    let exit = match error {
+        Error::InUse { .. } | Error::Io { .. } => Exit::Unreachable,
+        Error::NotAStateFile { .. } | Error::Broken { .. } => Exit::Usage,
+    };
+    Failure::chain(exit, error).detail("--state names the file".to_owned())
 }

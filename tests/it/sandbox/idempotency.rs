@@ -91,7 +91,7 @@ async fn a_key_is_for_one_request_only() {
 
 #[tokio::test]
 async fn a_key_in_flight_is_refused_and_runs_once() {
-    let far = Far::with(|options| options.latency = Duration::from_millis(20));
+    let far = Far::with(|options| options.latency = Duration::from_millis(20).into());
     let (one, two) = tokio::join!(
         keyed(&far, "/v1/products", "name=a", "k"),
         keyed(&far, "/v1/products", "name=a", "k"),
@@ -112,7 +112,7 @@ async fn a_key_in_flight_is_refused_and_runs_once() {
 
 #[tokio::test]
 async fn a_caller_that_hangs_up_does_not_stop_the_effect() {
-    let far = Far::with(|options| options.latency = Duration::from_millis(20));
+    let far = Far::with(|options| options.latency = Duration::from_millis(20).into());
     // Gone at the first moment at which the reply is not there yet.
     tokio::select! {
         biased;
