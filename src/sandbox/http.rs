@@ -258,6 +258,7 @@ impl Sandbox {
             effect: answer.after,
         });
         let (status, body) = self.execute(admitted, call, request_id, forced);
+        self.deliver();
         // A write has its object for all of its time.
         until(times.reply).await;
         Ok(Outcome {

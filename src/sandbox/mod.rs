@@ -11,8 +11,10 @@
 //! `idempotency` → `endpoint` (which operation; its parameters, read by `params`,
 //! `product` and `price`) → `state` (the effect: computed, applied and written
 //! down as one step) → the object's `render`, with `expand`. `account` holds one
-//! account's objects and indices, `list` pages over them, `persist` is the state
-//! file.
+//! account's objects and indices, `list` pages over them, `search` finds them,
+//! `persist` is the state file. Each change of a product or price makes an `event`,
+//! part of the same step; `webhooks` holds the endpoints and delivers to them in a
+//! task of its own.
 //!
 //! Beside that way: `faults` and `latency` say what goes wrong with a request and
 //! how long it takes (`target`, `span`: how they are written), `control` changes
@@ -27,6 +29,7 @@ mod control;
 mod currency;
 mod endpoint;
 mod error;
+mod event;
 mod expand;
 mod faults;
 mod form;
@@ -44,17 +47,22 @@ mod persist;
 mod price;
 mod product;
 mod record;
+mod search;
 mod server;
 mod shelf;
 mod span;
 mod state;
 mod target;
+pub mod webhooks;
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::faults::{Fault, FaultStatus};
 pub use self::keys::{Connected, KeyRule, check_account_id};
@@ -70,6 +78,7 @@ use self::latency::Waits;
 use self::limits::Gate;
 use self::record::Recorder;
 use self::state::State;
+use self::webhooks::{Queue, Webhooks};
 
 /// A key every sandbox takes. Any other `sk_test_…` or `rk_test_…` does as well.
 pub const SANDBOX_KEY: &str = "sk_test_sandbox";
@@ -116,6 +125,11 @@ pub struct Options {
     pub record: bool,
     /// Called with every request, after its reply is ready.
     pub hook: Option<Hook>,
+    /// How far search lags behind, rounded up to whole seconds. Stripe: under a
+    /// minute, in outages up to an hour.
+    pub search_lag: Duration,
+    /// How events are delivered.
+    pub webhooks: Webhooks,
 }
 
 impl Default for Options {
@@ -135,7 +149,28 @@ impl Default for Options {
             display_name: "Sandbox".to_owned(),
             record: false,
             hook: None,
+            search_lag: Duration::ZERO,
+            webhooks: Webhooks::default(),
         }
+    }
+}
+
+impl Options {
+    /// Sees to it that the webhook endpoints are there.
+    fn listen(&self, state: &mut State) -> io::Result<()> {
+        let now = (self.clock)();
+        for live in [false, true] {
+            let tenant = Tenant {
+                account: self.account.clone(),
+                live,
+            };
+            let endpoints = self.webhooks.endpoints.iter();
+            for endpoint in endpoints.filter(|_| !live || self.live) {
+                let secret = endpoint.secret.as_deref();
+                state.ensure_webhook_endpoint(&tenant, &endpoint.url, secret, now)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -160,6 +195,10 @@ pub struct Sandbox {
     clock_offset: Arc<AtomicI64>,
     answered: AtomicU64,
     request_ids: AtomicU64,
+    deliveries: Arc<Queue>,
+    /// Ends the task that sends them, with this sandbox.
+    stop_deliveries: CancellationToken,
+    _stop: DropGuard,
 }
 
 impl fmt::Debug for Sandbox {
@@ -186,9 +225,25 @@ impl Sandbox {
             ..options
         };
         let now = (options.clock)();
-        let state = State::open(options.state.as_deref(), options.deterministic_ids, now)?;
+        let lag = options.search_lag.as_secs() + u64::from(options.search_lag.subsec_nanos() > 0);
+        let mut state = State::open(
+            options.state.as_deref(),
+            options.deterministic_ids,
+            i64::try_from(lag).unwrap_or(i64::MAX),
+            now,
+        )?;
+        let path = || options.state.clone().unwrap_or_default();
+        options.listen(&mut state).map_err(|source| Error::Io {
+            action: "write",
+            path: path(),
+            source,
+        })?;
         let directory = Directory::new(&options.account, &options.keys, &options.connected);
+        let stop_deliveries = CancellationToken::new();
         Ok(Arc::new(Self {
+            deliveries: Arc::clone(state.deliveries()),
+            _stop: stop_deliveries.clone().drop_guard(),
+            stop_deliveries,
             state: Mutex::new(state),
             directory: Mutex::new(directory),
             gate: Arc::new(Gate::new(options.limits.clone())),

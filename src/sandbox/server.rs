@@ -43,6 +43,7 @@ impl Sandbox {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> io::Result<()> {
+        self.deliver();
         let router = self.router();
         let mut connections = JoinSet::new();
         let mut failures = 0;

@@ -74,13 +74,16 @@ impl Sandbox {
         lock(&self.directory).connect(connected);
     }
 
-    /// Forgets every object and idempotency key, of one account or of all, in
-    /// both modes and in the state file.
+    /// Forgets every object, event and idempotency key, of one account or of all,
+    /// in both modes and in the state file. Webhook endpoints stay where they come
+    /// from [`Options::webhooks`](super::super::Options::webhooks).
     ///
     /// # Errors
     /// If the state file cannot be written.
     pub fn reset(&self, account: Option<&str>) -> io::Result<()> {
-        self.state().reset(account)
+        let mut state = self.state();
+        state.reset(account)?;
+        self.options.listen(&mut state)
     }
 
     /// How many requests were answered, refusals included.
@@ -101,11 +104,12 @@ impl Sandbox {
     }
 
     /// Every object of every account as the API shows it, oldest first:
-    /// `{"accounts":[{"account","live","products":[…],"prices":[…],"idempotency_keys":[…]}]}`.
+    /// `{"accounts":[{"account","live","products":[…],"prices":[…],"events":[…],
+    /// "webhook_endpoints":[…],"idempotency_keys":[…]}]}`.
     pub fn dump(&self) -> Value {
         let whole = whole_price();
         let state = self.state();
-        let accounts = state.accounts().into_iter().map(|(tenant, account)| {
+        let accounts = state.accounts().map(|(tenant, account)| {
             let products = account.products.iter();
             let prices = account.prices.iter();
             let saved = account.saved.iter().map(|reply| {
@@ -113,6 +117,9 @@ impl Sandbox {
                     "key": reply.key, "status": reply.status, "request_id": reply.request_id, "created": reply.at,
                 })
             });
+            let events = account.events.iter().map(|event| event.render(tenant.live));
+            // With their secrets: who may ask this may do everything.
+            let webhooks = account.webhook_endpoints.iter().map(|found| found.render(tenant.live, true));
             let plain = Expand::default();
             let products = products.map(|found| product::render(account, found, &plain));
             let prices = prices.map(|found| price::render(account, found, &whole));
@@ -121,6 +128,8 @@ impl Sandbox {
                 "live": tenant.live,
                 "products": products.collect::<Vec<_>>(),
                 "prices": prices.collect::<Vec<_>>(),
+                "events": events.collect::<Vec<_>>(),
+                "webhook_endpoints": webhooks.collect::<Vec<_>>(),
                 "idempotency_keys": saved.collect::<Vec<_>>(),
             })
         });
@@ -136,7 +145,7 @@ impl Sandbox {
             )
         };
         let state = self.state();
-        let accounts = state.accounts().into_iter().map(|(tenant, account)| {
+        let accounts = state.accounts().map(|(tenant, account)| {
             let (products, prices, keys) = counts(account);
             json!({
                 "account": tenant.account, "live": tenant.live, "products": products, "prices": prices,

@@ -17,6 +17,7 @@
 //! | `GET /_sandbox/keys` | keys and connected accounts |
 //! | `PUT`, `DELETE /_sandbox/keys` `{"key":"rk_test_a=acct_1:rak_plan_read"}` | declares a key; takes it back |
 //! | `PUT /_sandbox/connected` `{"account":"acct_B"}` | declares a connected account |
+//! | `/_sandbox/webhooks/…` | holds, reorders, repeats and loses deliveries: see `webhooks::control` |
 //!
 //! It takes no key: whoever reaches the port may do all of this, so a sandbox is
 //! for tests. What changes something has to be sent as `application/json`, which
@@ -27,18 +28,19 @@ mod request;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{delete, get, post, put};
+use axum::{Router, middleware};
 use serde_json::{Value, json};
 
-use self::request::{Body, Refusal, Reply, no_such_url};
+use self::request::{Body, Refusal, Reply, no_such_url, only_json};
 use super::limits::Limits;
-use super::{Sandbox, faults, span};
+use super::{Sandbox, faults, span, webhooks};
 
 type Shared = State<Arc<Sandbox>>;
 
-/// Everything below `/_sandbox`. What drives other parts is merged in here.
+/// Everything below `/_sandbox`. What drives another part is nested in here, and
+/// has its changes sent as JSON like the rest.
 pub(super) fn router() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/", get(summary))
@@ -58,8 +60,10 @@ pub(super) fn router() -> Router<Arc<Sandbox>> {
         .route("/clock", get(summary).post(advance_clock))
         .route("/keys", get(keys).put(add_key).delete(remove_key))
         .route("/connected", put(connect))
+        .nest("/webhooks", webhooks::control::router())
         .fallback(no_such_url)
         .method_not_allowed_fallback(no_such_url)
+        .layer(middleware::from_fn(only_json))
 }
 
 async fn summary(State(sandbox): Shared) -> Reply {

@@ -1,6 +1,7 @@
 //! JSON in and out of the control endpoint.
 
 use axum::extract::{FromRequest, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode, Uri};
@@ -44,15 +45,6 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let kind = request.headers().get(CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()?.split(';').next());
-        if !kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-            return Err(Refusal {
-                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                message: "send changes with the header Content-Type: application/json, also without a body"
-                    .to_owned(),
-            });
-        }
         let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY)
             .await
             .map_err(|_| Refusal {
@@ -125,11 +117,29 @@ fn json_response(status: StatusCode, body: &Value) -> Response {
     response
 }
 
+/// Changes come as JSON: a page of another origin has to ask before it sends
+/// that, and is not answered.
+pub(super) async fn only_json(request: Request, next: Next) -> Response {
+    let kind = request.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()?.split(';').next());
+    let is_json = kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    if is_json || request.method() == Method::GET {
+        return next.run(request).await;
+    }
+    let message =
+        "send changes with the header Content-Type: application/json, also without a body";
+    let refusal = Refusal {
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        message: message.to_owned(),
+    };
+    refusal.into_response()
+}
+
 pub(super) async fn no_such_url(method: Method, uri: Uri) -> Refusal {
     Refusal::not_found(format!(
         "the control endpoint has no {method} {}; it has GET /, GET POST PUT DELETE /faults, DELETE /faults/ID, \
          PUT /latency, PUT /limits, GET DELETE /requests, GET /state, POST /reset, POST /clock, \
-         GET PUT DELETE /keys and PUT /connected, below /_sandbox",
+         GET PUT DELETE /keys, PUT /connected and what is in /webhooks, below /_sandbox",
         uri.path()
     ))
 }

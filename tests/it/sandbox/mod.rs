@@ -1,5 +1,6 @@
 //! The sandbox seen from outside: requests to its router, replies checked.
 
+mod events;
 mod idempotency;
 mod lists;
 mod persistence;
@@ -7,6 +8,8 @@ mod prices;
 mod products;
 mod refusals;
 mod rules;
+mod search;
+mod webhooks;
 mod wire;
 
 use std::sync::Arc;
