@@ -5,6 +5,7 @@ mod idempotency;
 mod lists;
 mod metadata;
 mod persistence;
+mod price_amounts;
 mod price_refusals;
 mod prices;
 mod product_refusals;
