@@ -1,5 +1,6 @@
 //! The sandbox seen from outside: requests to its router, replies checked.
 
+mod events;
 mod forms;
 mod idempotency;
 mod lists;
@@ -11,6 +12,8 @@ mod prices;
 mod product_refusals;
 mod products;
 mod rules;
+mod search;
+mod webhooks;
 mod wire;
 
 use std::sync::Arc;
@@ -23,6 +26,9 @@ use tower::ServiceExt;
 
 use stripe_product_sync::sandbox::{Options, SANDBOX_KEY, Sandbox};
 
+use crate::support::openapi::Sender;
+use crate::support::witness::Witness;
+
 /// 2026-01-01.
 pub(crate) const START: i64 = 1_767_225_600;
 
@@ -30,6 +36,9 @@ pub(crate) const START: i64 = 1_767_225_600;
 pub(crate) struct Far {
     pub(crate) sandbox: Arc<Sandbox>,
     seconds: Arc<AtomicI64>,
+    /// Fails the test if the sandbox took what Stripe refuses, or answered
+    /// otherwise than Stripe does.
+    _witness: Witness,
 }
 
 #[derive(Debug)]
@@ -84,8 +93,14 @@ impl Far {
             ..Options::default()
         };
         change(&mut options);
+        let witness = Witness::new(Sender::Anyone);
+        witness.watch(&mut options);
         let sandbox = Sandbox::open(options).unwrap();
-        Self { sandbox, seconds }
+        Self {
+            sandbox,
+            seconds,
+            _witness: witness,
+        }
     }
 
     pub(crate) fn pass(&self, seconds: i64) {

@@ -134,7 +134,7 @@ async fn other_urls_are_unrecognized() {
         "DELETE /v1/prices/price_a",
         "DELETE /v1/products",
         "GET /v1/products/",
-        "GET /v1/products/search",
+        "POST /v1/products/search",
         "GET /v1/products/prod_a/features",
         "GET /v2/products",
     ] {
