@@ -14,6 +14,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
 pub(super) const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
 const STRIPE_ACCOUNT: HeaderName = HeaderName::from_static("stripe-account");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
 const RATE_LIMITED: HeaderName = HeaderName::from_static("stripe-rate-limited-reason");
 
 /// The first that Stripe published.
@@ -102,6 +103,10 @@ pub(super) fn response(asked: &HeaderMap, outcome: Outcome, request_id: &str) ->
     if let Some(original) = &outcome.original {
         put(REPLAYED, "true");
         put(ORIGINAL_REQUEST, original);
+        // The same key only ever gets this again.
+        if outcome.status >= 500 {
+            put(SHOULD_RETRY, "false");
+        }
     }
     if let Some(reason) = outcome.rate_limited {
         put(RATE_LIMITED, reason);

@@ -28,6 +28,8 @@ use super::{Sandbox, control, ids, lock};
 
 /// Far above any catalog request.
 const MAX_BODY: usize = 1024 * 1024;
+/// Where every request is told with its reply, at level `TRACE`.
+const REQUESTS: &str = "stripe_product_sync::sandbox::requests";
 
 /// A request, read whole.
 struct Incoming {
@@ -311,7 +313,8 @@ impl Sandbox {
             (outcome.status, outcome.body) = (answer.status, answer.body(&log_url));
         }
         self.answered.fetch_add(1, Ordering::Relaxed);
-        if self.options.record || self.options.hook.is_some() {
+        let traced = tracing::enabled!(target: REQUESTS, tracing::Level::TRACE);
+        if self.options.record || self.options.hook.is_some() || traced {
             let account = tenant.map(|tenant| tenant.account.clone());
             self.record(&incoming, account, &outcome, &request_id, plan.rules);
         }
@@ -356,6 +359,20 @@ impl Sandbox {
             reply: outcome.body.clone(),
             faults,
         };
+        tracing::trace!(
+            target: REQUESTS,
+            method = %request.method,
+            path = %request.path,
+            query,
+            form = %String::from_utf8_lossy(body),
+            stripe_version = request.stripe_version.as_deref(),
+            idempotency_key = request.idempotency_key.as_deref(),
+            status = request.status,
+            replayed = request.replayed,
+            request_id = %request.request_id,
+            reply = %request.reply,
+            "request"
+        );
         if let Some(hook) = &self.options.hook {
             hook(&request);
         }

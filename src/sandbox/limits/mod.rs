@@ -41,30 +41,30 @@ const HIGHEST: u32 = 1_000_000;
 
 impl Limits {
     /// No limit at all, the start for one's own.
-    pub const NONE: Self = Self {
-        account_per_second: 0,
-        endpoint_per_second: 0,
-        search_per_second: 0,
-        endpoints: BTreeMap::new(),
-        account_at_once: 0,
-        endpoint_at_once: 0,
-        object_locks: false,
-    };
+    pub const NONE: Self = Self::rates(0, 0);
     /// Stripe's in live mode.
     pub const LIVE: Self = Self::stripes(100);
     /// Stripe's in test mode and sandboxes.
     pub const TEST: Self = Self::stripes(25);
 
-    const fn stripes(account_per_second: u32) -> Self {
+    /// Only these two, in requests a second for the account and for each endpoint.
+    pub const fn rates(account_per_second: u32, endpoint_per_second: u32) -> Self {
         Self {
             account_per_second,
-            endpoint_per_second: 25,
-            search_per_second: 20,
+            endpoint_per_second,
+            search_per_second: 0,
             endpoints: BTreeMap::new(),
             account_at_once: 0,
             endpoint_at_once: 0,
-            object_locks: true,
+            object_locks: false,
         }
+    }
+
+    const fn stripes(account_per_second: u32) -> Self {
+        let mut limits = Self::rates(account_per_second, 25);
+        limits.search_per_second = 20;
+        limits.object_locks = true;
+        limits
     }
 
     /// Changes one limit.
