@@ -73,7 +73,9 @@ fn options(args: &args::Sandbox) -> Options {
 fn unopened(error: &Error) -> Failure {
     let exit = match error {
         Error::InUse { .. } | Error::Io { .. } => Exit::Unreachable,
-        Error::NotAStateFile { .. } | Error::Broken { .. } => Exit::Usage,
+        Error::NotAStateFile { .. } | Error::OtherVersion { .. } | Error::Broken { .. } => {
+            Exit::Usage
+        }
     };
     Failure::chain(exit, error).detail("--state names the file".to_owned())
 }

@@ -53,7 +53,11 @@ impl Spread {
                     "{text:?} names one quantile of two, as in p50=80ms,p99=900ms"
                 ));
             }
-            return Ok(Self::Fixed(span::parse(text)?));
+            let known = "; a spread is 50ms..200ms or p50=80ms,p99=900ms";
+            return match span::parse(text) {
+                Ok(span) => Ok(Self::Fixed(span)),
+                Err(error) => Err(error + known),
+            };
         };
         let quantile = |part: &str| {
             let (name, value) = part.trim().split_once('=').ok_or_else(|| {
