@@ -45,14 +45,13 @@ impl Context<'_> {
             }
         }
         let seen = price.nickname.as_deref().unwrap_or_default();
-        let dropped = applied
-            .and_then(|applied| applied.nickname.as_deref())
-            .filter(|before| *before == seen);
-        if let Some(nickname) = wanted.nickname.as_deref().or_else(|| dropped.map(|_| "")) {
+        // Stripe has no way to clear one: an empty wish stays a wish.
+        let nickname = wanted.nickname.as_deref().filter(|text| !text.is_empty());
+        if let Some(nickname) = nickname {
             if seen != nickname {
                 changes.push(change(key, "nickname", seen, nickname));
             }
-            if seen != nickname || (self.force && !nickname.is_empty()) {
+            if seen != nickname || self.force {
                 update.nickname = Some(nickname.to_owned());
             }
         }

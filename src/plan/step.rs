@@ -169,7 +169,7 @@ pub struct UpdatePrice {
     /// Takes the lookup key from the price that holds it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub transfer_lookup_key: bool,
-    /// Empty clears.
+    /// Never empty: Stripe has no way to clear one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nickname: Option<String>,
     /// From unspecified only.

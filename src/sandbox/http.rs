@@ -33,6 +33,8 @@ use super::{Sandbox, auth, ids, lock};
 const MAX_BODY: usize = 1024 * 1024;
 /// How long open connections may hold up a shutdown.
 const DRAIN: Duration = Duration::from_secs(1);
+/// Where every request is told with its reply, at level `TRACE`.
+const REQUESTS: &str = "stripe_product_sync::sandbox::requests";
 
 /// A request as it was understood, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +154,7 @@ impl Sandbox {
         check_version(headers)?;
         let endpoint = Endpoint::of(method, uri.path())?;
         if let Some(limiter) = &self.limiter {
-            limiter.take(&tenant, endpoint.name(), std::time::Instant::now())?;
+            limiter.take(&tenant, endpoint.name(), Instant::now())?;
         }
         let body = body.as_ref().map_err(ApiError::clone)?;
         check_body(method, headers, body)?;
@@ -260,7 +262,8 @@ impl Sandbox {
         let request_id = self.next_request_id();
         let outcome = self.process(&incoming, &request_id).await;
         self.answered.fetch_add(1, Ordering::Relaxed);
-        if self.options.record || self.options.hook.is_some() {
+        let traced = tracing::enabled!(target: REQUESTS, tracing::Level::TRACE);
+        if self.options.record || self.options.hook.is_some() || traced {
             self.record(&incoming, &outcome, &request_id);
         }
         response(&incoming.headers, outcome, &request_id)
@@ -288,6 +291,20 @@ impl Sandbox {
             request_id: request_id.to_owned(),
             reply: outcome.body.clone(),
         };
+        tracing::trace!(
+            target: REQUESTS,
+            method = %request.method,
+            path = %request.path,
+            query,
+            form = %String::from_utf8_lossy(body),
+            stripe_version = request.stripe_version.as_deref(),
+            idempotency_key = request.idempotency_key.as_deref(),
+            status = request.status,
+            replayed = request.replayed,
+            request_id = %request.request_id,
+            reply = %request.reply,
+            "request"
+        );
         if let Some(hook) = &self.options.hook {
             hook(&request);
         }

@@ -219,7 +219,7 @@ fn assert_in_sync(
                 assert_eq!(seen, tax);
             }
         }
-        if let Some(nickname) = &wanted.nickname {
+        if let Some(nickname) = wanted.nickname.as_ref().filter(|text| !text.is_empty()) {
             assert_eq!(nickname, price.nickname.as_deref().unwrap_or_default());
         }
         if wanted.lookup_key.is_some() {

@@ -242,7 +242,8 @@ impl Stripe {
             price.lookup_key.clone_from(&update.lookup_key);
         }
         if let Some(nickname) = &update.nickname {
-            price.nickname = Some(nickname.clone()).filter(|nickname| !nickname.is_empty());
+            assert!(!nickname.is_empty(), "a nickname cannot be cleared");
+            price.nickname = Some(nickname.clone());
         }
         if let Some(tax) = update.tax_behavior {
             if price.tax_behavior != TaxBehavior::Unspecified && price.tax_behavior != tax {

@@ -5,14 +5,13 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Served, has};
+use super::Served;
+use crate::support::programs::has;
 
 #[test]
 fn grpcurl_lists_the_services_and_calls_every_rpc() {
-    if !has(
-        "grpcurl",
-        "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest",
-    ) {
+    let install = "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest";
+    if !has("grpcurl", &["--version"], install) {
         return;
     }
     let dir = TempDir::new().unwrap();

@@ -2,5 +2,6 @@
 //! database and in its own account of itself.
 
 mod budget;
+mod limits;
 mod queue;
 mod sync;

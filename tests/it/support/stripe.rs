@@ -7,6 +7,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
 use stripe_product_sync::sandbox::SANDBOX_KEY;
 
+use super::openapi::PERSON;
+
 pub(crate) struct Stripe {
     base: String,
     client: Client<HttpConnector, Full<bytes::Bytes>>,
@@ -48,22 +50,43 @@ impl Stripe {
     }
 
     async fn call(&self, method: &str, path: &str, form: &str) -> Value {
-        let body: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(
-                form.split('&')
-                    .filter(|pair| !pair.is_empty())
-                    .map(|pair| pair.split_once('=').unwrap()),
-            )
-            .finish();
-        let request = http::Request::builder()
+        let pairs: Vec<(&str, &str)> = form
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap())
+            .collect();
+        self.send(method, path, &pairs, &[("stripe-version", PERSON)])
+            .await
+            .1
+    }
+
+    /// Status and body. `path` has its query; `form` is not yet encoded.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        form: &[(impl AsRef<str>, impl AsRef<str>)],
+        headers: &[(&str, &str)],
+    ) -> (u16, Value) {
+        let mut request = http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header("authorization", format!("Bearer {SANDBOX_KEY}"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Full::from(body))
-            .unwrap();
+            .header("content-type", "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::from(encoded(form))).unwrap();
         let response = self.client.request(request).await.unwrap();
+        let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        serde_json::from_slice(&body).unwrap()
+        (status, serde_json::from_slice(&body).unwrap())
     }
+}
+
+/// As a form, or as a query.
+pub(crate) fn encoded(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }

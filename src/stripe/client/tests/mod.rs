@@ -3,6 +3,9 @@
 
 mod answers;
 mod errors;
+#[expect(dead_code, reason = "the integration tests use all of it")]
+#[path = "../../../../tests/it/support/openapi/mod.rs"]
+mod openapi;
 mod retries;
 mod server;
 mod writes;

@@ -302,7 +302,7 @@ async fn changes_to_a_price() {
     step.active = Some(true);
     step.lookup_key = Some("a".to_owned());
     step.transfer_lookup_key = true;
-    step.nickname = Some(String::new());
+    step.nickname = Some("nick".to_owned());
     step.tax_behavior = Some(TaxBehavior::Exclusive);
     let tier = Tier {
         up_to: None,
@@ -326,7 +326,7 @@ async fn changes_to_a_price() {
             ("active", "true"),
             ("lookup_key", "a"),
             ("transfer_lookup_key", "true"),
-            ("nickname", ""),
+            ("nickname", "nick"),
             ("tax_behavior", "exclusive"),
             ("currency_options[eur][unit_amount]", "5"),
             ("currency_options[gbp][tiers][0][up_to]", "inf"),
@@ -346,7 +346,10 @@ async fn what_no_form_can_say_is_refused_unsent() {
     });
     let in_product = Step::CreateProduct(CreateProduct {
         id: ProductId::new("prod_a"),
-        fields: ProductFields::default(),
+        fields: ProductFields {
+            name: "A".to_owned(),
+            ..ProductFields::default()
+        },
         default_price: Some(packs),
     });
     let unknown_price = PriceRef::Created(PriceKey::new("eur").unwrap());
@@ -394,7 +397,10 @@ async fn a_created_product_is_the_one_that_was_asked_for() {
     ] {
         let step = Step::CreateProduct(CreateProduct {
             id: ProductId::new("prod_a"),
-            fields: ProductFields::default(),
+            fields: ProductFields {
+                name: "A".to_owned(),
+                ..ProductFields::default()
+            },
             default_price: Some(fields(terms("1"))),
         });
         let server = Server::new([Reply::json(200, &answer)]).await;

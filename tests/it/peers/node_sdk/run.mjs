@@ -1,0 +1,36 @@
+// Runs one file of checks with Stripe's own Node SDK:
+//   node run.mjs CHECKS BASE_URL
+// ./CHECKS.mjs has a list of checks, done in that order: functions of `stripe`, a
+// client for BASE_URL, of `client(key, options)`, which makes others, and of the
+// SDK itself.
+
+import { createRequire } from "node:module";
+
+// Found by NODE_PATH, which `import` does not look at.
+const Stripe = createRequire(import.meta.url)("stripe");
+
+const [checks, base] = process.argv.slice(2);
+const { hostname, port, protocol } = new URL(base);
+
+function client(key = "sk_test_sdk", options = {}) {
+  return new Stripe(key, {
+    host: hostname,
+    port: Number(port),
+    protocol: protocol.replace(":", ""),
+    maxNetworkRetries: 0,
+    telemetry: false,
+    ...options,
+  });
+}
+
+let failed = 0;
+for (const check of (await import(`./${checks}.mjs`)).default) {
+  try {
+    await check(client(), client, Stripe);
+  } catch (error) {
+    failed += 1;
+    console.error(`\n${checks}: ${check.name}: ${error.stack}`);
+    if (error.rawType) console.error(error.raw);
+  }
+}
+process.exitCode = failed > 0 ? 1 : 0;
