@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::{Color, Format};
 use crate::config::{Override, parse_duration};
+use crate::sandbox::webhooks::Endpoint;
 
 /// Keeps Stripe's products and prices equal to a company's pricing catalog.
 #[derive(Debug, Parser)]
@@ -376,7 +377,8 @@ pub(super) struct CheckConfig {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
     stripe-product-sync sandbox --state data/sandbox.jsonl\n  \
-    stripe-product-sync sandbox --latency 100ms --limits test\n\
+    stripe-product-sync sandbox --latency 100ms --limits test\n  \
+    stripe-product-sync sandbox --webhook http://127.0.0.1:4000/stripe=whsec_secret\n\
     and in another terminal:\n  \
     STRIPE_SECRET_KEY=sk_test_anything STRIPE_API_BASE=http://127.0.0.1:12111 \\\n    \
     stripe-product-sync sync --root ../crm\n\n\
@@ -394,6 +396,12 @@ pub(super) struct Sandbox {
     /// Refuse with 429 beyond Stripe's limits of test or live mode.
     #[arg(long, value_enum, value_name = "MODE")]
     pub(super) limits: Option<SandboxLimits>,
+    /// Let search lag behind, as in 30s; whole seconds.
+    #[arg(long, value_name = "DUR", value_parser = duration, default_value = "0")]
+    pub(super) search_lag: Duration,
+    /// Send every event to this address, signed with the secret or a new one; may be repeated.
+    #[arg(long = "webhook", value_name = "URL[=whsec_…]", value_parser = webhook)]
+    pub(super) webhooks: Vec<Endpoint>,
     /// Ids that are counted, not random: price_000001.
     #[arg(long)]
     pub(super) deterministic_ids: bool,
@@ -417,6 +425,23 @@ pub(super) struct Completions {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// A URL may hold `=` itself.
+fn webhook(text: &str) -> Result<Endpoint, String> {
+    let (url, secret) = match text.rsplit_once("=whsec_") {
+        Some((_, "")) => return Err("the secret has nothing behind whsec_".to_owned()),
+        Some((url, secret)) => (url, Some(format!("whsec_{secret}"))),
+        None => (text, None),
+    };
+    let parsed: http::Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
+    if !matches!(parsed.scheme_str(), Some("http" | "https")) {
+        return Err(format!("{url} is not an http or https URL"));
+    }
+    Ok(Endpoint {
+        url: url.to_owned(),
+        secret,
+    })
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -464,6 +489,21 @@ mod tests {
         );
         let error = parse(&["--set", "x", "status"]).unwrap_err();
         assert!(error.to_string().contains("KEY=VALUE"), "{error}");
+    }
+
+    #[test]
+    fn a_webhook_is_a_url_with_or_without_a_secret() {
+        let url = "http://127.0.0.1:4000/hook?a=b";
+        let endpoint = |secret: Option<&str>| Endpoint {
+            url: url.to_owned(),
+            secret: secret.map(str::to_owned),
+        };
+        assert_eq!(webhook(url), Ok(endpoint(None)));
+        let with = webhook(&format!("{url}=whsec_x"));
+        assert_eq!(with, Ok(endpoint(Some("whsec_x"))));
+        for bad in ["127.0.0.1:4000", "ftp://x", "http://x=whsec_", ""] {
+            assert!(webhook(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

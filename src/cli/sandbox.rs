@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use super::signals::Signals;
 use super::{Context, args::SandboxLimits};
 use crate::config::LogLevel;
+use crate::sandbox::webhooks::Webhooks;
 use crate::sandbox::{Limits, Options, Sandbox};
 
 pub(super) async fn run(context: &Context, args: &args::Sandbox) -> Result<Exit, Failure> {
@@ -23,6 +24,11 @@ pub(super) async fn run(context: &Context, args: &args::Sandbox) -> Result<Exit,
             SandboxLimits::Test => Limits::TEST,
             SandboxLimits::Live => Limits::LIVE,
         }),
+        search_lag: args.search_lag,
+        webhooks: Webhooks {
+            endpoints: args.webhooks.clone(),
+            ..Webhooks::default()
+        },
         ..Options::default()
     })
     .map_err(|error| Failure::chain(Exit::Unreachable, &error))?;
@@ -37,6 +43,14 @@ pub(super) async fn run(context: &Context, args: &args::Sandbox) -> Result<Exit,
     context.printer.talk(format!(
         "Stripe sandbox at http://{address} ({kept}); it takes any sk_test_… or rk_test_… key"
     ));
+    for endpoint in sandbox.webhook_endpoints() {
+        if let Some(secret) = endpoint.secrets.first() {
+            let url = &endpoint.url;
+            context
+                .printer
+                .talk(format!("Events go to {url}, signed with {secret}"));
+        }
+    }
     let signals = Signals::listen()?;
     tokio::select! {
         served = sandbox.serve(listener, signals.first.clone()) => {
