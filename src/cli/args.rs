@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::{Color, Format};
 use crate::config::{Override, parse_duration};
+use crate::sandbox::webhooks::Endpoint;
 use crate::sandbox::{self, Connected, Fault, KeyRule, Latency, LimitSetting};
 
 /// Keeps Stripe's products and prices equal to a company's pricing catalog.
@@ -378,7 +379,8 @@ pub(super) struct CheckConfig {
 #[command(
     after_help = "Examples:\n  \
     stripe-product-sync sandbox --state data/sandbox.jsonl\n  \
-    stripe-product-sync sandbox --latency p50=80ms,p99=900ms --limits test --fault '* every 20: lost-reply'\n\
+    stripe-product-sync sandbox --latency p50=80ms,p99=900ms --limits test --fault '* every 20: lost-reply'\n  \
+    stripe-product-sync sandbox --webhook http://127.0.0.1:4000/stripe=whsec_secret\n\
 and in another terminal:\n  \
     STRIPE_SECRET_KEY=sk_test_anything STRIPE_API_BASE=http://127.0.0.1:12111 \\\n    \
     stripe-product-sync sync --root ../crm\n\n\
@@ -415,6 +417,7 @@ Examples:\n  \
     stripe-product-sync sandbox --fault 'POST /v1/products first 2: 429 reason=global-rate'\n  \
     stripe-product-sync sandbox --fault 'POST /v1/prices: 500 after saved retry=false'\n  \
     stripe-product-sync sandbox --key sk_test_b=acct_B --key rk_test_c=default:rak_product_write\n  \
+    stripe-product-sync sandbox --webhook http://127.0.0.1:4000/stripe=whsec_secret --search-lag 30s\n  \
     stripe-product-sync sandbox --connect acct_C      for Stripe-Account: acct_C\n\n\
 While it runs, all of this can be changed below /_sandbox on the same port, without a key:\n  \
     curl http://127.0.0.1:12111/_sandbox\n  \
@@ -462,6 +465,12 @@ pub(super) struct Sandbox {
     /// Keep the latest requests for GET /_sandbox/requests.
     #[arg(long)]
     pub(super) record: bool,
+    /// Let search lag behind, as in 30s; whole seconds.
+    #[arg(long, value_name = "DUR", value_parser = duration, default_value = "0")]
+    pub(super) search_lag: Duration,
+    /// Send every event to this address, signed with the secret or a new one; may be repeated.
+    #[arg(long = "webhook", value_name = "URL[=whsec_…]", value_parser = webhook)]
+    pub(super) webhooks: Vec<Endpoint>,
     /// Ids that are counted, not random: price_000001.
     #[arg(long)]
     pub(super) deterministic_ids: bool,
@@ -489,6 +498,23 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn account_id(text: &str) -> Result<String, String> {
     sandbox::check_account_id(text).map(|()| text.to_owned())
+}
+
+/// A URL may hold `=` itself.
+fn webhook(text: &str) -> Result<Endpoint, String> {
+    let (url, secret) = match text.rsplit_once("=whsec_") {
+        Some((_, "")) => return Err("the secret has nothing behind whsec_".to_owned()),
+        Some((url, secret)) => (url, Some(format!("whsec_{secret}"))),
+        None => (text, None),
+    };
+    let parsed: http::Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
+    if !matches!(parsed.scheme_str(), Some("http" | "https")) {
+        return Err(format!("{url} is not an http or https URL"));
+    }
+    Ok(Endpoint {
+        url: url.to_owned(),
+        secret,
+    })
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -536,6 +562,21 @@ mod tests {
         );
         let error = parse(&["--set", "x", "status"]).unwrap_err();
         assert!(error.to_string().contains("KEY=VALUE"), "{error}");
+    }
+
+    #[test]
+    fn a_webhook_is_a_url_with_or_without_a_secret() {
+        let url = "http://127.0.0.1:4000/hook?a=b";
+        let endpoint = |secret: Option<&str>| Endpoint {
+            url: url.to_owned(),
+            secret: secret.map(str::to_owned),
+        };
+        assert_eq!(webhook(url), Ok(endpoint(None)));
+        let with = webhook(&format!("{url}=whsec_x"));
+        assert_eq!(with, Ok(endpoint(Some("whsec_x"))));
+        for bad in ["127.0.0.1:4000", "ftp://x", "http://x=whsec_", ""] {
+            assert!(webhook(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

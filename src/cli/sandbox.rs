@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use super::signals::Signals;
 use super::{Context, args::SandboxLimits};
 use crate::config::LogLevel;
+use crate::sandbox::webhooks::Webhooks;
 use crate::sandbox::{Error, Latency, Limits, Options, Sandbox};
 
 pub(super) async fn run(context: &Context, args: &args::Sandbox) -> Result<Exit, Failure> {
@@ -28,6 +29,14 @@ pub(super) async fn run(context: &Context, args: &args::Sandbox) -> Result<Exit,
         "Stripe sandbox at http://{address} ({kept}); it takes any sk_test_… or rk_test_… key; \
          to drive it: http://{address}/_sandbox"
     ));
+    for endpoint in sandbox.webhook_endpoints() {
+        if let Some(secret) = endpoint.secrets.first() {
+            let url = &endpoint.url;
+            context
+                .printer
+                .talk(format!("Events go to {url}, signed with {secret}"));
+        }
+    }
     let signals = Signals::listen()?;
     tokio::select! {
         served = sandbox.serve(listener, signals.first.clone()) => {
@@ -64,6 +73,11 @@ fn options(args: &args::Sandbox) -> Options {
         keys: args.keys.clone(),
         connected: args.connected.clone(),
         record: args.record,
+        search_lag: args.search_lag,
+        webhooks: Webhooks {
+            endpoints: args.webhooks.clone(),
+            ..Webhooks::default()
+        },
         ..Options::default()
     }
 }

@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::account::Tenant;
 use super::auth::{self, Caller};
-use super::endpoint::{Call, Endpoint};
+use super::call::Call;
+use super::endpoint::Endpoint;
 use super::error::ApiError;
 use super::faults::{self, Action, Answer};
 use super::form::{self, Pair};

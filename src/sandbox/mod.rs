@@ -9,8 +9,8 @@
 //! A request's way: `server` (connections) → `http` (one request; `headers`,
 //! `record`) → `auth` (with `keys`) → `limits` → `form` (pairs to a tree) →
 //! `idempotency` → `endpoint` (which operation; its parameters, read by `params`,
-//! `product` and `price`) → `state` (the effect: computed, applied and written
-//! down as one step) → the object's `render`, with `expand`. `account` holds one
+//! `product` and `price`) → `call` (what it does) → `state` (the effect: computed,
+//! applied and written down as one step) → the object's `render`, with `expand`. `account` holds one
 //! account's objects and indices, `list` pages over them, `search` finds them,
 //! `persist` is the state file. Each change of a product or price makes an `event`,
 //! part of the same step; `webhooks` holds the endpoints and delivers to them in a
@@ -25,6 +25,7 @@
 
 mod account;
 mod auth;
+mod call;
 mod control;
 mod currency;
 mod endpoint;

@@ -24,7 +24,7 @@ fn sandbox(limits: Limits) -> Arc<Sandbox> {
     .unwrap()
 }
 
-fn settings(limits: Limits) -> Settings {
+fn settings(limits: &Limits) -> Settings {
     driver::settings(
         "http://sandbox.test",
         limits.account_per_second,
@@ -33,7 +33,7 @@ fn settings(limits: Limits) -> Settings {
 }
 
 /// A client that knows these limits.
-fn client(sandbox: &Arc<Sandbox>, limits: Limits) -> Client {
+fn client(sandbox: &Arc<Sandbox>, limits: &Limits) -> Client {
     connect_over(
         settings(limits),
         SecretKey::new(SANDBOX_KEY),
