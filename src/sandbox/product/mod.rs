@@ -1,5 +1,6 @@
 //! Products: what is kept of one, how requests are read, done and shown.
 
+mod checks;
 mod params;
 mod render;
 mod write;

@@ -170,7 +170,8 @@ impl Reader<'_> {
         while let Some(c) = self.rest.next_if(is_part) {
             name.push(c);
         }
-        if name.is_empty() || self.rest.peek().is_none() {
+        let ends = matches!(self.rest.peek(), Some(':' | '~' | '<' | '>' | '=' | '['));
+        if name.is_empty() || !ends {
             return Err(unreadable());
         }
         if name == "metadata" {
@@ -352,7 +353,7 @@ mod tests {
 
     #[test]
     fn what_is_no_query_is_refused() {
-        let eleven = vec![r#"name:"a""#; 11].join(" ");
+        let eleven = [r#"name:"a""#; 11].join(" ");
         for (text, said) in [
             ("", "unable to parse"),
             ("asdf", "unable to parse"),

@@ -15,13 +15,10 @@ const RATE: u32 = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_another_client_that_uses_half_no_product_fails() {
-    let mut limits = Limits::TEST;
-    limits.account_per_second = RATE;
-    limits.endpoint_per_second = RATE;
     let setup = Setup {
         sandbox: sandbox::Options {
             record: true,
-            limits: Some(limits),
+            limits: Some(Limits::rates(RATE, RATE)),
             ..sandbox::Options::default()
         },
         rate: (RATE, RATE),

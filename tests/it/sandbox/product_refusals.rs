@@ -55,6 +55,19 @@ async fn unknown_parameters_are_refused_at_every_depth() {
         far.refuses(NEW, [(priced(&format!("{name}=x")), UNKNOWN, name)])
             .await;
     }
+    for target in [
+        "GET /v1/products/prod_a?foo=1",
+        "GET /v1/products/prod_a?limit=1",
+        "DELETE /v1/products/prod_a?foo=1",
+        "DELETE /v1/products/prod_a?expand[]=default_price",
+    ] {
+        let reply = far.send(target, "", &[]).await;
+        assert_eq!(
+            (reply.status, reply.refusal().1),
+            (400, UNKNOWN),
+            "{target}"
+        );
+    }
     let tiers = "default_price_data[tiers][0][up_to]=inf";
     far.refuses(NEW, [(priced(tiers), UNKNOWN, "default_price_data[tiers]")])
         .await;

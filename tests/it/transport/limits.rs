@@ -128,12 +128,7 @@ async fn what_somebody_else_leaves_off_is_taken_up() {
 }
 
 /// As good as none.
-fn open() -> Limits {
-    let mut limits = Limits::LIVE;
-    limits.account_per_second = 10_000;
-    limits.endpoint_per_second = 10_000;
-    limits
-}
+const OPEN: Limits = Limits::rates(10_000, 10_000);
 
 fn refusal(status: u16, reason: Option<&str>, code: &str) -> Response<Full<Bytes>> {
     let body = format!(r#"{{"error":{{"code":"{code}","message":"No."}}}}"#);
@@ -148,7 +143,7 @@ fn refusal(status: u16, reason: Option<&str>, code: &str) -> Response<Full<Bytes
 async fn too_many_at_once_become_fewer() {
     const PLACES: u32 = 8;
     for reason in ["global-concurrency", "endpoint-concurrency"] {
-        let far = Far::new(&open());
+        let far = Far::new(&OPEN);
         let router = far.sandbox.router();
         let at_once = Arc::new(AtomicU32::new(0));
         let service = tower::service_fn(move |request: Request<Full<Bytes>>| {
@@ -166,7 +161,7 @@ async fn too_many_at_once_become_fewer() {
                 Ok::<_, Infallible>(answer)
             }
         });
-        let client = over(&open(), service);
+        let client = over(&OPEN, service);
         let call = Call::default();
         let start = Instant::now();
         let failed = first_sync(&client, &call, 300, false).await;
@@ -196,7 +191,7 @@ async fn two_writers_never_meet_at_one_object() {
             }
         })
     };
-    let client = over(&open(), service);
+    let client = over(&OPEN, service);
     let call = Call::default();
     let writes = (0..3).map(|n| {
         let (client, call) = (&client, &call);
@@ -218,7 +213,7 @@ async fn an_outage_is_met_with_hardly_more_than_one_attempt_each() {
     let service = tower::service_fn(|_: Request<Full<Bytes>>| async {
         Ok::<_, Infallible>(refusal(503, None, ""))
     });
-    let client = over(&open(), service);
+    let client = over(&OPEN, service);
     let call = Call::default();
     let failed = first_sync(&client, &call, 1000, true).await;
     assert_eq!(failed.len(), 1000);

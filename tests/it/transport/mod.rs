@@ -32,8 +32,8 @@ impl Far {
     fn new(limits: &Limits) -> Self {
         let witness = Witness::new(Sender::Ours);
         let mut options = sandbox::Options {
-            latency: LATENCY,
-            limits: Some(*limits),
+            latency: LATENCY.into(),
+            limits: Some(limits.clone()),
             ..sandbox::Options::default()
         };
         witness.watch(&mut options);
