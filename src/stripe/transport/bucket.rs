@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// One cut answers all refusals of one burst: they arrive together.
+/// Refusals that come closer together than this are of one burst.
 const HOLD: Duration = Duration::from_millis(500);
 const CUT: f64 = 0.7;
 /// Lowest share of the configured value.
@@ -48,19 +48,33 @@ impl Adaptive {
         self.current
     }
 
-    /// Lowers the limit, or what is `used` of it where that is less, once for all
-    /// refusals of one burst. Says whether it did.
-    pub(super) fn cut(&mut self, used: f64, now: Instant) -> bool {
-        let held = self
-            .cut
-            .is_some_and(|at| now.saturating_duration_since(at) < HOLD);
-        if held {
+    /// Lowers a rate, once for all refusals of one burst. Says whether it did.
+    pub(super) fn cut(&mut self, now: Instant) -> bool {
+        if self.is_same_burst(now) {
             return false;
         }
-        let refused = self.value(now).min(used);
-        self.current = (refused * CUT).max(self.nominal * FLOOR).max(1.0);
+        self.current = (self.value(now) * CUT).max(self.nominal * FLOOR).max(1.0);
         self.cut = Some(now);
         true
+    }
+
+    /// Lowers a number of requests at once: of `used`, one was too many. Each
+    /// refusal of a burst takes off one more, so that a single round shows how
+    /// many there may be.
+    pub(super) fn one_less(&mut self, used: f64, now: Instant) {
+        let value = self.value(now);
+        let refused = if self.is_same_burst(now) {
+            value
+        } else {
+            value.min(used)
+        };
+        self.current = (refused - 1.0).max(1.0);
+        self.cut = Some(now);
+    }
+
+    fn is_same_burst(&self, now: Instant) -> bool {
+        self.cut
+            .is_some_and(|at| now.saturating_duration_since(at) < HOLD)
     }
 }
 
@@ -105,7 +119,7 @@ impl Bucket {
 
     /// Stripe refused a request: fewer from now on, and none at once.
     pub(super) fn cut(&mut self, now: Instant) {
-        if self.rate.cut(f64::INFINITY, now) {
+        if self.rate.cut(now) {
             self.refill(now);
             self.tokens = 0.0;
         }
@@ -215,14 +229,21 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_not_reached_is_cut_from_what_is_used() {
+    fn each_refusal_takes_one_off_what_was_under_way() {
         let start = Instant::now();
         let mut limit = Adaptive::new(32.0, start);
-        assert!(limit.cut(10.0, start));
-        assert!((limit.value(start) - 7.0).abs() < 1e-9);
-        assert!(!limit.cut(3.0, start), "the same burst");
+        limit.one_less(10.0, start);
+        assert!((limit.value(start) - 9.0).abs() < 1e-9);
+        // Others of the same burst have ended meanwhile: what is left says nothing.
+        limit.one_less(3.0, start);
+        assert!((limit.value(start) - 8.0).abs() < 1e-9);
         let later = start + HOLD;
-        assert!(limit.cut(100.0, later));
-        assert!((limit.value(later) - (7.0 + 0.8) * CUT).abs() < 1e-9);
+        assert!((limit.value(later) - 8.8).abs() < 1e-9, "it grows back");
+        limit.one_less(100.0, later);
+        assert!((limit.value(later) - 7.8).abs() < 1e-9);
+        for _ in 0..100 {
+            limit.one_less(1.0, later);
+        }
+        assert!((limit.value(later) - 1.0).abs() < 1e-9);
     }
 }

@@ -79,8 +79,8 @@ impl Limits {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    fn cut_concurrency(&mut self, now: Instant) {
-        self.concurrency.cut(f64::from(self.under_way), now);
+    fn one_less_at_once(&mut self, now: Instant) {
+        self.concurrency.one_less(f64::from(self.under_way), now);
     }
 }
 
@@ -180,8 +180,8 @@ impl Queue {
         match limit {
             Limit::GlobalRate | Limit::Unknown => self.account.rate.cut(now),
             Limit::EndpointRate => self.endpoint(operation, now).rate.cut(now),
-            Limit::GlobalConcurrency => self.account.cut_concurrency(now),
-            Limit::EndpointConcurrency => self.endpoint(operation, now).cut_concurrency(now),
+            Limit::GlobalConcurrency => self.account.one_less_at_once(now),
+            Limit::EndpointConcurrency => self.endpoint(operation, now).one_less_at_once(now),
             // One object's limit is no reason to keep the others waiting.
             Limit::Resource => {}
         }
