@@ -155,7 +155,7 @@ async fn what_is_asked_to_be_expanded_is() {
     for property in ["default_price", "data", "total_count.x", "next_page"] {
         let more = format!("&expand[]={property}");
         let reply = far.get(&uri("products", query, &more)).await;
-        assert_eq!(reply.refusal(), (400, None, Some("expand")), "{property}");
+        assert_eq!(reply.refusal(), (400, None, None), "{property}");
     }
 }
 

@@ -283,15 +283,13 @@ async fn an_endpoint_that_stripe_would_not_take_is_refused() {
             "api_version",
         ),
         (format!("{url}&{events}&connect=maybe"), None, "connect"),
-        (
-            format!("{url}&{events}&expand[]=application"),
-            None,
-            "expand",
-        ),
     ] {
         let reply = far.post("/v1/webhook_endpoints", &form).await;
         assert_eq!(reply.refusal(), (400, code, Some(param)), "{form}");
     }
+    let form = format!("{url}&{events}&expand[]=application");
+    let reply = far.post("/v1/webhook_endpoints", &form).await;
+    assert_eq!(reply.refusal(), (400, None, None));
     for _ in 0..16 {
         far.post("/v1/webhook_endpoints", &format!("{url}&{events}"))
             .await
