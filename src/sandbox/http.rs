@@ -22,7 +22,8 @@ use super::endpoint::{Call, Endpoint};
 use super::error::ApiError;
 use super::form::{self, Pair};
 use super::headers::{
-    IDEMPOTENCY_KEY, Outcome, STRIPE_VERSION, check_account, check_body, check_version, response,
+    IDEMPOTENCY_KEY, Outcome, STRIPE_VERSION, check_account, check_body, check_query,
+    check_version, response,
 };
 use super::idempotency::{self, Begin};
 use super::state::Context;
@@ -157,6 +158,7 @@ impl Sandbox {
         }
         let body = body.as_ref().map_err(ApiError::clone)?;
         check_body(method, headers, body)?;
+        check_query(method, uri.query())?;
         let mut pairs = form::pairs(uri.query().unwrap_or_default().as_bytes())?;
         pairs.extend(form::pairs(body)?);
         let (mut key, mut begin) = (None, Begin::Run);
