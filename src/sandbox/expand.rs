@@ -86,7 +86,7 @@ impl Expand {
             return Err(ApiError::invalid(format!(
                 "You cannot expand more than {MAX_DEPTH} levels of a property. Property: {property}"
             ))
-            .with_param("expand"));
+            .with_code("property_expansion_max_depth"));
         }
         let mut here = self;
         let mut kind = shape;
@@ -135,10 +135,10 @@ fn refuse(property: &str, shape: Shape, level: usize) -> ApiError {
     } else {
         String::new()
     };
+    // No code, no parameter: hands-on.
     ApiError::invalid(format!(
         "This property cannot be expanded ({property}).{hint}"
     ))
-    .with_param("expand")
 }
 
 #[cfg(test)]
@@ -182,11 +182,7 @@ mod tests {
             (Shape::Price, ""),
         ] {
             let error = add(shape, property).unwrap_err();
-            assert_eq!(
-                (error.status, error.param.as_deref()),
-                (400, Some("expand")),
-                "{property}"
-            );
+            assert_eq!((error.status, error.param), (400, None), "{property}");
         }
     }
 

@@ -103,7 +103,7 @@ pub(super) fn decimal(text: &str, path: &str) -> Result<Decimal, ApiError> {
         return Err(refuse("must be a non-negative decimal number."));
     }
     if fraction.len() > 12 {
-        return Err(refuse("must contain at maximum twelve decimal places."));
+        return Err(refuse("must contain at most 12 decimal places."));
     }
     Decimal::from_str_exact(text)
         .map(|value| value.normalize())

@@ -44,7 +44,12 @@ fn fixed(
         ]));
     }
     let key = if fields.has(whole) { whole } else { decimal };
-    let value = match fields.integer_in(whole, 0, i64::MAX)? {
+    let value = match fields.integer(whole)? {
+        Some(value) if value < 0 => {
+            return Err(ApiError::invalid("Invalid non-negative integer")
+                .with_code("parameter_invalid_integer")
+                .with_param(fields.path(whole)));
+        }
         Some(value) => Some(Decimal::from(value)),
         None => fields.decimal(decimal)?,
     };

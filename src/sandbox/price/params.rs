@@ -119,7 +119,10 @@ impl Parent {
                 "product".to_owned(),
                 "product_data".to_owned(),
             ])),
-            (None, None) => Err(ApiError::missing("product")),
+            // No code, no parameter: hands-on.
+            (None, None) => Err(ApiError::invalid(
+                "You must specify either `product` or `product_data` when creating a price.",
+            )),
         }
     }
 }

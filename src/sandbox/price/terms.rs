@@ -32,13 +32,11 @@ pub(super) fn read_recurring(fields: &Fields<'_>) -> Result<Recurring, ApiError>
     let usage_type = fields.choice("usage_type")?.unwrap_or(UsageType::Licensed);
     let meter = fields.text("meter", TEXT)?;
     match (usage_type, &meter) {
-        // Since API version 2025-03-31.basil.
+        // No code, no parameter: hands-on.
         (UsageType::Metered, None) => {
             return Err(ApiError::invalid(
-                "Prices with `usage_type=metered` must be backed by a meter: set `recurring[meter]`.",
-            )
-            .with_code("parameter_missing")
-            .with_param(fields.path("meter")));
+                "Starting with Stripe version `2025-03-31.basil`, metered prices must be backed by meters.",
+            ));
         }
         (UsageType::Licensed, Some(_)) => {
             return Err(ApiError::invalid(
@@ -81,13 +79,11 @@ pub(super) fn read_amount(
                     .with_param(fields.path(key)));
                 }
             }
+            // No code, no parameter: hands-on.
             let amount = single.ok_or_else(|| {
                 ApiError::invalid(
-                    "You must specify one of `unit_amount`, `unit_amount_decimal` or `custom_unit_amount`, \
-                     unless `billing_scheme=tiered`.",
+                    "Prices require an `unit_amount` or `unit_amount_decimal` parameter to be set.",
                 )
-                .with_code("parameter_missing")
-                .with_param(fields.path("unit_amount"))
             })?;
             if matches!(amount, Amount::Custom(_)) && recurring.is_some() {
                 return Err(ApiError::invalid(

@@ -213,9 +213,9 @@ fn custom_id(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
     let id = fields.text("id", TEXT)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     match id {
-        Some(id) if !id.chars().all(allowed) => Err(ApiError::invalid(
-            "This value must match the regex pattern.",
-        )
+        Some(id) if !id.chars().all(allowed) => Err(ApiError::invalid(format!(
+            "This value must match the regex pattern. (/\\A[a-zA-Z0-9_\\-]+\\z/ does not match for the value {id})."
+        ))
         .with_param(fields.path("id"))),
         id => Ok(id),
     }

@@ -88,18 +88,14 @@ async fn unknown_parameters_are_refused_at_every_depth() {
 #[tokio::test]
 async fn what_is_needed_must_be_there() {
     let far = far().await;
-    let metered = "recurring[usage_type]=metered";
     let flat = "billing_scheme=tiered&recurring[interval]=month";
     for (form, param) in [
         ("product=prod_a&unit_amount=1".to_owned(), "currency"),
-        ("currency=usd&unit_amount=1".to_owned(), "product"),
         (
             "currency=usd&unit_amount=1&product_data[active]=true".to_owned(),
             "product_data[name]",
         ),
-        (form(""), "unit_amount"),
         (priced("recurring[interval_count]=1"), "recurring[interval]"),
-        (monthly(metered), "recurring[meter]"),
         (
             form("custom_unit_amount[minimum]=50"),
             "custom_unit_amount[enabled]",
@@ -122,6 +118,43 @@ async fn what_is_needed_must_be_there() {
     ] {
         far.refuses(NEW, [(form, MISSING, param)]).await;
     }
+}
+
+/// These have neither code nor parameter.
+#[tokio::test]
+async fn what_only_its_text_tells() {
+    let far = far().await;
+    for (form, text) in [
+        (
+            "currency=usd&unit_amount=1".to_owned(),
+            "You must specify either `product` or `product_data` when creating a price.",
+        ),
+        (
+            form(""),
+            "Prices require an `unit_amount` or `unit_amount_decimal` parameter to be set.",
+        ),
+        (
+            form("recurring[interval]=month"),
+            "Prices require an `unit_amount` or `unit_amount_decimal` parameter to be set.",
+        ),
+        (
+            monthly("recurring[usage_type]=metered"),
+            "Starting with Stripe version `2025-03-31.basil`, metered prices must be backed by meters.",
+        ),
+        (
+            priced("expand[]=nickname"),
+            "This property cannot be expanded (nickname).",
+        ),
+    ] {
+        let refused = far.post(NEW, &form).await;
+        assert_eq!(refused.refusal(), (400, None, None), "{form}");
+        assert_eq!(refused.message(), text);
+    }
+    let form = "name=x&default_price_data[currency]=usd";
+    let refused = far.post("/v1/products", form).await;
+    assert!(refused.message().starts_with("Prices require"));
+    let negative = far.post(NEW, "product=prod_a&currency=usd&unit_amount=-1");
+    assert_eq!(negative.await.message(), "Invalid non-negative integer");
 }
 
 #[tokio::test]
@@ -346,7 +379,6 @@ async fn metered_prices_have_a_meter_and_others_none() {
     far.refuses(
         NEW,
         [
-            (monthly(metered), MISSING, "recurring[meter]"),
             (monthly("recurring[meter]=mtr_1"), None, "recurring[meter]"),
             (
                 monthly(&format!("{metered}&recurring[meter]=clicks")),
