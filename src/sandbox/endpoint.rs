@@ -1,19 +1,18 @@
-//! The endpoints: which there are, what each reads, does and answers.
+//! The endpoints: which there are and what each reads.
 
 use http::Method;
-use serde_json::Value;
 
-use super::account::{self, Account, Change, Cx, Tenant};
+use super::call::{Call, Work};
 use super::error::ApiError;
-use super::event::{self, EventList};
+use super::event::EventList;
 use super::expand::{Expand, Shape};
 use super::form::{self, Node};
 use super::list::{PriceList, ProductList};
 use super::params::Fields;
-use super::price::{self, NewPrice, Parent, PriceSource, PriceUpdate};
-use super::product::{self, NewProduct, ProductUpdate};
+use super::price::{NewPrice, Parent, PriceSource, PriceUpdate};
+use super::product::{NewProduct, ProductUpdate};
 use super::search::Search;
-use super::webhooks::{self, NewWebhookEndpoint, WebhookEndpointList, WebhookEndpointUpdate};
+use super::webhooks::{NewWebhookEndpoint, WebhookEndpointList, WebhookEndpointUpdate};
 
 /// A named operation of the API; with any id it is the same one to the limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +31,11 @@ pub(super) enum Endpoint {
     SearchPrices,
     ListEvents,
     GetEvent(String),
-    CreateWebhookEndpoint,
-    ListWebhookEndpoints,
-    GetWebhookEndpoint(String),
-    UpdateWebhookEndpoint(String),
-    DeleteWebhookEndpoint(String),
+    CreateWebhook,
+    ListWebhooks,
+    GetWebhook(String),
+    UpdateWebhook(String),
+    DeleteWebhook(String),
 }
 
 impl Endpoint {
@@ -58,8 +57,8 @@ impl Endpoint {
             ("POST", Some("prices"), None, None) => Self::CreatePrice,
             ("GET", Some("prices"), None, None) => Self::ListPrices,
             ("GET", Some("events"), None, None) => Self::ListEvents,
-            ("POST", Some("webhook_endpoints"), None, None) => Self::CreateWebhookEndpoint,
-            ("GET", Some("webhook_endpoints"), None, None) => Self::ListWebhookEndpoints,
+            ("POST", Some("webhook_endpoints"), None, None) => Self::CreateWebhook,
+            ("GET", Some("webhook_endpoints"), None, None) => Self::ListWebhooks,
             ("GET", Some("products"), Some(id), None) if id == "search" => Self::SearchProducts,
             ("GET", Some("prices"), Some(id), None) if id == "search" => Self::SearchPrices,
             // An empty id is no id, and search takes no other method.
@@ -70,11 +69,9 @@ impl Endpoint {
             ("GET", Some("prices"), Some(id), None) => Self::GetPrice(id),
             ("POST", Some("prices"), Some(id), None) => Self::UpdatePrice(id),
             ("GET", Some("events"), Some(id), None) => Self::GetEvent(id),
-            ("GET", Some("webhook_endpoints"), Some(id), None) => Self::GetWebhookEndpoint(id),
-            ("POST", Some("webhook_endpoints"), Some(id), None) => Self::UpdateWebhookEndpoint(id),
-            ("DELETE", Some("webhook_endpoints"), Some(id), None) => {
-                Self::DeleteWebhookEndpoint(id)
-            }
+            ("GET", Some("webhook_endpoints"), Some(id), None) => Self::GetWebhook(id),
+            ("POST", Some("webhook_endpoints"), Some(id), None) => Self::UpdateWebhook(id),
+            ("DELETE", Some("webhook_endpoints"), Some(id), None) => Self::DeleteWebhook(id),
             _ => return Err(unknown()),
         };
         Ok(endpoint)
@@ -97,11 +94,11 @@ impl Endpoint {
             Self::SearchPrices => "GET /v1/prices/search",
             Self::ListEvents => "GET /v1/events",
             Self::GetEvent(_) => "GET /v1/events/{id}",
-            Self::CreateWebhookEndpoint => "POST /v1/webhook_endpoints",
-            Self::ListWebhookEndpoints => "GET /v1/webhook_endpoints",
-            Self::GetWebhookEndpoint(_) => "GET /v1/webhook_endpoints/{webhook_endpoint}",
-            Self::UpdateWebhookEndpoint(_) => "POST /v1/webhook_endpoints/{webhook_endpoint}",
-            Self::DeleteWebhookEndpoint(_) => "DELETE /v1/webhook_endpoints/{webhook_endpoint}",
+            Self::CreateWebhook => "POST /v1/webhook_endpoints",
+            Self::ListWebhooks => "GET /v1/webhook_endpoints",
+            Self::GetWebhook(_) => "GET /v1/webhook_endpoints/{webhook_endpoint}",
+            Self::UpdateWebhook(_) => "POST /v1/webhook_endpoints/{webhook_endpoint}",
+            Self::DeleteWebhook(_) => "DELETE /v1/webhook_endpoints/{webhook_endpoint}",
         }
     }
 
@@ -202,168 +199,39 @@ impl Endpoint {
                 let fields = Fields::new(node, "", &["expand"])?;
                 (Work::GetEvent(id), Expand::read(&fields, Shape::Plain)?)
             }
-            Self::CreateWebhookEndpoint => {
+            Self::CreateWebhook => {
                 let fields = NewWebhookEndpoint::fields(node)?;
                 let new = Box::new(NewWebhookEndpoint::read(&fields)?);
                 (
-                    Work::CreateWebhookEndpoint(new),
+                    Work::CreateWebhook(new),
                     Expand::read(&fields, Shape::Plain)?,
                 )
             }
-            Self::ListWebhookEndpoints => {
+            Self::ListWebhooks => {
                 let fields = WebhookEndpointList::fields(node)?;
                 let list = WebhookEndpointList::read(&fields)?;
                 (
-                    Work::ListWebhookEndpoints(list),
+                    Work::ListWebhooks(list),
                     Expand::read(&fields, Shape::PlainList)?,
                 )
             }
-            Self::GetWebhookEndpoint(id) => {
+            Self::GetWebhook(id) => {
                 let fields = Fields::new(node, "", &["expand"])?;
-                (
-                    Work::GetWebhookEndpoint(id),
-                    Expand::read(&fields, Shape::Plain)?,
-                )
+                (Work::GetWebhook(id), Expand::read(&fields, Shape::Plain)?)
             }
-            Self::UpdateWebhookEndpoint(id) => {
+            Self::UpdateWebhook(id) => {
                 let fields = WebhookEndpointUpdate::fields(node)?;
                 let update = Box::new(WebhookEndpointUpdate::read(&fields)?);
                 (
-                    Work::UpdateWebhookEndpoint(id, update),
+                    Work::UpdateWebhook(id, update),
                     Expand::read(&fields, Shape::Plain)?,
                 )
             }
-            Self::DeleteWebhookEndpoint(id) => {
+            Self::DeleteWebhook(id) => {
                 Fields::new(node, "", &[])?;
-                (Work::DeleteWebhookEndpoint(id), Expand::default())
+                (Work::DeleteWebhook(id), Expand::default())
             }
         };
         Ok(Call { work, expand })
-    }
-}
-
-/// A request whose parameters are in order.
-#[derive(Debug)]
-pub(super) struct Call {
-    work: Work,
-    expand: Expand,
-}
-
-#[derive(Debug)]
-enum Work {
-    GetAccount,
-    CreateProduct(Box<NewProduct>),
-    ListProducts(ProductList),
-    GetProduct(String),
-    UpdateProduct(String, Box<ProductUpdate>),
-    DeleteProduct(String),
-    CreatePrice(Parent, Box<NewPrice>),
-    ListPrices(PriceList),
-    GetPrice(String),
-    UpdatePrice(String, Box<PriceUpdate>),
-    Search(Search),
-    ListEvents(EventList),
-    GetEvent(String),
-    CreateWebhookEndpoint(Box<NewWebhookEndpoint>),
-    ListWebhookEndpoints(WebhookEndpointList),
-    GetWebhookEndpoint(String),
-    UpdateWebhookEndpoint(String, Box<WebhookEndpointUpdate>),
-    DeleteWebhookEndpoint(String),
-}
-
-/// What to answer with, once the changes are made.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Account,
-    Product(String),
-    DeletedProduct(String),
-    Price(String),
-    Body(Value),
-}
-
-impl Call {
-    /// What the request changes, and what it answers with. Changes nothing itself.
-    pub(super) fn run(
-        self,
-        account: &Account,
-        cx: &mut Cx<'_>,
-    ) -> Result<(Vec<Change>, Answer, Expand), ApiError> {
-        let expand = self.expand;
-        let nothing = Vec::new();
-        let (changes, answer) = match self.work {
-            Work::GetAccount => (nothing, Answer::Account),
-            Work::CreateProduct(new) => {
-                let (changes, id) = product::create(account, *new, cx)?;
-                (changes, Answer::Product(id))
-            }
-            Work::ListProducts(list) => (nothing, Answer::Body(list.answer(account, &expand)?)),
-            Work::GetProduct(id) => {
-                account.product(&id)?;
-                (nothing, Answer::Product(id))
-            }
-            Work::UpdateProduct(id, update) => {
-                let changes = product::update(account, &id, *update, cx)?;
-                (changes, Answer::Product(id))
-            }
-            Work::DeleteProduct(id) => {
-                let changes = product::delete(account, &id)?;
-                (changes, Answer::DeletedProduct(id))
-            }
-            Work::CreatePrice(parent, new) => {
-                let (changes, id) = price::create(account, parent, *new, cx)?;
-                (changes, Answer::Price(id))
-            }
-            Work::ListPrices(list) => (nothing, Answer::Body(list.answer(account, &expand)?)),
-            Work::GetPrice(id) => {
-                account.price(&id)?;
-                (nothing, Answer::Price(id))
-            }
-            Work::UpdatePrice(id, update) => {
-                let changes = price::update(account, &id, *update)?;
-                (changes, Answer::Price(id))
-            }
-            Work::Search(search) => (nothing, Answer::Body(search.answer(account, &expand))),
-            Work::ListEvents(list) => (nothing, Answer::Body(list.answer(account, cx.now)?)),
-            Work::GetEvent(id) => (nothing, Answer::Body(event::get(account, &id, cx.now)?)),
-            Work::CreateWebhookEndpoint(new) => {
-                let (changes, body) = webhooks::create(account, *new, cx)?;
-                (changes, Answer::Body(body))
-            }
-            Work::ListWebhookEndpoints(list) => (nothing, Answer::Body(list.answer(account)?)),
-            Work::GetWebhookEndpoint(id) => (nothing, Answer::Body(webhooks::get(account, &id)?)),
-            Work::UpdateWebhookEndpoint(id, update) => {
-                let (changes, body) = webhooks::update(account, &id, *update)?;
-                (changes, Answer::Body(body))
-            }
-            Work::DeleteWebhookEndpoint(id) => {
-                let (changes, body) = webhooks::delete(account, &id)?;
-                (changes, Answer::Body(body))
-            }
-        };
-        Ok((changes, answer, expand))
-    }
-}
-
-impl Answer {
-    pub(super) fn render(
-        self,
-        tenant: &Tenant,
-        display_name: &str,
-        account: &Account,
-        expand: &Expand,
-    ) -> Value {
-        match self {
-            Self::Account => account::render(tenant, display_name),
-            Self::Product(id) => account
-                .products
-                .get(&id)
-                .map_or(Value::Null, |found| product::render(account, found, expand)),
-            Self::DeletedProduct(id) => product::render_deleted(&id),
-            Self::Price(id) => account
-                .prices
-                .get(&id)
-                .map_or(Value::Null, |found| price::render(account, found, expand)),
-            Self::Body(body) => body,
-        }
     }
 }

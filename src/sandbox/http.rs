@@ -18,7 +18,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::account::Tenant;
-use super::endpoint::{Call, Endpoint};
+use super::call::Call;
+use super::endpoint::Endpoint;
 use super::error::ApiError;
 use super::form::{self, Pair};
 use super::headers::{

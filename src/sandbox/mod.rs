@@ -8,7 +8,7 @@
 //! # Code tour
 //! A request's way: `http` (requests, recording; `headers`) → `auth` → `limits` →
 //! `form` (pairs to a tree) → `idempotency` → `endpoint` (which operation; its
-//! parameters, read by `params`, `product` and `price`) → `state` (the effect:
+//! parameters, read by `params`, `product` and `price`) → `call` (what it does) → `state` (the effect:
 //! computed, applied and written down as one step) → the object's `render`, with
 //! `expand`. `account` holds one account's objects and indices, `list` pages over
 //! them, `search` finds them, `persist` is the state file. Each change of a product
@@ -20,6 +20,7 @@
 
 mod account;
 mod auth;
+mod call;
 mod currency;
 mod endpoint;
 mod error;

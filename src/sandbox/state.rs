@@ -5,24 +5,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::account::{Account, Change, Cx, Tenant};
-use super::endpoint::Call;
+use super::call::Call;
 use super::error::ApiError;
 use super::event::{self, Event, News, news};
 use super::idempotency::SavedReply;
 use super::ids::{Counters, Ids};
 use super::persist::{Error, Journal, Record};
-use super::webhooks::{self, EndpointStatus, Job, Queue, WebhookEndpoint};
+use super::webhooks::{Job, Queue};
 
 /// All accounts, and the file they are kept in.
 #[derive(Debug)]
 pub(super) struct State {
-    rooms: Rooms,
-    journal: Option<Journal>,
+    pub(super) rooms: Rooms,
+    pub(super) journal: Option<Journal>,
     deliveries: Arc<Queue>,
 }
 
 #[derive(Debug)]
-struct Rooms {
+pub(super) struct Rooms {
     by_tenant: HashMap<Tenant, Room>,
     counted_ids: bool,
     /// Seconds.
@@ -31,9 +31,9 @@ struct Rooms {
 
 /// One account and what gives out its ids.
 #[derive(Debug)]
-struct Room {
-    account: Account,
-    ids: Ids,
+pub(super) struct Room {
+    pub(super) account: Account,
+    pub(super) ids: Ids,
 }
 
 /// The request around a [`Call`].
@@ -50,7 +50,7 @@ pub(super) struct Context<'a> {
 }
 
 impl Rooms {
-    fn room(&mut self, tenant: &Tenant) -> &mut Room {
+    pub(super) fn room(&mut self, tenant: &Tenant) -> &mut Room {
         let (counted, search_lag) = (self.counted_ids, self.search_lag);
         self.by_tenant
             .entry(tenant.clone())
@@ -64,7 +64,7 @@ impl Rooms {
     }
 
     /// By account, test mode before live mode: counted ids can be in several.
-    fn in_order(&self) -> impl Iterator<Item = (&Tenant, &Room)> {
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (&Tenant, &Room)> {
         let mut rooms: Vec<_> = self.by_tenant.iter().collect();
         rooms.sort_by_key(|(tenant, _)| (tenant.account.clone(), tenant.live));
         rooms.into_iter()
@@ -275,39 +275,7 @@ impl State {
         (status, body)
     }
 
-    /// A delivery is over. If that cannot be written down, it is forgotten with
-    /// the process, and the next one delivers again.
-    pub(super) fn settle(&mut self, job: &Job, delivered: bool) {
-        let change = Change::Settle {
-            event: job.event.clone(),
-            webhook_endpoint: job.webhook_endpoint.clone(),
-            delivered,
-        };
-        if let Err(error) = self.change(&job.tenant, change) {
-            tracing::warn!(%error, "the sandbox could not write down that a webhook is settled");
-        }
-        self.compact_if_due();
-    }
-
-    /// A change that no request asked for. It happens whether it can be written
-    /// down or not.
-    fn change(&mut self, tenant: &Tenant, change: Change) -> std::io::Result<()> {
-        let room = self.rooms.room(tenant);
-        if room.account.apply(change.clone()).is_none() {
-            return Ok(());
-        }
-        let Some(journal) = &mut self.journal else {
-            return Ok(());
-        };
-        journal.append(&Record {
-            tenant: tenant.clone(),
-            counters: room.ids.counters,
-            changes: vec![change],
-            saved: None,
-        })
-    }
-
-    fn compact_if_due(&mut self) {
+    pub(super) fn compact_if_due(&mut self) {
         let Some(journal) = &mut self.journal else {
             return;
         };
@@ -316,90 +284,6 @@ impl State {
         {
             tracing::warn!(%error, "the sandbox could not shorten its state file");
         }
-    }
-}
-
-/// What is done to webhooks beside requests.
-impl State {
-    /// An endpoint for all events at `url`. One that is there stays, with `secret`
-    /// if that is given.
-    pub(super) fn ensure_webhook_endpoint(
-        &mut self,
-        tenant: &Tenant,
-        url: &str,
-        secret: Option<&str>,
-        now: i64,
-    ) -> std::io::Result<()> {
-        let room = self.rooms.room(tenant);
-        let there = room.account.webhook_endpoints.iter();
-        let endpoint = match there.into_iter().find(|endpoint| endpoint.url == url) {
-            Some(there) => {
-                let Some(secret) = secret.filter(|new| there.secrets(now).next() != Some(new))
-                else {
-                    return Ok(());
-                };
-                let mut changed = there.clone();
-                changed.roll(Some(secret), now, 0);
-                changed
-            }
-            None => {
-                let mut cx = Cx {
-                    now,
-                    ids: &mut room.ids,
-                };
-                WebhookEndpoint::of_option(&mut cx, url, secret)
-            }
-        };
-        self.change(tenant, Change::PutWebhookEndpoint(Box::new(endpoint)))
-    }
-
-    /// Deliveries of an event to every endpoint that listens to it now.
-    pub(super) fn deliveries_of(&self, event: &str) -> Option<Vec<Job>> {
-        let (tenant, account, event) = self.rooms.in_order().find_map(|(tenant, room)| {
-            Some((tenant, &room.account, room.account.events.get(event)?))
-        })?;
-        let jobs = webhooks::listening(account, event.kind)
-            .into_iter()
-            .map(|webhook_endpoint| Job {
-                tenant: tenant.clone(),
-                event: event.id.clone(),
-                webhook_endpoint,
-                attempts: 0,
-            });
-        Some(jobs.collect())
-    }
-
-    pub(super) fn roll_secret(&mut self, id: &str, now: i64, keep_old: i64) -> Option<String> {
-        let (tenant, mut endpoint) = self.rooms.in_order().find_map(|(tenant, room)| {
-            let endpoint = room.account.webhook_endpoints.get(id)?;
-            Some((tenant.clone(), endpoint.clone()))
-        })?;
-        let secret = endpoint.roll(None, now, keep_old);
-        let change = Change::PutWebhookEndpoint(Box::new(endpoint));
-        match self.change(&tenant, change) {
-            Ok(()) => Some(secret),
-            Err(error) => {
-                tracing::error!(%error, "the sandbox could not write a new webhook secret down");
-                None
-            }
-        }
-    }
-
-    pub(super) fn webhook_endpoints(&self, now: i64) -> Vec<EndpointStatus> {
-        let mut all = Vec::new();
-        for (tenant, room) in self.rooms.in_order() {
-            for endpoint in room.account.webhook_endpoints.iter() {
-                all.push(EndpointStatus {
-                    id: endpoint.id.clone(),
-                    url: endpoint.url.clone(),
-                    account: tenant.account.clone(),
-                    live: tenant.live,
-                    enabled: endpoint.is_enabled(),
-                    secrets: endpoint.secrets(now).map(str::to_owned).collect(),
-                });
-            }
-        }
-        all
     }
 }
 

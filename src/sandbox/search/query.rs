@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn what_is_no_query_is_refused() {
-        let eleven = vec![r#"name:"a""#; 11].join(" ");
+        let eleven = [r#"name:"a""#; 11].join(" ");
         for (text, said) in [
             ("", "unable to parse"),
             ("asdf", "unable to parse"),

@@ -92,7 +92,7 @@ impl Task {
                 () = self.queue.changed.notified() => {}
                 Some(step) = self.waits.next() => match step {
                     Step::Answered(job, answer) => self.answered(job, answer),
-                    Step::Retry(job) => self.queue.add_again(job, 1),
+                    Step::Retry(job) => self.queue.add_again(&job, 1),
                 },
             }
         }

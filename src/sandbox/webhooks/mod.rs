@@ -12,14 +12,16 @@ mod deliver;
 mod endpoint;
 mod event_types;
 mod queue;
+mod requests;
 mod send;
+mod state;
 
-pub(super) use endpoint::{
-    NewWebhookEndpoint, WebhookEndpoint, WebhookEndpointList, WebhookEndpointUpdate, create,
-    delete, get, listening, update,
-};
+pub(super) use endpoint::{WebhookEndpoint, listening};
 pub use queue::{Attempt, Order};
 pub(super) use queue::{Job, Queue};
+pub(super) use requests::{
+    NewWebhookEndpoint, WebhookEndpointList, WebhookEndpointUpdate, create, delete, get, update,
+};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +124,7 @@ impl Sandbox {
         let jobs = self.state().deliveries_of(event)?;
         let count = jobs.len() * times;
         for job in jobs {
-            self.deliveries.add_again(job, times);
+            self.deliveries.add_again(&job, times);
         }
         self.deliver();
         Some(count)

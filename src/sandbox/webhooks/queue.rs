@@ -111,7 +111,7 @@ impl Queue {
     }
 
     /// Takes a delivery whatever is asked of new ones.
-    pub(super) fn add_again(&self, job: Job, times: usize) {
+    pub(super) fn add_again(&self, job: &Job, times: usize) {
         let mut inner = self.inner();
         for _ in 0..times {
             inner.put(job.clone());
