@@ -32,7 +32,7 @@ pub(in super::super) struct WebhookEndpoint {
 
 /// What deliveries are signed with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Secret {
+pub(super) struct Secret {
     value: String,
     /// Seconds since 1970, for one that was replaced.
     expires: Option<i64>,
