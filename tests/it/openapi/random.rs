@@ -236,7 +236,7 @@ fn whatever_the_catalog_says_stripe_is_sent_what_it_takes() {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases,
         failure_persistence: None,
-        max_shrink_iters: 200,
+        max_shrink_iters: 30,
         ..ProptestConfig::default()
     });
     let settled = std::cell::Cell::new(0);
