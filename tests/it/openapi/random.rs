@@ -232,7 +232,8 @@ fn whatever_the_catalog_says_stripe_is_sent_what_it_takes() {
         .enable_all()
         .build()
         .unwrap();
-    let cases = ProptestConfig::default().cases.min(24);
+    // Each case is up to three syncs over a socket.
+    let cases = 8;
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases,
         failure_persistence: None,
