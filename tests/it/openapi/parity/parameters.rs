@@ -84,14 +84,17 @@ impl Parameter {
             .collect()
     }
 
-    pub(super) fn max_length(&self) -> Option<usize> {
+    /// The length of what `method` takes.
+    pub(super) fn max_length(&self, method: &str) -> Option<usize> {
         let of = |schema: &Value| {
             schema["maxLength"]
                 .as_u64()
                 .filter(|_| schema["enum"].is_null())
         };
         let max = self.alternatives.iter().find_map(of)?;
-        let shorter = SHORTER.iter().find(|(name, _)| *name == self.name);
+        let shorter = SHORTER
+            .iter()
+            .find(|(name, _)| method == "POST" && *name == self.name);
         shorter.map_or_else(|| usize::try_from(max).ok(), |(_, max)| Some(*max))
     }
 
