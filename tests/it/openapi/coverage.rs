@@ -97,6 +97,7 @@ const WATCHED: &[&str] = &[
     "sandbox/mod.rs",
     "sandbox/persistence.rs",
     "support/mod.rs",
+    "transport/mod.rs",
 ];
 
 #[test]

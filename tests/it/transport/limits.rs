@@ -13,6 +13,8 @@ use stripe_product_sync::stripe::{Call, Error};
 use tokio::time::{Instant, interval, sleep};
 use tower::ServiceExt;
 
+use crate::support::openapi::PERSON;
+
 use super::driver::{first_sync, set_lookup_key, small_run};
 use super::{LATENCY, client, sandbox, settings};
 
@@ -75,6 +77,7 @@ async fn somebody_else(sandbox: Arc<Sandbox>, every: Duration, refused: Arc<Atom
         tokio::spawn(async move {
             let request = Request::get("http://sandbox.test/v1/account")
                 .header("authorization", format!("Bearer {SANDBOX_KEY}"))
+                .header("stripe-version", PERSON)
                 .body(Full::<Bytes>::default())
                 .unwrap();
             let answer = router.oneshot(request).await.unwrap();
@@ -143,7 +146,8 @@ fn refusal(status: u16, reason: Option<&str>, code: &str) -> Response<Full<Bytes
 async fn too_many_at_once_become_fewer() {
     const PLACES: u32 = 8;
     for reason in ["global-concurrency", "endpoint-concurrency"] {
-        let router = sandbox(OPEN).router();
+        let sandbox = sandbox(OPEN);
+        let router = sandbox.router();
         let at_once = Arc::new(AtomicU32::new(0));
         let service = tower::service_fn(move |request: Request<Full<Bytes>>| {
             let (router, at_once) = (router.clone(), at_once.clone());

@@ -4,6 +4,7 @@
 mod driver;
 mod limits;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +13,38 @@ use stripe_product_sync::stripe::Settings;
 use stripe_product_sync::stripe::client::{Client, connect_over};
 use stripe_product_sync::stripe::transport::SecretKey;
 
+use crate::support::openapi::Sender;
+use crate::support::witness::Witness;
+
 const LATENCY: Duration = Duration::from_millis(100);
 
+/// A sandbox whose requests are judged at the end.
+struct Watched {
+    sandbox: Arc<Sandbox>,
+    _witness: Witness,
+}
+
+impl Deref for Watched {
+    type Target = Arc<Sandbox>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.sandbox
+    }
+}
+
 /// A sandbox with these limits, 100 ms away.
-fn sandbox(limits: Limits) -> Arc<Sandbox> {
-    Sandbox::open(sandbox::Options {
+fn sandbox(limits: Limits) -> Watched {
+    let mut options = sandbox::Options {
         latency: LATENCY.into(),
         limits: Some(limits),
         ..sandbox::Options::default()
-    })
-    .unwrap()
+    };
+    let witness = Witness::new(Sender::Ours);
+    witness.watch(&mut options);
+    Watched {
+        sandbox: Sandbox::open(options).unwrap(),
+        _witness: witness,
+    }
 }
 
 fn settings(limits: &Limits) -> Settings {
