@@ -64,7 +64,7 @@ fn runtime(name: &str) -> Runtime {
 /// Starts a sandbox and says where.
 fn start(far: &Runtime) -> String {
     let sandbox = Sandbox::open(sandbox::Options {
-        latency: LATENCY,
+        latency: LATENCY.into(),
         limits: Some(LIMITS),
         ..sandbox::Options::default()
     })

@@ -1,17 +1,37 @@
-//! Keys: which are taken, and what their prefix says.
-//! <https://docs.stripe.com/keys>
+//! Who asks: the request's key, the account it acts on, and what it may do there.
+//! <https://docs.stripe.com/keys>, <https://docs.stripe.com/connect/authentication>
+
+use std::collections::BTreeSet;
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderName};
 
+use super::account::Tenant;
 use super::error::ApiError;
+use super::keys::{self, Directory, Found, Permission};
 
-/// Whether the request's key is a live one.
-///
+const STRIPE_ACCOUNT: HeaderName = HeaderName::from_static("stripe-account");
+const STRIPE_CONTEXT: HeaderName = HeaderName::from_static("stripe-context");
+
+/// Who asks, for which account.
+#[derive(Debug)]
+pub(super) struct Caller {
+    /// The account acted on.
+    pub(super) tenant: Tenant,
+    /// The key as it may be shown.
+    shown: String,
+    /// `None`: everything.
+    permissions: Option<BTreeSet<Permission>>,
+}
+
 /// # Errors
 /// 401 without a usable key, and for a live key unless `live_allowed`; 403 for
-/// a publishable key.
-pub(super) fn check(headers: &HeaderMap, live_allowed: bool) -> Result<bool, ApiError> {
+/// a publishable key, and for an account that the key does not reach.
+pub(super) fn check(
+    headers: &HeaderMap,
+    directory: &Directory,
+    live_allowed: bool,
+) -> Result<Caller, ApiError> {
     let key = key(headers).ok_or_else(|| {
         ApiError::invalid(
             "You did not provide an API key. You need to provide your API key in the Authorization header, using \
@@ -28,35 +48,105 @@ pub(super) fn check(headers: &HeaderMap, live_allowed: bool) -> Result<bool, Api
         .with_status(403)
         .with_code("secret_key_required"));
     }
+    let shown = shown(&key);
     let refuse = |why: &str| {
-        let start: String = key.chars().take(8).collect();
-        let end: String = key
-            .chars()
-            .skip(8)
-            .collect::<Vec<_>>()
-            .iter()
-            .rev()
-            .take(4)
-            .rev()
-            .collect();
-        Err(
-            ApiError::invalid(format!("Invalid API Key provided: {start}****{end}.{why}"))
-                .with_status(401),
-        )
+        ApiError::invalid(format!("Invalid API Key provided: {shown}.{why}")).with_status(401)
     };
-    let mut parts = key.splitn(3, '_');
-    let (kind, mode, rest) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-    let kind_known = matches!(kind, Some("sk" | "rk" | "rkcs"));
-    let well_formed =
-        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    match mode {
-        Some("test") if kind_known && well_formed => Ok(false),
-        Some("live") if kind_known && well_formed && live_allowed => Ok(true),
-        Some("live") if kind_known && well_formed => refuse(
-            " This sandbox takes test keys only; it must be started in live mode for others.",
-        ),
-        Some(_) | None => refuse(""),
+    if key.starts_with("sk_org_") {
+        return Err(refuse(
+            " This sandbox has no organizations; use a key of the account itself.",
+        ));
     }
+    let (_, live, _) = keys::parts(&key).ok_or_else(|| refuse(""))?;
+    if live && !live_allowed {
+        return Err(refuse(
+            " This sandbox takes test keys only; it must be started in live mode for others.",
+        ));
+    }
+    match directory.find(&key) {
+        Found::Expired => Err(
+            ApiError::invalid(format!("Expired API Key provided: {shown}"))
+                .with_status(401)
+                .with_code("api_key_expired"),
+        ),
+        Found::Account {
+            account,
+            permissions,
+        } => Ok(Caller {
+            tenant: Tenant {
+                account: acted_on(headers, directory, account, &shown)?,
+                live,
+            },
+            shown,
+            permissions,
+        }),
+    }
+}
+
+/// `Stripe-Account` is the key's own account or one connected to it.
+/// `Stripe-Context` is for organizations, which there are none of: who sends it
+/// must not be served as somebody else.
+fn acted_on(
+    headers: &HeaderMap,
+    directory: &Directory,
+    own: String,
+    shown: &str,
+) -> Result<String, ApiError> {
+    if headers.contains_key(STRIPE_CONTEXT) {
+        return Err(ApiError::invalid(
+            "The Stripe-Context header is not taken by this sandbox: use a key of the account itself, or \
+             Stripe-Account for a connected account.",
+        ));
+    }
+    let Some(named) = headers.get(STRIPE_ACCOUNT) else {
+        return Ok(own);
+    };
+    let named = String::from_utf8_lossy(named.as_bytes()).into_owned();
+    if named == own || directory.is_connected(&named, &own) {
+        return Ok(named);
+    }
+    Err(ApiError::invalid(format!(
+        "The provided key '{shown}' does not have access to account '{named}' (or that account does not exist). \
+         Application access may have been revoked."
+    ))
+    .with_status(403)
+    .with_code("account_invalid"))
+}
+
+impl Caller {
+    /// # Errors
+    /// 403 that names the first permission a restricted key lacks.
+    pub(super) fn may(&self, endpoint: &str, pairs: &[(String, String)]) -> Result<(), ApiError> {
+        let Some(held) = &self.permissions else {
+            return Ok(());
+        };
+        let needed = Permission::needed(endpoint, pairs);
+        let lacking = match &needed {
+            Some(needed) => needed.iter().find(|needed| !keys::allows(held, **needed)),
+            None => None,
+        };
+        let hint = match (&needed, lacking) {
+            (Some(_), None) => return Ok(()),
+            (Some(_), Some(lacking)) => {
+                format!(" Having the '{lacking}' permission would allow this request to continue.")
+            }
+            (None, _) => String::new(),
+        };
+        let Self { shown, tenant, .. } = self;
+        Err(ApiError::invalid(format!(
+            "The provided key '{shown}' does not have the required permissions for this endpoint on account '{}'.{hint}",
+            tenant.account
+        ))
+        .with_status(403))
+    }
+}
+
+/// Its kind and its last four characters.
+fn shown(key: &str) -> String {
+    let start: String = key.chars().take(8).collect();
+    let rest: Vec<char> = key.chars().skip(8).collect();
+    let end: String = rest[rest.len().saturating_sub(4)..].iter().collect();
+    format!("{start}****{end}")
 }
 
 /// The key of `Authorization: Bearer KEY`, or the user name of Basic.
@@ -104,7 +194,10 @@ mod tests {
     fn check_value(value: &str, live: bool) -> Result<bool, (u16, Option<&'static str>)> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, value.parse().unwrap());
-        check(&headers, live).map_err(|error| (error.status, error.code))
+        let rules = ["sk_test_old=expired".parse().unwrap()];
+        check(&headers, &Directory::new("acct_1", &rules, &[]), live)
+            .map(|caller| caller.tenant.live)
+            .map_err(|error| (error.status, error.code))
     }
 
     #[test]
@@ -135,6 +228,8 @@ mod tests {
             "Bearer xx_test_1",
             "Bearer sk_prod_1",
             "Bearer sk_test_a b",
+            "Bearer sk_org_live_1",
+            "Bearer rkcs_live_1",
             "Bearer ",
             "Digest sk_test_x",
             "Basic ###",
@@ -145,6 +240,16 @@ mod tests {
             check_value("Bearer pk_test_x", false),
             Err((403, Some("secret_key_required")))
         );
-        assert_eq!(check(&HeaderMap::new(), true).unwrap_err().status, 401);
+        assert_eq!(
+            check_value("Bearer sk_test_old", false),
+            Err((401, Some("api_key_expired")))
+        );
+        let directory = Directory::new("acct_1", &[], &[]);
+        assert_eq!(
+            check(&HeaderMap::new(), &directory, true)
+                .unwrap_err()
+                .status,
+            401
+        );
     }
 }

@@ -6,7 +6,6 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::API_VERSION;
-use super::account::Tenant;
 use super::error::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -15,7 +14,11 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const ORIGINAL_REQUEST: HeaderName = HeaderName::from_static("original-request");
 pub(super) const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
 const STRIPE_ACCOUNT: HeaderName = HeaderName::from_static("stripe-account");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
 const RATE_LIMITED: HeaderName = HeaderName::from_static("stripe-rate-limited-reason");
+
+/// The first that Stripe published.
+const OLDEST_VERSION: &str = "2011-01-01";
 
 /// A reply before its headers.
 pub(super) struct Outcome {
@@ -37,35 +40,20 @@ impl Outcome {
     }
 }
 
-/// Acting on other accounts is Connect, which this is not.
-pub(super) fn check_account(headers: &HeaderMap, tenant: &Tenant) -> Result<(), ApiError> {
-    match headers.get(STRIPE_ACCOUNT) {
-        Some(value) if value.as_bytes() != tenant.account.as_bytes() => {
-            let named = String::from_utf8_lossy(value.as_bytes());
-            Err(ApiError::invalid(format!(
-                "The provided key does not have access to account '{named}' (or that account does not exist). \
-                 Application access may have been revoked."
-            ))
-            .with_status(403)
-            .with_code("account_invalid"))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// `2026-10-28.endive`, `2024-06-20`; which ones existed is not checked.
+/// `2026-10-28.endive`, `2024-06-20`, `2026-10-28.preview`: a date up to that of
+/// the newest version, with a name or none. Which ones existed is not checked.
 pub(super) fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(value) = headers.get(STRIPE_VERSION) else {
         return Ok(());
     };
     let text = value.to_str().unwrap_or_default();
     let (date, name) = text.split_once('.').unwrap_or((text, "x"));
-    let dated = date.len() == 10
-        && date.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    if dated && !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    let newest = API_VERSION.split('.').next().unwrap_or_default();
+    // Written alike, dates are in order as texts.
+    let is_known = date.len() == 10
+        && date.parse::<chrono::NaiveDate>().is_ok()
+        && (OLDEST_VERSION..=newest).contains(&date);
+    if is_known && !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(());
     }
     Err(ApiError::invalid(format!(
@@ -126,6 +114,10 @@ pub(super) fn response(asked: &HeaderMap, outcome: Outcome, request_id: &str) ->
     if let Some(original) = &outcome.original {
         put(REPLAYED, "true");
         put(ORIGINAL_REQUEST, original);
+        // The same key only ever gets this again.
+        if outcome.status >= 500 {
+            put(SHOULD_RETRY, "false");
+        }
     }
     if let Some(reason) = outcome.rate_limited {
         put(RATE_LIMITED, reason);

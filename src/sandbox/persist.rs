@@ -18,6 +18,11 @@ use super::ids::Counters;
 /// The first line of every state file.
 const HEADER: &str = r#"{"stripe_sandbox_state":1}"#;
 
+#[derive(Deserialize)]
+struct Header {
+    stripe_sandbox_state: u64,
+}
+
 /// Why a sandbox cannot be opened on its state file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -42,6 +47,14 @@ pub enum Error {
     NotAStateFile {
         /// The file.
         path: PathBuf,
+    },
+    /// Another version of this program wrote it; it was left as it is.
+    #[error("{} is a sandbox state file of version {version}, and this program reads version 1; nothing was changed, use another file or the program that wrote it", path.display())]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+        /// As its first line says.
+        version: u64,
     },
     /// A line cannot be read; the file was left as it is.
     #[error("the sandbox state file {} is broken at line {line}; nothing was changed: mend or remove that line, or use another file", path.display())]
@@ -182,9 +195,14 @@ fn read(path: &Path) -> Result<Vec<Record>, Error> {
         return Ok(Vec::new());
     }
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    if lines.next().map(<[u8]>::trim_ascii_end) != Some(HEADER.as_bytes()) {
-        return Err(Error::NotAStateFile {
-            path: path.to_owned(),
+    let first = lines.next().map_or(&[][..], <[u8]>::trim_ascii_end);
+    if first != HEADER.as_bytes() {
+        let path = path.to_owned();
+        return Err(match serde_json::from_slice(first) {
+            Ok(Header {
+                stripe_sandbox_state: version,
+            }) => Error::OtherVersion { path, version },
+            Err(_) => Error::NotAStateFile { path },
         });
     }
     let mut records = Vec::new();

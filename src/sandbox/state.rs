@@ -1,6 +1,7 @@
 //! Everything the sandbox knows, and the one place where requests take effect.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,6 +48,17 @@ pub(super) struct Context<'a> {
     pub(super) log_url: String,
     /// Idempotency key and fingerprint, of a POST that has them.
     pub(super) key: Option<(&'a str, &'a str)>,
+    /// What a fault has the request end with.
+    pub(super) forced: Option<Forced<'a>>,
+}
+
+/// A result in the place of the real one, kept for the key like any other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forced<'a> {
+    pub(super) status: u16,
+    pub(super) body: &'a str,
+    /// Whether the request takes effect all the same.
+    pub(super) effect: bool,
 }
 
 impl Rooms {
@@ -209,9 +221,16 @@ impl State {
         };
         let mut changes = Vec::new();
         let mut undo = Vec::new();
-        let (status, body) = match call.run(&room.account, &mut cx) {
+        let without_effect = context.forced.is_some_and(|forced| !forced.effect);
+        let result = if without_effect {
+            Ok(None)
+        } else {
+            call.run(&room.account, &mut cx).map(Some)
+        };
+        let (mut status, mut body) = match result {
             Err(error) => refused(&error),
-            Ok((steps, answer, expand)) => {
+            Ok(None) => (0, String::new()),
+            Ok(Some((steps, answer, expand))) => {
                 changes = steps;
                 let mut told: Vec<News> = Vec::new();
                 for change in &changes {
@@ -231,6 +250,9 @@ impl State {
                 (200, body.to_string())
             }
         };
+        if let Some(forced) = &context.forced {
+            (status, body) = (forced.status, forced.body.to_owned());
+        }
         let saved = context.key.map(|(key, fingerprint)| SavedReply {
             key: key.to_owned(),
             fingerprint: fingerprint.to_owned(),
@@ -273,6 +295,22 @@ impl State {
         event::forget_old(&mut room.account, context.now);
         self.compact_if_due();
         (status, body)
+    }
+
+    /// Forgets everything, or all of one account, also in the file.
+    pub(super) fn reset(&mut self, account: Option<&str>) -> io::Result<()> {
+        let kept = |tenant: &Tenant| account.is_some_and(|account| tenant.account != account);
+        self.rooms.by_tenant.retain(|tenant, _| kept(tenant));
+        match &mut self.journal {
+            Some(journal) => journal.compact(&self.rooms.records()),
+            None => Ok(()),
+        }
+    }
+
+    /// Each account that was ever asked for.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = (&Tenant, &Account)> {
+        let rooms = self.rooms.in_order();
+        rooms.map(|(tenant, room)| (tenant, &room.account))
     }
 
     pub(super) fn compact_if_due(&mut self) {
@@ -319,6 +357,7 @@ mod tests {
             request_id: "req_1",
             log_url: String::new(),
             key: Some((body, "fingerprint")),
+            forced: None,
         };
         state.execute(call, &context)
     }

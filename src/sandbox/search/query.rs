@@ -170,7 +170,8 @@ impl Reader<'_> {
         while let Some(c) = self.rest.next_if(is_part) {
             name.push(c);
         }
-        if name.is_empty() || self.rest.peek().is_none() {
+        let ends = matches!(self.rest.peek(), Some(':' | '~' | '<' | '>' | '=' | '['));
+        if name.is_empty() || !ends {
             return Err(unreadable());
         }
         if name == "metadata" {

@@ -34,11 +34,11 @@ impl Sandbox {
     /// `GET /`, and `POST` of `/hold`, `/release`, `/discard`, `/copies`, `/lose`,
     /// `/resend` and `/roll-secret`, which take and answer JSON.
     pub fn webhook_control(self: &Arc<Self>) -> Router {
-        router(Arc::clone(self))
+        router().with_state(Arc::clone(self))
     }
 }
 
-fn router(sandbox: Arc<Sandbox>) -> Router {
+pub(in super::super) fn router() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/", get(status))
         .route("/hold", post(hold))
@@ -48,7 +48,6 @@ fn router(sandbox: Arc<Sandbox>) -> Router {
         .route("/lose", post(lose))
         .route("/resend", post(resend))
         .route("/roll-secret", post(roll_secret))
-        .with_state(sandbox)
 }
 
 #[derive(Debug)]

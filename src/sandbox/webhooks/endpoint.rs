@@ -106,7 +106,7 @@ impl WebhookEndpoint {
     }
 
     /// The secret is told once, in the answer to the create.
-    pub(super) fn render(&self, live: bool, with_secret: bool) -> Value {
+    pub(in super::super) fn render(&self, live: bool, with_secret: bool) -> Value {
         let mut body = json!({
             "id": self.id,
             "object": "webhook_endpoint",

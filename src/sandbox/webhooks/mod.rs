@@ -7,7 +7,7 @@
 //! duplicates, so a receiver is tested with [`Sandbox::release_webhooks`] and
 //! [`Sandbox::copy_webhooks`].
 
-mod control;
+pub(super) mod control;
 mod deliver;
 mod endpoint;
 mod event_types;

@@ -5,6 +5,7 @@ mod kill;
 mod readme;
 mod refusals;
 mod requests;
+mod sandbox;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

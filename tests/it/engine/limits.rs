@@ -21,6 +21,7 @@ async fn beside_another_client_that_uses_half_no_product_fails() {
             limits: Some(Limits {
                 account_per_second: RATE,
                 endpoint_per_second: RATE,
+                ..Limits::TEST
             }),
             ..sandbox::Options::default()
         },

@@ -12,7 +12,7 @@ use crate::support::{PATIENCE, Setup, TestApp, request};
 /// A service that takes a while for 40 products.
 async fn slow() -> TestApp {
     let sandbox = sandbox::Options {
-        latency: Duration::from_millis(30),
+        latency: Duration::from_millis(30).into(),
         ..Setup::default().sandbox
     };
     let settings: fn(&mut stripe_product_sync::engine::Settings) =

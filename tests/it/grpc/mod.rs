@@ -43,7 +43,7 @@ impl Served {
 
     async fn slow(products: Vec<Product>, latency: Duration) -> Self {
         let mut setup = Setup::default();
-        setup.sandbox.latency = latency;
+        setup.sandbox.latency = latency.into();
         Self::over(TestApp::with(setup, products).await).await
     }
 

@@ -124,6 +124,7 @@ async fn what_never_reached_the_endpoint_is_not_kept() {
         options.limits = Some(Limits {
             account_per_second: 100,
             endpoint_per_second: 1,
+            ..Limits::NONE
         });
     });
     let key = ("idempotency-key", "k");
@@ -185,7 +186,7 @@ async fn a_key_is_one_accounts_in_one_mode() {
 
 #[tokio::test]
 async fn a_key_in_flight_is_refused_and_runs_once() {
-    let far = Far::with(|options| options.latency = Duration::from_millis(20));
+    let far = Far::with(|options| options.latency = Duration::from_millis(20).into());
     let (one, two) = tokio::join!(
         keyed(&far, "/v1/products", "name=a", "k"),
         keyed(&far, "/v1/products", "name=a", "k"),
@@ -206,7 +207,7 @@ async fn a_key_in_flight_is_refused_and_runs_once() {
 
 #[tokio::test]
 async fn a_caller_that_hangs_up_does_not_stop_the_effect() {
-    let far = Far::with(|options| options.latency = Duration::from_millis(20));
+    let far = Far::with(|options| options.latency = Duration::from_millis(20).into());
     // Gone at the first moment at which the reply is not there yet.
     tokio::select! {
         biased;

@@ -1,8 +1,13 @@
 //! The sandbox seen from outside: requests to its router, replies checked.
 
+mod control;
 mod events;
+mod faults;
 mod forms;
 mod idempotency;
+mod keys;
+mod latency;
+mod limits;
 mod lists;
 mod metadata;
 mod persistence;

@@ -182,3 +182,21 @@ fn one_process_at_a_time_and_a_directory_that_can_be_made() {
         Error::Io { .. }
     ));
 }
+
+#[test]
+fn a_file_of_another_version_and_a_folder_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.jsonl");
+    let text = "{\"stripe_sandbox_state\":2}\n";
+    fs::write(&path, text).unwrap();
+    let error = refusal(&path);
+    assert!(
+        matches!(error, Error::OtherVersion { version: 2, .. }),
+        "{error}"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let error = refusal(&folder);
+    assert!(matches!(error, Error::Io { action: "read", .. }), "{error}");
+}

@@ -226,6 +226,7 @@ async fn rate_limits_name_their_reason_and_come_before_idempotency() {
         options.limits = Some(Limits {
             account_per_second: 100,
             endpoint_per_second: 1,
+            ..Limits::NONE
         });
     });
     let key = [("idempotency-key", "k")];
@@ -241,7 +242,7 @@ async fn rate_limits_name_their_reason_and_come_before_idempotency() {
 
 #[tokio::test]
 async fn latency_is_added_to_requests_side_by_side() {
-    let far = Far::with(|options| options.latency = Duration::from_millis(50));
+    let far = Far::with(|options| options.latency = Duration::from_millis(50).into());
     let start = Instant::now();
     let all = (0..50).map(|_| far.post("/v1/products", "name=a"));
     let replies = futures_util::future::join_all(all).await;

@@ -27,7 +27,7 @@ fn floor(n: u32, rate: u32) -> f64 {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_creates_take_what_the_live_limits_allow() {
     let sandbox = sandbox(Limits::LIVE);
-    let client = client(&sandbox, Limits::LIVE);
+    let client = client(&sandbox, &Limits::LIVE);
     let call = Call::default();
     let start = Instant::now();
     let failed = first_sync(&client, &call, 1000, true).await;
@@ -44,7 +44,7 @@ async fn a_thousand_creates_take_what_the_live_limits_allow() {
 #[tokio::test(start_paused = true)]
 async fn a_small_run_is_through_within_a_second_beside_a_big_one() {
     let sandbox = sandbox(Limits::LIVE);
-    let client = client(&sandbox, Limits::LIVE);
+    let client = client(&sandbox, &Limits::LIVE);
     let call = Call::default();
     let big = async {
         let start = Instant::now();
@@ -91,7 +91,7 @@ async fn somebody_else(sandbox: Arc<Sandbox>, every: Duration, refused: Arc<Atom
 #[tokio::test(start_paused = true)]
 async fn half_of_the_limit_is_enough_for_all_to_get_through() {
     let sandbox = sandbox(Limits::TEST);
-    let client = client(&sandbox, Limits::TEST);
+    let client = client(&sandbox, &Limits::TEST);
     let refused = Arc::new(AtomicU32::new(0));
     let every = Duration::from_millis(80);
     let other = tokio::spawn(somebody_else(sandbox.clone(), every, refused.clone()));
@@ -114,7 +114,7 @@ async fn half_of_the_limit_is_enough_for_all_to_get_through() {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_leaves_off_is_taken_up() {
     let sandbox = sandbox(Limits::TEST);
-    let client = client(&sandbox, Limits::TEST);
+    let client = client(&sandbox, &Limits::TEST);
     let every = Duration::from_millis(80);
     let other = tokio::spawn(somebody_else(sandbox.clone(), every, Arc::default()));
     let leaves = async {
@@ -131,10 +131,7 @@ async fn what_somebody_else_leaves_off_is_taken_up() {
 }
 
 /// As good as none.
-const OPEN: Limits = Limits {
-    account_per_second: 10_000,
-    endpoint_per_second: 10_000,
-};
+const OPEN: Limits = Limits::rates(10_000, 10_000);
 
 fn refusal(status: u16, reason: Option<&str>, code: &str) -> Response<Full<Bytes>> {
     let body = format!(r#"{{"error":{{"code":"{code}","message":"No."}}}}"#);
@@ -167,7 +164,7 @@ async fn too_many_at_once_become_fewer() {
                 Ok::<_, Infallible>(answer)
             }
         });
-        let client = connect_over(settings(OPEN), SecretKey::new(SANDBOX_KEY), service).unwrap();
+        let client = connect_over(settings(&OPEN), SecretKey::new(SANDBOX_KEY), service).unwrap();
         let call = Call::default();
         let start = Instant::now();
         let failed = first_sync(&client, &call, 300, false).await;
@@ -197,7 +194,7 @@ async fn two_writers_never_meet_at_one_object() {
             }
         })
     };
-    let client = connect_over(settings(OPEN), SecretKey::new(SANDBOX_KEY), service).unwrap();
+    let client = connect_over(settings(&OPEN), SecretKey::new(SANDBOX_KEY), service).unwrap();
     let call = Call::default();
     let writes = (0..3).map(|n| {
         let (client, call) = (&client, &call);
@@ -219,7 +216,7 @@ async fn an_outage_is_met_with_hardly_more_than_one_attempt_each() {
     let service = tower::service_fn(|_: Request<Full<Bytes>>| async {
         Ok::<_, Infallible>(refusal(503, None, ""))
     });
-    let client = connect_over(settings(OPEN), SecretKey::new(SANDBOX_KEY), service).unwrap();
+    let client = connect_over(settings(&OPEN), SecretKey::new(SANDBOX_KEY), service).unwrap();
     let call = Call::default();
     let failed = first_sync(&client, &call, 1000, true).await;
     assert_eq!(failed.len(), 1000);

@@ -35,7 +35,7 @@ impl Deref for Watched {
 /// A sandbox with these limits, 100 ms away.
 fn sandbox(limits: Limits) -> Watched {
     let mut options = sandbox::Options {
-        latency: LATENCY,
+        latency: LATENCY.into(),
         limits: Some(limits),
         ..sandbox::Options::default()
     };
@@ -47,7 +47,7 @@ fn sandbox(limits: Limits) -> Watched {
     }
 }
 
-fn settings(limits: Limits) -> Settings {
+fn settings(limits: &Limits) -> Settings {
     driver::settings(
         "http://sandbox.test",
         limits.account_per_second,
@@ -56,7 +56,7 @@ fn settings(limits: Limits) -> Settings {
 }
 
 /// A client that knows these limits.
-fn client(sandbox: &Arc<Sandbox>, limits: Limits) -> Client {
+fn client(sandbox: &Arc<Sandbox>, limits: &Limits) -> Client {
     connect_over(
         settings(limits),
         SecretKey::new(SANDBOX_KEY),
