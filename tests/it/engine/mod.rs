@@ -2,5 +2,6 @@
 //! database and in its own account of itself.
 
 mod budget;
+mod oddities;
 mod queue;
 mod sync;

@@ -3,6 +3,7 @@
 
 mod answers;
 mod errors;
+mod oddities;
 mod retries;
 mod server;
 mod writes;
