@@ -82,7 +82,9 @@ impl Engine {
         let reason = run.error.as_ref().map_or("", |error| error.reason.as_str());
         tracing::info!(
             run.id = %run.id, run.state = ?run.state, run.reason = reason,
-            stripe.calls = run.stripe_reads + run.stripe_writes, "run finished"
+            stripe.calls = run.stripe_reads + run.stripe_writes,
+            stripe.retries = run.stripe_retries, stripe.rate_limited = call.meter.limited(),
+            "run finished"
         );
         let mut progress = log.take_unsaved();
         progress.push(ending.row());

@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::event::Event;
 use super::idempotency::Saved;
 use super::ids::Ids;
 use super::price::Price;
 use super::product::Product;
+use super::search::Index;
 use super::shelf::{Order, Rank, Shelf};
+use super::webhooks::WebhookEndpoint;
 
 /// Whose objects: every account has two separate sets of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,7 +29,11 @@ pub(super) struct Account {
     pub(super) live: bool,
     pub(super) products: Shelf<Product>,
     pub(super) prices: Shelf<Price>,
+    pub(super) events: Shelf<Event>,
+    pub(super) webhook_endpoints: Shelf<WebhookEndpoint>,
     pub(super) saved: Saved,
+    /// What search sees, where that lags behind.
+    pub(super) index: Option<Index>,
     by_product: HashMap<String, Order>,
     by_lookup_key: HashMap<String, String>,
 }
@@ -39,6 +46,17 @@ pub(super) enum Change {
     PutPrice(Box<Price>),
     /// Only to take back a price that could not be made durable.
     DropPrice(String),
+    PutEvent(Box<Event>),
+    /// Only to take back an event that could not be made durable.
+    DropEvent(String),
+    PutWebhookEndpoint(Box<WebhookEndpoint>),
+    DropWebhookEndpoint(String),
+    /// A delivery is over: it succeeded, or will not be tried again.
+    Settle {
+        event: String,
+        webhook_endpoint: String,
+        delivered: bool,
+    },
 }
 
 /// What a request may use beside the account: the time, and new ids.
@@ -60,12 +78,16 @@ impl Cx<'_> {
 }
 
 impl Account {
-    pub(super) fn new(live: bool) -> Self {
+    /// `search_lag` in seconds.
+    pub(super) fn new(live: bool, search_lag: i64) -> Self {
         Self {
             live,
             products: Shelf::default(),
             prices: Shelf::default(),
+            events: Shelf::default(),
+            webhook_endpoints: Shelf::default(),
             saved: Saved::default(),
+            index: (search_lag > 0).then(|| Index::new(search_lag)),
             by_product: HashMap::new(),
             by_lookup_key: HashMap::new(),
         }
@@ -145,6 +167,38 @@ impl Account {
                     }
                 }
                 Some(Change::PutPrice(Box::new(old)))
+            }
+            Change::PutEvent(event) => {
+                let id = event.id.clone();
+                Some(match self.events.put(*event) {
+                    Some(old) => Change::PutEvent(Box::new(old)),
+                    None => Change::DropEvent(id),
+                })
+            }
+            Change::DropEvent(id) => {
+                let old = self.events.take(&id)?;
+                Some(Change::PutEvent(Box::new(old)))
+            }
+            Change::PutWebhookEndpoint(endpoint) => {
+                let id = endpoint.id.clone();
+                Some(match self.webhook_endpoints.put(*endpoint) {
+                    Some(old) => Change::PutWebhookEndpoint(Box::new(old)),
+                    None => Change::DropWebhookEndpoint(id),
+                })
+            }
+            Change::DropWebhookEndpoint(id) => {
+                let old = self.webhook_endpoints.take(&id)?;
+                Some(Change::PutWebhookEndpoint(Box::new(old)))
+            }
+            Change::Settle {
+                event,
+                webhook_endpoint,
+                delivered,
+            } => {
+                let event = self.events.get_mut(&event)?;
+                let old = event.clone();
+                event.settle(&webhook_endpoint, delivered);
+                Some(Change::PutEvent(Box::new(old)))
             }
         }
     }

@@ -41,7 +41,8 @@ pub(super) fn read(code: &str, path: &str) -> Result<String, ApiError> {
 /// # Errors
 /// 400 if it is too large, or finer than the currency's smallest step: ISK and
 /// UGX have two decimals in the API but none in use. The third decimal of BHD,
-/// JOD, KWD, OMR and TND has to be 0 in a payment; a price may have it.
+/// JOD, KWD, OMR and TND has to be 0 in a payment (what is charged is rounded); a
+/// price may have it, as it may have fractions of a minor unit.
 pub(super) fn check_amount(currency: &str, amount: Decimal) -> Result<(), ApiError> {
     let step = match currency {
         "isk" | "ugx" => 100,
@@ -66,6 +67,25 @@ pub(super) fn check_amount(currency: &str, amount: Decimal) -> Result<(), ApiErr
         .with_code("amount_too_large"));
     }
     Ok(())
+}
+
+/// The least amount above 0 that can be charged, in minor units; 1 where Stripe
+/// names none. A price may be lower (it counts per unit), but what a customer is to
+/// choose may not. <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
+pub(super) fn minimum_charge(currency: &str) -> i64 {
+    match currency {
+        "aud" | "brl" | "cad" | "chf" | "eur" | "inr" | "jpy" | "nzd" | "sgd" | "usd" => 50,
+        "aed" | "myr" | "pln" | "ron" => 200,
+        "bgn" => 100,
+        "czk" => 1_500,
+        "dkk" => 250,
+        "gbp" => 30,
+        "hkd" => 400,
+        "huf" => 17_500,
+        "mxn" | "thb" => 1_000,
+        "nok" | "sek" => 300,
+        _ => 1,
+    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,15 @@ use serde_json::Value;
 
 use super::account::{self, Account, Change, Cx, Tenant};
 use super::error::ApiError;
+use super::event::{self, EventList};
 use super::expand::{Expand, Shape};
 use super::form::{self, Node};
 use super::list::{PriceList, ProductList};
 use super::params::Fields;
 use super::price::{self, NewPrice, Parent, PriceSource, PriceUpdate};
 use super::product::{self, NewProduct, ProductUpdate};
+use super::search::Search;
+use super::webhooks::{self, NewWebhookEndpoint, WebhookEndpointList, WebhookEndpointUpdate};
 
 /// A named operation of the API; with any id it is the same one to the limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,15 @@ pub(super) enum Endpoint {
     ListPrices,
     GetPrice(String),
     UpdatePrice(String),
+    SearchProducts,
+    SearchPrices,
+    ListEvents,
+    GetEvent(String),
+    CreateWebhookEndpoint,
+    ListWebhookEndpoints,
+    GetWebhookEndpoint(String),
+    UpdateWebhookEndpoint(String),
+    DeleteWebhookEndpoint(String),
 }
 
 impl Endpoint {
@@ -45,13 +57,24 @@ impl Endpoint {
             ("GET", Some("products"), None, None) => Self::ListProducts,
             ("POST", Some("prices"), None, None) => Self::CreatePrice,
             ("GET", Some("prices"), None, None) => Self::ListPrices,
-            // An empty id is no id, and search is an endpoint of its own.
+            ("GET", Some("events"), None, None) => Self::ListEvents,
+            ("POST", Some("webhook_endpoints"), None, None) => Self::CreateWebhookEndpoint,
+            ("GET", Some("webhook_endpoints"), None, None) => Self::ListWebhookEndpoints,
+            ("GET", Some("products"), Some(id), None) if id == "search" => Self::SearchProducts,
+            ("GET", Some("prices"), Some(id), None) if id == "search" => Self::SearchPrices,
+            // An empty id is no id, and search takes no other method.
             (_, _, Some(id), _) if id.is_empty() || id == "search" => return Err(unknown()),
             ("GET", Some("products"), Some(id), None) => Self::GetProduct(id),
             ("POST", Some("products"), Some(id), None) => Self::UpdateProduct(id),
             ("DELETE", Some("products"), Some(id), None) => Self::DeleteProduct(id),
             ("GET", Some("prices"), Some(id), None) => Self::GetPrice(id),
             ("POST", Some("prices"), Some(id), None) => Self::UpdatePrice(id),
+            ("GET", Some("events"), Some(id), None) => Self::GetEvent(id),
+            ("GET", Some("webhook_endpoints"), Some(id), None) => Self::GetWebhookEndpoint(id),
+            ("POST", Some("webhook_endpoints"), Some(id), None) => Self::UpdateWebhookEndpoint(id),
+            ("DELETE", Some("webhook_endpoints"), Some(id), None) => {
+                Self::DeleteWebhookEndpoint(id)
+            }
             _ => return Err(unknown()),
         };
         Ok(endpoint)
@@ -70,6 +93,15 @@ impl Endpoint {
             Self::ListPrices => "GET /v1/prices",
             Self::GetPrice(_) => "GET /v1/prices/{price}",
             Self::UpdatePrice(_) => "POST /v1/prices/{price}",
+            Self::SearchProducts => "GET /v1/products/search",
+            Self::SearchPrices => "GET /v1/prices/search",
+            Self::ListEvents => "GET /v1/events",
+            Self::GetEvent(_) => "GET /v1/events/{id}",
+            Self::CreateWebhookEndpoint => "POST /v1/webhook_endpoints",
+            Self::ListWebhookEndpoints => "GET /v1/webhook_endpoints",
+            Self::GetWebhookEndpoint(_) => "GET /v1/webhook_endpoints/{webhook_endpoint}",
+            Self::UpdateWebhookEndpoint(_) => "POST /v1/webhook_endpoints/{webhook_endpoint}",
+            Self::DeleteWebhookEndpoint(_) => "DELETE /v1/webhook_endpoints/{webhook_endpoint}",
         }
     }
 
@@ -142,6 +174,69 @@ impl Endpoint {
                     Expand::read(&fields, Shape::Price)?,
                 )
             }
+            Self::SearchProducts => {
+                let fields = Search::fields(node)?;
+                let search = Search::products(&fields)?;
+                (
+                    Work::Search(search),
+                    Expand::read(&fields, Shape::ProductSearch)?,
+                )
+            }
+            Self::SearchPrices => {
+                let fields = Search::fields(node)?;
+                let search = Search::prices(&fields)?;
+                (
+                    Work::Search(search),
+                    Expand::read(&fields, Shape::PriceSearch)?,
+                )
+            }
+            Self::ListEvents => {
+                let fields = EventList::fields(node)?;
+                let list = EventList::read(&fields)?;
+                (
+                    Work::ListEvents(list),
+                    Expand::read(&fields, Shape::PlainList)?,
+                )
+            }
+            Self::GetEvent(id) => {
+                let fields = Fields::new(node, "", &["expand"])?;
+                (Work::GetEvent(id), Expand::read(&fields, Shape::Plain)?)
+            }
+            Self::CreateWebhookEndpoint => {
+                let fields = NewWebhookEndpoint::fields(node)?;
+                let new = Box::new(NewWebhookEndpoint::read(&fields)?);
+                (
+                    Work::CreateWebhookEndpoint(new),
+                    Expand::read(&fields, Shape::Plain)?,
+                )
+            }
+            Self::ListWebhookEndpoints => {
+                let fields = WebhookEndpointList::fields(node)?;
+                let list = WebhookEndpointList::read(&fields)?;
+                (
+                    Work::ListWebhookEndpoints(list),
+                    Expand::read(&fields, Shape::PlainList)?,
+                )
+            }
+            Self::GetWebhookEndpoint(id) => {
+                let fields = Fields::new(node, "", &["expand"])?;
+                (
+                    Work::GetWebhookEndpoint(id),
+                    Expand::read(&fields, Shape::Plain)?,
+                )
+            }
+            Self::UpdateWebhookEndpoint(id) => {
+                let fields = WebhookEndpointUpdate::fields(node)?;
+                let update = Box::new(WebhookEndpointUpdate::read(&fields)?);
+                (
+                    Work::UpdateWebhookEndpoint(id, update),
+                    Expand::read(&fields, Shape::Plain)?,
+                )
+            }
+            Self::DeleteWebhookEndpoint(id) => {
+                Fields::new(node, "", &[])?;
+                (Work::DeleteWebhookEndpoint(id), Expand::default())
+            }
         };
         Ok(Call { work, expand })
     }
@@ -166,6 +261,14 @@ enum Work {
     ListPrices(PriceList),
     GetPrice(String),
     UpdatePrice(String, Box<PriceUpdate>),
+    Search(Search),
+    ListEvents(EventList),
+    GetEvent(String),
+    CreateWebhookEndpoint(Box<NewWebhookEndpoint>),
+    ListWebhookEndpoints(WebhookEndpointList),
+    GetWebhookEndpoint(String),
+    UpdateWebhookEndpoint(String, Box<WebhookEndpointUpdate>),
+    DeleteWebhookEndpoint(String),
 }
 
 /// What to answer with, once the changes are made.
@@ -218,6 +321,23 @@ impl Call {
             Work::UpdatePrice(id, update) => {
                 let changes = price::update(account, &id, *update)?;
                 (changes, Answer::Price(id))
+            }
+            Work::Search(search) => (nothing, Answer::Body(search.answer(account, &expand))),
+            Work::ListEvents(list) => (nothing, Answer::Body(list.answer(account, cx.now)?)),
+            Work::GetEvent(id) => (nothing, Answer::Body(event::get(account, &id, cx.now)?)),
+            Work::CreateWebhookEndpoint(new) => {
+                let (changes, body) = webhooks::create(account, *new, cx)?;
+                (changes, Answer::Body(body))
+            }
+            Work::ListWebhookEndpoints(list) => (nothing, Answer::Body(list.answer(account)?)),
+            Work::GetWebhookEndpoint(id) => (nothing, Answer::Body(webhooks::get(account, &id)?)),
+            Work::UpdateWebhookEndpoint(id, update) => {
+                let (changes, body) = webhooks::update(account, &id, *update)?;
+                (changes, Answer::Body(body))
+            }
+            Work::DeleteWebhookEndpoint(id) => {
+                let (changes, body) = webhooks::delete(account, &id)?;
+                (changes, Answer::Body(body))
             }
         };
         Ok((changes, answer, expand))

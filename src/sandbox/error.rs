@@ -2,6 +2,15 @@
 
 use serde_json::{Map, Value};
 
+/// The specification's bounds; a message repeats what a caller sent.
+const MESSAGE: usize = 40_000;
+const PARAM: usize = 5_000;
+
+fn cut(text: &str, max: usize) -> &str {
+    let end = text.char_indices().nth(max).map(|(at, _)| at);
+    end.map_or(text, |end| &text[..end])
+}
+
 /// `error.type` of a refusal. <https://docs.stripe.com/api/errors>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErrorType {
@@ -150,9 +159,9 @@ impl ApiError {
                 format!("https://stripe.com/docs/error-codes/{page}").into(),
             );
         }
-        error.insert("message".to_owned(), self.message.as_str().into());
+        error.insert("message".to_owned(), cut(&self.message, MESSAGE).into());
         if let Some(param) = &self.param {
-            error.insert("param".to_owned(), param.as_str().into());
+            error.insert("param".to_owned(), cut(param, PARAM).into());
         }
         if let Some(url) = log_url {
             error.insert("request_log_url".to_owned(), url.into());

@@ -28,13 +28,20 @@ pub(super) enum Shape {
     CurrencyOption,
     /// Expandable, with nothing expandable inside.
     Leaf,
+    /// An object with nothing expandable inside.
+    Plain,
+    PlainList,
+    ProductSearch,
+    PriceSearch,
 }
 
 impl Shape {
     fn below(self, name: &str) -> Option<Self> {
         match (self, name) {
-            (Self::ProductList, "data") => Some(Self::Product),
-            (Self::PriceList, "data") => Some(Self::Price),
+            (Self::ProductList | Self::ProductSearch, "data") => Some(Self::Product),
+            (Self::PriceList | Self::PriceSearch, "data") => Some(Self::Price),
+            (Self::PlainList, "data") => Some(Self::Plain),
+            (Self::ProductSearch | Self::PriceSearch, "total_count") => Some(Self::Leaf),
             (Self::Product, "default_price") => Some(Self::Price),
             (Self::Price, "product") => Some(Self::Product),
             (Self::Price, "currency_options") => Some(Self::CurrencyOptions),
@@ -50,7 +57,11 @@ impl Shape {
                 | Self::PriceList
                 | Self::CurrencyOptions
                 | Self::CurrencyOption
-                | Self::Leaf,
+                | Self::Leaf
+                | Self::Plain
+                | Self::PlainList
+                | Self::ProductSearch
+                | Self::PriceSearch,
                 _,
             ) => None,
         }
@@ -75,7 +86,7 @@ impl Expand {
             return Err(ApiError::invalid(format!(
                 "You cannot expand more than {MAX_DEPTH} levels of a property. Property: {property}"
             ))
-            .with_param("expand"));
+            .with_code("property_expansion_max_depth"));
         }
         let mut here = self;
         let mut kind = shape;
@@ -100,7 +111,11 @@ impl Expand {
             | Shape::PriceList
             | Shape::CurrencyOptions
             | Shape::CurrencyOption
-            | Shape::Leaf => Err(refuse(property, shape, 1)),
+            | Shape::Leaf
+            | Shape::Plain
+            | Shape::PlainList
+            | Shape::ProductSearch
+            | Shape::PriceSearch => Err(refuse(property, shape, 1)),
         }
     }
 
@@ -111,16 +126,19 @@ impl Expand {
 }
 
 fn refuse(property: &str, shape: Shape, level: usize) -> ApiError {
-    let list = matches!(shape, Shape::ProductList | Shape::PriceList);
+    let list = matches!(
+        shape,
+        Shape::ProductList | Shape::PriceList | Shape::ProductSearch | Shape::PriceSearch
+    );
     let hint = if list && level == 0 {
         format!(" You may want to try expanding 'data.{property}' instead.")
     } else {
         String::new()
     };
+    // No code, no parameter: hands-on.
     ApiError::invalid(format!(
         "This property cannot be expanded ({property}).{hint}"
     ))
-    .with_param("expand")
 }
 
 #[cfg(test)]
@@ -164,11 +182,7 @@ mod tests {
             (Shape::Price, ""),
         ] {
             let error = add(shape, property).unwrap_err();
-            assert_eq!(
-                (error.status, error.param.as_deref()),
-                (400, Some("expand")),
-                "{property}"
-            );
+            assert_eq!((error.status, error.param), (400, None), "{property}");
         }
     }
 

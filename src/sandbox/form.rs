@@ -33,7 +33,8 @@ pub(super) enum Node {
 /// The pairs of a body or query string, decoded.
 ///
 /// # Errors
-/// 400 on bytes that are not UTF-8 once decoded, and on more than 1,000 parameters.
+/// 400 on bytes that are not UTF-8 once decoded, on NUL characters, and on more
+/// than 1,000 parameters.
 pub(super) fn pairs(raw: &[u8]) -> Result<Vec<Pair>, ApiError> {
     let mut pairs = Vec::new();
     for piece in raw
@@ -75,6 +76,11 @@ pub(super) fn decode(raw: &[u8]) -> Result<String, ApiError> {
             }
             other => bytes.push(other),
         }
+    }
+    if bytes.contains(&0) {
+        return Err(ApiError::invalid(
+            "Invalid request: parameters must not contain NUL characters.",
+        ));
     }
     String::from_utf8(bytes)
         .map_err(|_| ApiError::invalid("Invalid request: parameters must be UTF-8."))
@@ -241,6 +247,8 @@ mod tests {
             "a[[b]]=1",
             "a=%zz",
             "a=%C3",
+            "a=%00",
+            "a%00=b",
             "a[1][2][3][4][5][6][7][8]=x",
         ] {
             assert!(parse(raw).is_err(), "{raw}");

@@ -32,6 +32,8 @@ use super::{Sandbox, auth, ids, lock};
 const MAX_BODY: usize = 1024 * 1024;
 /// How long open connections may hold up a shutdown.
 const DRAIN: Duration = Duration::from_secs(1);
+/// Where every request is told with its reply, at level `TRACE`.
+const REQUESTS: &str = "stripe_product_sync::sandbox::requests";
 
 /// A request as it was understood, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +110,7 @@ impl Sandbox {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> io::Result<()> {
+        self.deliver();
         let patience = self.options.latency + DRAIN;
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
@@ -150,7 +153,7 @@ impl Sandbox {
         check_version(headers)?;
         let endpoint = Endpoint::of(method, uri.path())?;
         if let Some(limiter) = &self.limiter {
-            limiter.take(&tenant, endpoint.name(), std::time::Instant::now())?;
+            limiter.take(&tenant, endpoint.name(), Instant::now())?;
         }
         let body = body.as_ref().map_err(ApiError::clone)?;
         check_body(method, headers, body)?;
@@ -236,6 +239,7 @@ impl Sandbox {
                     Err(error) => Outcome::refusal(&error, live.ok().map(log_url)),
                     Ok(call) => {
                         let (status, body) = self.execute(admitted, call, request_id);
+                        self.deliver();
                         Outcome {
                             status,
                             body,
@@ -257,7 +261,8 @@ impl Sandbox {
         let request_id = self.next_request_id();
         let outcome = self.process(&incoming, &request_id).await;
         self.answered.fetch_add(1, Ordering::Relaxed);
-        if self.options.record || self.options.hook.is_some() {
+        let traced = tracing::enabled!(target: REQUESTS, tracing::Level::TRACE);
+        if self.options.record || self.options.hook.is_some() || traced {
             self.record(&incoming, &outcome, &request_id);
         }
         response(&incoming.headers, outcome, &request_id)
@@ -285,6 +290,20 @@ impl Sandbox {
             request_id: request_id.to_owned(),
             reply: outcome.body.clone(),
         };
+        tracing::trace!(
+            target: REQUESTS,
+            method = %request.method,
+            path = %request.path,
+            query,
+            form = %String::from_utf8_lossy(body),
+            stripe_version = request.stripe_version.as_deref(),
+            idempotency_key = request.idempotency_key.as_deref(),
+            status = request.status,
+            replayed = request.replayed,
+            request_id = %request.request_id,
+            reply = %request.reply,
+            "request"
+        );
         if let Some(hook) = &self.options.hook {
             hook(&request);
         }

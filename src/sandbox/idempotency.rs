@@ -182,11 +182,16 @@ mod tests {
             (mismatch.status, mismatch.kind),
             (400, ErrorType::Idempotency)
         );
-        saved.keep(reply("k", 0));
+        // Whatever its status.
+        let failed = SavedReply {
+            status: 500,
+            ..reply("k", 0)
+        };
+        saved.keep(failed.clone());
         saved.end("k");
         assert_eq!(
             saved.begin("k", "same", KEPT_SECONDS - 1).unwrap(),
-            Begin::Replay(reply("k", 0))
+            Begin::Replay(failed)
         );
         assert_eq!(
             saved.begin("k", "other", 1).unwrap_err().kind,

@@ -9,6 +9,11 @@ pub(super) struct Counters {
     pub(super) prices: u64,
     /// [`super::shelf::Rank::number`] of the newest object.
     pub(super) objects: u64,
+    /// Also the rank of the newest event.
+    #[serde(default)]
+    pub(super) events: u64,
+    #[serde(default)]
+    pub(super) webhook_endpoints: u64,
 }
 
 /// Gives out ids.
@@ -41,6 +46,26 @@ impl Ids {
             format!("price_{:06}", self.counters.prices)
         } else {
             format!("price_1{}", random(23))
+        }
+    }
+
+    /// `evt_…`
+    pub(super) fn event(&mut self) -> String {
+        self.counters.events += 1;
+        if self.counted {
+            format!("evt_{:06}", self.counters.events)
+        } else {
+            format!("evt_1{}", random(23))
+        }
+    }
+
+    /// `we_…`
+    pub(super) fn webhook_endpoint(&mut self) -> String {
+        self.counters.webhook_endpoints += 1;
+        if self.counted {
+            format!("we_{:06}", self.counters.webhook_endpoints)
+        } else {
+            format!("we_1{}", random(23))
         }
     }
 }

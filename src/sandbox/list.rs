@@ -22,7 +22,7 @@ const MAX_LOOKUP_KEYS: usize = 10;
 
 /// The parameters every list has.
 #[derive(Debug, PartialEq, Eq)]
-struct Paging {
+pub(super) struct Paging {
     limit: usize,
     starting_after: Option<String>,
     ending_before: Option<String>,
@@ -32,7 +32,7 @@ struct Paging {
 }
 
 impl Paging {
-    fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
+    pub(super) fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
         let limit = fields.integer_in("limit", 1, MAX_PAGE)?.unwrap_or(PAGE);
         let starting_after = fields.text("starting_after", TEXT)?;
         let ending_before = fields.text("ending_before", TEXT)?;
@@ -69,7 +69,7 @@ impl Paging {
     }
 
     /// The page of `order` that `keep` lets through, and whether there is more.
-    fn page<'a, T: Shelved>(
+    pub(super) fn page<'a, T: Shelved>(
         &self,
         noun: &str,
         shelf: &'a Shelf<T>,
@@ -136,7 +136,7 @@ fn created_at(fields: &Fields<'_>) -> Result<Option<i64>, ApiError> {
     }
 }
 
-fn body(url: &str, data: Vec<Value>, has_more: bool) -> Value {
+pub(super) fn body(url: &str, data: Vec<Value>, has_more: bool) -> Value {
     let mut body = json!({ "object": "list", "data": null, "has_more": has_more, "url": url });
     // Moved in: the macro would copy a whole page.
     body["data"] = Value::Array(data);

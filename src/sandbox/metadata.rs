@@ -35,6 +35,10 @@ impl Edit {
         };
         let mut merge = Vec::with_capacity(entries.len());
         for (key, item) in entries {
+            if key.trim().is_empty() {
+                return Err(ApiError::invalid("Metadata keys must not be blank.")
+                    .with_param(fields.path("metadata")));
+            }
             let length = key.chars().count();
             if length > MAX_KEY {
                 return Err(ApiError::invalid(format!(
@@ -59,7 +63,8 @@ impl Edit {
         }
         let edit = Self::Merge(merge);
         // Too many new keys in one request is seen without the object.
-        edit.apply(&mut Metadata::new())?;
+        edit.apply(&mut Metadata::new())
+            .map_err(|error| error.with_param(fields.path("metadata")))?;
         Ok(edit)
     }
 
@@ -147,6 +152,7 @@ mod tests {
         assert_eq!(error.param.as_deref(), Some("metadata"));
         assert!(read("metadata[k][deeper]=x").is_err());
         assert!(read("metadata[]=x").is_err());
+        assert!(read("metadata[+]=x").is_err());
         assert!(read("metadata=x").is_err());
     }
 }

@@ -11,7 +11,9 @@
 //! parameters, read by `params`, `product` and `price`) → `state` (the effect:
 //! computed, applied and written down as one step) → the object's `render`, with
 //! `expand`. `account` holds one account's objects and indices, `list` pages over
-//! them, `persist` is the state file.
+//! them, `search` finds them, `persist` is the state file. Each change of a product
+//! or price makes an `event`, part of the same step; `webhooks` holds the endpoints
+//! and delivers to them in a task of its own.
 //!
 //! Refusals found while reading parameters are validation failures, those found
 //! by `state` are executed results: only the latter are kept for an idempotency key.
@@ -21,6 +23,7 @@ mod auth;
 mod currency;
 mod endpoint;
 mod error;
+mod event;
 mod expand;
 mod form;
 mod headers;
@@ -34,14 +37,18 @@ mod params;
 mod persist;
 mod price;
 mod product;
+mod search;
 mod shelf;
 mod state;
+pub mod webhooks;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::http::RecordedRequest;
 pub use self::limits::Limits;
@@ -50,6 +57,7 @@ pub use self::persist::Error;
 use self::account::Tenant;
 use self::limits::Limiter;
 use self::state::State;
+use self::webhooks::{Queue, Webhooks};
 
 /// A key every sandbox takes. Any other `sk_test_…` or `rk_test_…` does as well.
 pub const SANDBOX_KEY: &str = "sk_test_sandbox";
@@ -87,6 +95,11 @@ pub struct Options {
     pub record: bool,
     /// Called with every request, after its reply is ready.
     pub hook: Option<Hook>,
+    /// How far search lags behind, rounded up to whole seconds. Stripe: under a
+    /// minute, in outages up to an hour.
+    pub search_lag: Duration,
+    /// How events are delivered.
+    pub webhooks: Webhooks,
 }
 
 impl Default for Options {
@@ -102,6 +115,8 @@ impl Default for Options {
             display_name: "Sandbox".to_owned(),
             record: false,
             hook: None,
+            search_lag: Duration::ZERO,
+            webhooks: Webhooks::default(),
         }
     }
 }
@@ -122,6 +137,10 @@ pub struct Sandbox {
     answered: AtomicU64,
     request_ids: AtomicU64,
     recorded: Mutex<Vec<RecordedRequest>>,
+    deliveries: Arc<Queue>,
+    /// Ends the task that sends them, with this sandbox.
+    stop_deliveries: CancellationToken,
+    _stop: DropGuard,
 }
 
 impl fmt::Debug for Sandbox {
@@ -142,8 +161,43 @@ impl Sandbox {
     /// file; it is then left as it is.
     pub fn open(options: Options) -> Result<Arc<Self>, Error> {
         let now = (options.clock)();
-        let state = State::open(options.state.as_deref(), options.deterministic_ids, now)?;
+        let lag = options.search_lag.as_secs() + u64::from(options.search_lag.subsec_nanos() > 0);
+        let mut state = State::open(
+            options.state.as_deref(),
+            options.deterministic_ids,
+            i64::try_from(lag).unwrap_or(i64::MAX),
+            now,
+        )?;
+        for live in [false, true] {
+            let tenant = Tenant {
+                account: options.account.clone(),
+                live,
+            };
+            for endpoint in options
+                .webhooks
+                .endpoints
+                .iter()
+                .filter(|_| !live || options.live)
+            {
+                state
+                    .ensure_webhook_endpoint(
+                        &tenant,
+                        &endpoint.url,
+                        endpoint.secret.as_deref(),
+                        now,
+                    )
+                    .map_err(|source| Error::Io {
+                        action: "write",
+                        path: options.state.clone().unwrap_or_default(),
+                        source,
+                    })?;
+            }
+        }
+        let stop_deliveries = CancellationToken::new();
         Ok(Arc::new(Self {
+            deliveries: Arc::clone(state.deliveries()),
+            _stop: stop_deliveries.clone().drop_guard(),
+            stop_deliveries,
             limiter: options.limits.map(Limiter::new),
             state: Mutex::new(state),
             answered: AtomicU64::new(0),

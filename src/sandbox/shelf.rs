@@ -58,6 +58,16 @@ impl<T: Shelved> Shelf<T> {
         self.by_id.get(id)
     }
 
+    /// To change anything but its id and rank.
+    pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut T> {
+        self.by_id.get_mut(id)
+    }
+
+    pub(super) fn oldest(&self) -> Option<&T> {
+        let (_, id) = self.order.first_key_value()?;
+        self.by_id.get(id)
+    }
+
     pub(super) fn order(&self) -> &Order {
         &self.order
     }

@@ -2,25 +2,31 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::account::{Account, Change, Cx, Tenant};
 use super::endpoint::Call;
 use super::error::ApiError;
+use super::event::{self, Event, News, news};
 use super::idempotency::SavedReply;
 use super::ids::{Counters, Ids};
 use super::persist::{Error, Journal, Record};
+use super::webhooks::{self, EndpointStatus, Job, Queue, WebhookEndpoint};
 
 /// All accounts, and the file they are kept in.
 #[derive(Debug)]
 pub(super) struct State {
     rooms: Rooms,
     journal: Option<Journal>,
+    deliveries: Arc<Queue>,
 }
 
 #[derive(Debug)]
 struct Rooms {
     by_tenant: HashMap<Tenant, Room>,
     counted_ids: bool,
+    /// Seconds.
+    search_lag: i64,
 }
 
 /// One account and what gives out its ids.
@@ -45,16 +51,23 @@ pub(super) struct Context<'a> {
 
 impl Rooms {
     fn room(&mut self, tenant: &Tenant) -> &mut Room {
-        let counted = self.counted_ids;
+        let (counted, search_lag) = (self.counted_ids, self.search_lag);
         self.by_tenant
             .entry(tenant.clone())
             .or_insert_with(|| Room {
-                account: Account::new(tenant.live),
+                account: Account::new(tenant.live, search_lag),
                 ids: Ids {
                     counters: Counters::default(),
                     counted,
                 },
             })
+    }
+
+    /// By account, test mode before live mode: counted ids can be in several.
+    fn in_order(&self) -> impl Iterator<Item = (&Tenant, &Room)> {
+        let mut rooms: Vec<_> = self.by_tenant.iter().collect();
+        rooms.sort_by_key(|(tenant, _)| (tenant.account.clone(), tenant.live));
+        rooms.into_iter()
     }
 
     fn load(&mut self, record: Record) {
@@ -63,7 +76,14 @@ impl Rooms {
         counters.products = counters.products.max(record.counters.products);
         counters.prices = counters.prices.max(record.counters.prices);
         counters.objects = counters.objects.max(record.counters.objects);
+        counters.events = counters.events.max(record.counters.events);
+        counters.webhook_endpoints = counters
+            .webhook_endpoints
+            .max(record.counters.webhook_endpoints);
         for change in record.changes {
+            if let Some(index) = &mut room.account.index {
+                index.apply(change.clone());
+            }
             room.account.apply(change);
         }
         if let Some(saved) = record.saved {
@@ -89,6 +109,13 @@ impl Rooms {
             for price in room.account.prices.iter() {
                 add(vec![Change::PutPrice(Box::new(price.clone()))], None);
             }
+            for endpoint in room.account.webhook_endpoints.iter() {
+                let endpoint = Box::new(endpoint.clone());
+                add(vec![Change::PutWebhookEndpoint(endpoint)], None);
+            }
+            for event in room.account.events.iter() {
+                add(vec![Change::PutEvent(Box::new(event.clone()))], None);
+            }
             for saved in room.account.saved.iter() {
                 add(Vec::new(), Some(saved.clone()));
             }
@@ -105,17 +132,28 @@ impl Rooms {
             .values()
             .map(|room| {
                 let account = &room.account;
-                account.products.len() + account.prices.len() + account.saved.len()
+                account.products.len()
+                    + account.prices.len()
+                    + account.webhook_endpoints.len()
+                    + account.events.len()
+                    + account.saved.len()
             })
             .sum()
     }
 }
 
 impl State {
-    pub(super) fn open(file: Option<&Path>, counted_ids: bool, now: i64) -> Result<Self, Error> {
+    /// `search_lag` in seconds.
+    pub(super) fn open(
+        file: Option<&Path>,
+        counted_ids: bool,
+        search_lag: i64,
+        now: i64,
+    ) -> Result<Self, Error> {
         let mut rooms = Rooms {
             by_tenant: HashMap::new(),
             counted_ids,
+            search_lag,
         };
         let journal = file
             .map(|path| {
@@ -123,12 +161,31 @@ impl State {
                     let mut records = rooms.records();
                     records.retain(|record| {
                         record.saved.as_ref().is_none_or(|saved| !saved.is_old(now))
+                            && !record.changes.iter().any(
+                                |change| matches!(change, Change::PutEvent(event) if event.is_old(now)),
+                            )
                     });
                     records
                 })
             })
             .transpose()?;
-        Ok(Self { rooms, journal })
+        let deliveries = Arc::new(Queue::new());
+        for (tenant, room) in &mut rooms.by_tenant {
+            event::forget_old(&mut room.account, now);
+            for event in room.account.events.iter() {
+                add_deliveries(&deliveries, tenant, event);
+            }
+        }
+        Ok(Self {
+            rooms,
+            journal,
+            deliveries,
+        })
+    }
+
+    /// Where the events go that webhook endpoints are to get.
+    pub(super) fn deliveries(&self) -> &Arc<Queue> {
+        &self.deliveries
     }
 
     pub(super) fn account(&mut self, tenant: &Tenant) -> &mut Account {
@@ -139,6 +196,9 @@ impl State {
     /// before this returns, or not at all.
     pub(super) fn execute(&mut self, call: Call, context: &Context<'_>) -> (u16, String) {
         let room = self.rooms.room(context.tenant);
+        if let Some(index) = &mut room.account.index {
+            index.catch_up(context.now);
+        }
         let mut cx = Cx {
             now: context.now,
             ids: &mut room.ids,
@@ -153,8 +213,18 @@ impl State {
             Err(error) => refused(&error),
             Ok((steps, answer, expand)) => {
                 changes = steps;
+                let mut told: Vec<News> = Vec::new();
                 for change in &changes {
+                    let before = room.account.apply(change.clone());
+                    told.extend(news(&room.account, change, before.as_ref()));
+                    undo.extend(before);
+                }
+                for news in told {
+                    let key = context.key.map(|(key, _)| key);
+                    let event = news.event(&room.account, &mut cx, context.request_id, key);
+                    let change = Change::PutEvent(Box::new(event));
                     undo.extend(room.account.apply(change.clone()));
+                    changes.push(change);
                 }
                 let (tenant, name) = (context.tenant, context.display_name);
                 let body = answer.render(tenant, name, &room.account, &expand);
@@ -189,11 +259,52 @@ impl State {
                 "The sandbox could not write its state file ({error}); nothing was changed."
             )));
         }
+        for change in &record.changes {
+            if let Some(index) = &mut room.account.index {
+                index.note(change, context.now);
+            }
+            if let Change::PutEvent(event) = change {
+                add_deliveries(&self.deliveries, context.tenant, event);
+            }
+        }
         if let Some(saved) = record.saved {
             room.account.saved.keep(saved);
         }
+        event::forget_old(&mut room.account, context.now);
         self.compact_if_due();
         (status, body)
+    }
+
+    /// A delivery is over. If that cannot be written down, it is forgotten with
+    /// the process, and the next one delivers again.
+    pub(super) fn settle(&mut self, job: &Job, delivered: bool) {
+        let change = Change::Settle {
+            event: job.event.clone(),
+            webhook_endpoint: job.webhook_endpoint.clone(),
+            delivered,
+        };
+        if let Err(error) = self.change(&job.tenant, change) {
+            tracing::warn!(%error, "the sandbox could not write down that a webhook is settled");
+        }
+        self.compact_if_due();
+    }
+
+    /// A change that no request asked for. It happens whether it can be written
+    /// down or not.
+    fn change(&mut self, tenant: &Tenant, change: Change) -> std::io::Result<()> {
+        let room = self.rooms.room(tenant);
+        if room.account.apply(change.clone()).is_none() {
+            return Ok(());
+        }
+        let Some(journal) = &mut self.journal else {
+            return Ok(());
+        };
+        journal.append(&Record {
+            tenant: tenant.clone(),
+            counters: room.ids.counters,
+            changes: vec![change],
+            saved: None,
+        })
     }
 
     fn compact_if_due(&mut self) {
@@ -205,6 +316,101 @@ impl State {
         {
             tracing::warn!(%error, "the sandbox could not shorten its state file");
         }
+    }
+}
+
+/// What is done to webhooks beside requests.
+impl State {
+    /// An endpoint for all events at `url`. One that is there stays, with `secret`
+    /// if that is given.
+    pub(super) fn ensure_webhook_endpoint(
+        &mut self,
+        tenant: &Tenant,
+        url: &str,
+        secret: Option<&str>,
+        now: i64,
+    ) -> std::io::Result<()> {
+        let room = self.rooms.room(tenant);
+        let there = room.account.webhook_endpoints.iter();
+        let endpoint = match there.into_iter().find(|endpoint| endpoint.url == url) {
+            Some(there) => {
+                let Some(secret) = secret.filter(|new| there.secrets(now).next() != Some(new))
+                else {
+                    return Ok(());
+                };
+                let mut changed = there.clone();
+                changed.roll(Some(secret), now, 0);
+                changed
+            }
+            None => {
+                let mut cx = Cx {
+                    now,
+                    ids: &mut room.ids,
+                };
+                WebhookEndpoint::of_option(&mut cx, url, secret)
+            }
+        };
+        self.change(tenant, Change::PutWebhookEndpoint(Box::new(endpoint)))
+    }
+
+    /// Deliveries of an event to every endpoint that listens to it now.
+    pub(super) fn deliveries_of(&self, event: &str) -> Option<Vec<Job>> {
+        let (tenant, account, event) = self.rooms.in_order().find_map(|(tenant, room)| {
+            Some((tenant, &room.account, room.account.events.get(event)?))
+        })?;
+        let jobs = webhooks::listening(account, event.kind)
+            .into_iter()
+            .map(|webhook_endpoint| Job {
+                tenant: tenant.clone(),
+                event: event.id.clone(),
+                webhook_endpoint,
+                attempts: 0,
+            });
+        Some(jobs.collect())
+    }
+
+    pub(super) fn roll_secret(&mut self, id: &str, now: i64, keep_old: i64) -> Option<String> {
+        let (tenant, mut endpoint) = self.rooms.in_order().find_map(|(tenant, room)| {
+            let endpoint = room.account.webhook_endpoints.get(id)?;
+            Some((tenant.clone(), endpoint.clone()))
+        })?;
+        let secret = endpoint.roll(None, now, keep_old);
+        let change = Change::PutWebhookEndpoint(Box::new(endpoint));
+        match self.change(&tenant, change) {
+            Ok(()) => Some(secret),
+            Err(error) => {
+                tracing::error!(%error, "the sandbox could not write a new webhook secret down");
+                None
+            }
+        }
+    }
+
+    pub(super) fn webhook_endpoints(&self, now: i64) -> Vec<EndpointStatus> {
+        let mut all = Vec::new();
+        for (tenant, room) in self.rooms.in_order() {
+            for endpoint in room.account.webhook_endpoints.iter() {
+                all.push(EndpointStatus {
+                    id: endpoint.id.clone(),
+                    url: endpoint.url.clone(),
+                    account: tenant.account.clone(),
+                    live: tenant.live,
+                    enabled: endpoint.is_enabled(),
+                    secrets: endpoint.secrets(now).map(str::to_owned).collect(),
+                });
+            }
+        }
+        all
+    }
+}
+
+fn add_deliveries(deliveries: &Queue, tenant: &Tenant, event: &Event) {
+    for endpoint in &event.pending {
+        deliveries.add(&Job {
+            tenant: tenant.clone(),
+            event: event.id.clone(),
+            webhook_endpoint: endpoint.clone(),
+            attempts: 0,
+        });
     }
 }
 
@@ -237,7 +443,7 @@ mod tests {
     fn what_cannot_be_written_did_not_happen() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
-        let mut state = State::open(Some(&path), true, 0).unwrap();
+        let mut state = State::open(Some(&path), true, 0, 0).unwrap();
         let tenant = Tenant {
             account: "acct_1".to_owned(),
             live: false,

@@ -88,11 +88,12 @@ pub struct Run {
     pub steps_total: u32,
     /// Steps that are done, whatever their outcome.
     pub steps_finished: u32,
-    /// GET requests to Stripe.
+    /// GET requests to Stripe, each attempt counted.
     pub stripe_reads: u32,
-    /// POST requests to Stripe.
+    /// POST requests to Stripe, each attempt counted.
     pub stripe_writes: u32,
-    /// Requests among both that repeated an earlier one.
+    /// Requests among both that repeated an earlier one, which had failed or was
+    /// refused for its rate.
     pub stripe_retries: u32,
     /// Sequence number of its newest progress event; 0 before the first.
     pub last_sequence: i64,

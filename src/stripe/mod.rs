@@ -71,7 +71,8 @@ pub trait Stripe: Send + Sync {
 /// What belongs to a call but not to its content.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
-    /// Counts every request that goes out, attempts included.
+    /// Counts every request that goes out, attempts included; calls with one
+    /// meter take one turn among those who wait for the account's budget.
     pub meter: Arc<Meter>,
     /// Ends waiting; a request that is under way is still finished.
     pub cancel: CancellationToken,
@@ -117,12 +118,16 @@ impl std::fmt::Debug for RetryHook {
     }
 }
 
-/// Requests that went out, by kind.
+/// Requests that went out, by kind. Everything that was sent counts, and counts
+/// once: the first attempt, each further one, each that was refused for its rate
+/// or had no answer, also for want of a connection. What was called off while it
+/// waited doesn't.
 #[derive(Debug, Default)]
 pub struct Meter {
     reads: AtomicU32,
     writes: AtomicU32,
     retries: AtomicU32,
+    limited: AtomicU32,
 }
 
 impl Meter {
@@ -135,6 +140,11 @@ impl Meter {
         }
     }
 
+    /// Counts an answer that refused a request for its rate.
+    pub fn count_limited(&self) {
+        self.limited.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// GET requests.
     pub fn reads(&self) -> u32 {
         self.reads.load(Ordering::Relaxed)
@@ -145,9 +155,14 @@ impl Meter {
         self.writes.load(Ordering::Relaxed)
     }
 
-    /// Requests among both that repeated an earlier one.
+    /// Requests among both that repeated an earlier one, whatever became of that.
     pub fn retries(&self) -> u32 {
         self.retries.load(Ordering::Relaxed)
+    }
+
+    /// Requests among both that were refused for the rate or the number at once.
+    pub fn limited(&self) -> u32 {
+        self.limited.load(Ordering::Relaxed)
     }
 }
 

@@ -1,8 +1,7 @@
 //! Single values: text to what it means, each refusal naming the parameter.
 
-use std::str::FromStr;
-
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 
 use super::super::error::ApiError;
 
@@ -50,8 +49,15 @@ pub(in super::super) trait Choice: Copy + PartialEq + 'static {
 }
 
 /// # Errors
-/// 400 if `text` has more than `max` characters.
-pub(super) fn check_length(text: &str, max: usize, path: &str) -> Result<(), ApiError> {
+/// 400 if `text` is blank or has more than `max` characters.
+pub(super) fn check_text(text: &str, max: usize, path: &str) -> Result<(), ApiError> {
+    if text.trim().is_empty() {
+        return Err(
+            ApiError::invalid(format!("Invalid string: '{path}' must not be blank"))
+                .with_code("parameter_invalid_string_blank")
+                .with_param(path),
+        );
+    }
     if text.chars().count() <= max {
         return Ok(());
     }
@@ -70,12 +76,17 @@ pub(super) fn boolean(text: &str, path: &str) -> Result<bool, ApiError> {
     }
 }
 
-/// A whole number without sign `+`, fraction or exponent.
+/// Digits without a leading zero, as numbers are written.
+fn is_whole(text: &str) -> bool {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits && (text == "0" || !text.starts_with('0'))
+}
+
+/// A whole number without sign `+`, fraction, exponent or leading zeros.
 pub(in super::super) fn integer(text: &str, path: &str) -> Result<i64, ApiError> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse::<i64>() {
-        Ok(value) if plain => Ok(value),
+        Ok(value) if is_whole(digits) && text != "-0" => Ok(value),
         Ok(_) | Err(_) => Err(ApiError::invalid(format!("Invalid integer: {text}"))
             .with_code("parameter_invalid_integer")
             .with_param(path)),
@@ -88,24 +99,28 @@ pub(super) fn decimal(text: &str, path: &str) -> Result<Decimal, ApiError> {
         |why: &str| ApiError::invalid(format!("Invalid decimal: {text}; {why}")).with_param(path);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
+    if !is_whole(whole) || !digits(fraction) {
         return Err(refuse("must be a non-negative decimal number."));
     }
     if fraction.len() > 12 {
-        return Err(refuse("must contain at maximum twelve decimal places."));
+        return Err(refuse("must contain at most 12 decimal places."));
     }
     Decimal::from_str_exact(text)
         .map(|value| value.normalize())
         .map_err(|_| refuse("has too many digits."))
 }
 
-/// A plain number (sizes and weights).
-pub(super) fn number(text: &str, path: &str) -> Result<f64, ApiError> {
-    match f64::from_str(text) {
-        Ok(value) if value.is_finite() => Ok(value),
-        Ok(_) | Err(_) => {
-            Err(ApiError::invalid(format!("Invalid number: {text}")).with_param(path))
-        }
+/// A size or weight: above 0, with at most two decimal places.
+/// <https://docs.stripe.com/api/products/create#create_product-package_dimensions>
+pub(super) fn size(text: &str, path: &str) -> Result<f64, ApiError> {
+    let refuse = |why: &str| {
+        Err(ApiError::invalid(format!("Invalid number: {text}; {why}")).with_param(path))
+    };
+    match decimal(text, path) {
+        Ok(value) if value.is_zero() => refuse("must be greater than 0."),
+        Ok(value) if value.scale() > 2 => refuse("must have at most two decimal places."),
+        Ok(value) => value.to_f64().map_or_else(|| refuse("is too large."), Ok),
+        Err(_) => refuse("must be a plain number greater than 0."),
     }
 }
 
@@ -137,6 +152,8 @@ mod tests {
             "0x10",
             "99999999999999999999",
             "-",
+            "-0",
+            "007",
             "",
         ] {
             let error = integer(bad, "n").unwrap_err();
@@ -144,12 +161,22 @@ mod tests {
         }
         assert_eq!(integer("-12", "n").unwrap(), -12);
         let long = "9".repeat(40);
-        for bad in ["-1", "1.", ".5", "1e3", "1.1234567890123", "abc", &long] {
+        for bad in [
+            "-1",
+            "1.",
+            ".5",
+            "1e3",
+            "1.1234567890123",
+            "01.5",
+            "abc",
+            &long,
+        ] {
             assert!(decimal(bad, "n").is_err(), "{bad}");
         }
-        assert_eq!(decimal("0012.500", "n").unwrap().to_string(), "12.5");
-        for bad in ["inf", "NaN", "a", ""] {
-            assert!(number(bad, "n").is_err(), "{bad}");
+        assert_eq!(decimal("12.500", "n").unwrap().to_string(), "12.5");
+        for bad in ["inf", "NaN", "a", "", "0", "0.00", "-1", "1e3", "1.234"] {
+            assert!(size(bad, "n").is_err(), "{bad}");
         }
+        assert!((size("2.50", "n").unwrap() - 2.5).abs() < f64::EPSILON);
     }
 }

@@ -44,7 +44,12 @@ fn fixed(
         ]));
     }
     let key = if fields.has(whole) { whole } else { decimal };
-    let value = match fields.integer_in(whole, 0, i64::MAX)? {
+    let value = match fields.integer(whole)? {
+        Some(value) if value < 0 => {
+            return Err(ApiError::invalid("Invalid non-negative integer")
+                .with_code("parameter_invalid_integer")
+                .with_param(fields.path(whole)));
+        }
         Some(value) => Some(Decimal::from(value)),
         None => fields.decimal(decimal)?,
     };
@@ -75,6 +80,14 @@ fn custom_amount(custom: &Fields<'_>, currency: &str) -> Result<Amount, ApiError
         minimum: bound("minimum")?,
         preset: bound("preset")?,
     };
+    let least = currency::minimum_charge(currency);
+    if let Some(minimum) = amount.minimum.filter(|minimum| *minimum < least) {
+        return Err(ApiError::invalid(format!(
+            "The minimum must be at least the minimum charge amount, {least} in {currency}; it is {minimum}."
+        ))
+        .with_code("amount_too_small")
+        .with_param(custom.path("minimum")));
+    }
     let low = amount.minimum.unwrap_or(0);
     let high = amount.maximum.unwrap_or(i64::MAX);
     if low > high {

@@ -77,7 +77,8 @@ pub(super) struct Tier {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CurrencyOption {
     pub(super) amount: Amount,
-    pub(super) tax_behavior: TaxBehavior,
+    /// `None` is unspecified.
+    pub(super) tax_behavior: Option<TaxBehavior>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +86,6 @@ pub(super) struct Recurring {
     pub(super) interval: Interval,
     pub(super) interval_count: i64,
     pub(super) meter: Option<String>,
-    pub(super) trial_period_days: Option<i64>,
     pub(super) usage_type: UsageType,
 }
 

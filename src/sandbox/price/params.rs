@@ -76,13 +76,9 @@ impl PriceSource {
 
     fn recurring_fields(self) -> &'static [&'static str] {
         match self {
-            Self::Prices => &[
-                "interval",
-                "interval_count",
-                "meter",
-                "trial_period_days",
-                "usage_type",
-            ],
+            // `trial_period_days` is typed by the SDKs only: a trial that the public
+            // specification does not know would be one to rely on by luck.
+            Self::Prices => &["interval", "interval_count", "meter", "usage_type"],
             Self::DefaultPriceData => &["interval", "interval_count"],
         }
     }
@@ -123,7 +119,10 @@ impl Parent {
                 "product".to_owned(),
                 "product_data".to_owned(),
             ])),
-            (None, None) => Err(ApiError::missing("product")),
+            // No code, no parameter: hands-on.
+            (None, None) => Err(ApiError::invalid(
+                "You must specify either `product` or `product_data` when creating a price.",
+            )),
         }
     }
 }
@@ -147,14 +146,24 @@ impl NewPrice {
             .transpose()?;
         let (amount, tiers_mode) = read_amount(fields, &currency, recurring.as_ref())?;
         let transform_quantity = read_transform(fields)?;
-        if transform_quantity.is_some() && tiers_mode.is_some() {
-            return Err(
-                ApiError::invalid("`transform_quantity` cannot be combined with `tiers`.")
-                    .with_param(fields.path("transform_quantity")),
-            );
+        let clash = match amount {
+            Amount::Fixed(_) => None,
+            Amount::Tiered(_) => Some("tiers"),
+            Amount::Custom(_) => Some("custom_unit_amount"),
+        };
+        if let (Some(_), Some(other)) = (&transform_quantity, clash) {
+            return Err(ApiError::invalid(format!(
+                "`transform_quantity` cannot be combined with `{other}`."
+            ))
+            .with_param(fields.path("transform_quantity")));
         }
         let currency_options = read_options(fields)?;
-        check_options(&currency, amount.billing_scheme(), &currency_options)?;
+        check_options(
+            &currency,
+            &amount,
+            &currency_options,
+            &fields.path("currency_options"),
+        )?;
         let (lookup_key, transfer_lookup_key) = read_lookup_key(fields)?;
         Ok(Self {
             active: fields.boolean("active")?.unwrap_or(true),

@@ -8,7 +8,7 @@ use super::super::account::Account;
 use super::super::expand::Expand;
 use super::super::params::Choice;
 use super::super::product;
-use super::{Amount, CustomAmount, Price, Tier};
+use super::{Amount, CustomAmount, Price, TaxBehavior, Tier};
 
 /// The body of a price; `tiers` and `currency_options` only if expanded.
 pub(in super::super) fn render(account: &Account, price: &Price, expand: &Expand) -> Value {
@@ -24,7 +24,8 @@ pub(in super::super) fn render(account: &Account, price: &Price, expand: &Expand
             "interval": recurring.interval.as_str(),
             "interval_count": recurring.interval_count,
             "meter": recurring.meter,
-            "trial_period_days": recurring.trial_period_days,
+            // In live bodies, though not in the public specification.
+            "trial_period_days": null,
             "usage_type": recurring.usage_type.as_str(),
         })
     });
@@ -64,7 +65,7 @@ pub(in super::super) fn render(account: &Account, price: &Price, expand: &Expand
 
 /// The options and, as in Stripe's own bodies, the price's own currency.
 fn currency_options(price: &Price, expand: &Expand) -> Value {
-    let option = |code: &str, amount: &Amount, tax_behavior: super::TaxBehavior| {
+    let option = |code: &str, amount: &Amount, tax_behavior: TaxBehavior| {
         let (whole, decimal) = fixed(amount);
         let mut body = json!({
             "custom_unit_amount": custom(amount),
@@ -91,7 +92,11 @@ fn currency_options(price: &Price, expand: &Expand) -> Value {
         .map(|(code, found)| {
             (
                 code.clone(),
-                option(code, &found.amount, found.tax_behavior),
+                option(
+                    code,
+                    &found.amount,
+                    found.tax_behavior.unwrap_or(TaxBehavior::Unspecified),
+                ),
             )
         })
         .chain([own])

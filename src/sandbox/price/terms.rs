@@ -7,7 +7,7 @@ use super::super::error::ApiError;
 use super::super::params::{Fields, TEXT};
 use super::amount;
 use super::{
-    Amount, BillingScheme, CurrencyOption, Interval, Recurring, Round, TaxBehavior, TiersMode,
+    Amount, BillingScheme, CurrencyOption, Interval, Recurring, Round, TiersMode,
     TransformQuantity, UsageType,
 };
 
@@ -32,13 +32,11 @@ pub(super) fn read_recurring(fields: &Fields<'_>) -> Result<Recurring, ApiError>
     let usage_type = fields.choice("usage_type")?.unwrap_or(UsageType::Licensed);
     let meter = fields.text("meter", TEXT)?;
     match (usage_type, &meter) {
-        // Since API version 2025-03-31.basil.
+        // No code, no parameter: hands-on.
         (UsageType::Metered, None) => {
             return Err(ApiError::invalid(
-                "Prices with `usage_type=metered` must be backed by a meter: set `recurring[meter]`.",
-            )
-            .with_code("parameter_missing")
-            .with_param(fields.path("meter")));
+                "Starting with Stripe version `2025-03-31.basil`, metered prices must be backed by meters.",
+            ));
         }
         (UsageType::Licensed, Some(_)) => {
             return Err(ApiError::invalid(
@@ -56,7 +54,6 @@ pub(super) fn read_recurring(fields: &Fields<'_>) -> Result<Recurring, ApiError>
         interval,
         interval_count,
         meter,
-        trial_period_days: fields.integer_in("trial_period_days", 1, 730)?,
         usage_type,
     })
 }
@@ -82,13 +79,11 @@ pub(super) fn read_amount(
                     .with_param(fields.path(key)));
                 }
             }
+            // No code, no parameter: hands-on.
             let amount = single.ok_or_else(|| {
                 ApiError::invalid(
-                    "You must specify one of `unit_amount`, `unit_amount_decimal` or `custom_unit_amount`, \
-                     unless `billing_scheme=tiered`.",
+                    "Prices require an `unit_amount` or `unit_amount_decimal` parameter to be set.",
                 )
-                .with_code("parameter_missing")
-                .with_param(fields.path("unit_amount"))
             })?;
             if matches!(amount, Amount::Custom(_)) && recurring.is_some() {
                 return Err(ApiError::invalid(
@@ -160,10 +155,9 @@ pub(super) fn read_options(
             }
             (None, None) => return Err(ApiError::missing(option.path("unit_amount"))),
         };
-        let tax_behavior = option.choice("tax_behavior")?;
         let option = CurrencyOption {
             amount,
-            tax_behavior: tax_behavior.unwrap_or(TaxBehavior::Unspecified),
+            tax_behavior: option.choice("tax_behavior")?,
         };
         if options.insert(code, option).is_some() {
             return Err(
@@ -178,11 +172,12 @@ pub(super) fn read_options(
 /// The rules between a price and its currency options.
 pub(super) fn check_options(
     currency: &str,
-    scheme: BillingScheme,
+    amount: &Amount,
     options: &BTreeMap<String, CurrencyOption>,
+    path: &str,
 ) -> Result<(), ApiError> {
     for (code, option) in options {
-        let param = format!("currency_options[{code}]");
+        let param = format!("{path}[{code}]");
         if code == currency {
             return Err(ApiError::invalid(
                 "You are specifying an update to a currency option that matches the top-level currency for this \
@@ -190,9 +185,9 @@ pub(super) fn check_options(
             )
             .with_param(param));
         }
-        if option.amount.billing_scheme() != scheme {
+        if std::mem::discriminant(&option.amount) != std::mem::discriminant(amount) {
             return Err(ApiError::invalid(
-                "A currency option needs `tiers` if `billing_scheme=tiered`, and an amount otherwise.",
+                "A currency option has the same kind of amount as its price: an amount, `custom_unit_amount` or `tiers`.",
             )
             .with_param(param));
         }

@@ -73,19 +73,21 @@ pub(in super::super) fn update(
     let mut price = account.price(id)?.clone();
     let mut changes = Vec::new();
     if let Some(behavior) = update.tax_behavior {
-        if price.tax_behavior != TaxBehavior::Unspecified && price.tax_behavior != behavior {
-            return Err(ApiError::invalid(
-                "You cannot change `tax_behavior` once it is set to `inclusive` or `exclusive`.",
-            )
-            .with_param("tax_behavior"));
-        }
-        price.tax_behavior = behavior;
+        price.tax_behavior = decide(price.tax_behavior, behavior, "tax_behavior")?;
     }
     match update.currency_options {
         Field::Keep => {}
         Field::Clear => price.currency_options.clear(),
-        Field::Set(options) => {
-            check_options(&price.currency, price.billing_scheme(), &options)?;
+        Field::Set(mut options) => {
+            check_options(&price.currency, &price.amount, &options, "currency_options")?;
+            for (code, option) in &mut options {
+                let old = price.currency_options.get(code);
+                if let Some(old) = old.and_then(|old| old.tax_behavior) {
+                    let param = format!("currency_options[{code}][tax_behavior]");
+                    let new = option.tax_behavior.unwrap_or(old);
+                    option.tax_behavior = Some(decide(old, new, &param)?);
+                }
+            }
             price.currency_options.extend(options);
         }
     }
@@ -112,6 +114,18 @@ pub(in super::super) fn update(
     update.metadata.apply(&mut price.metadata)?;
     changes.push(Change::PutPrice(Box::new(price)));
     Ok(changes)
+}
+
+/// "Once specified as either `inclusive` or `exclusive`, it cannot be changed."
+/// <https://docs.stripe.com/api/prices/update>
+fn decide(old: TaxBehavior, new: TaxBehavior, param: &str) -> Result<TaxBehavior, ApiError> {
+    if old != TaxBehavior::Unspecified && old != new {
+        return Err(ApiError::invalid(
+            "You cannot change `tax_behavior` once it is set to `inclusive` or `exclusive`.",
+        )
+        .with_param(param));
+    }
+    Ok(new)
 }
 
 fn is_default(account: &Account, price: &Price) -> bool {

@@ -56,7 +56,13 @@ pub(in super::super) const INLINE_FIELDS: &[&str] = &[
     "unit_label",
 ];
 
-const DESCRIPTION: usize = 40_000;
+/// 40,000 may be sent by the specification's parameters, but by its schema an
+/// object holds 5,000; both are kept.
+const DESCRIPTION: usize = 5_000;
+/// Of a stored link; as with the description, more may be sent than is shown.
+const LINK: usize = 2_048;
+/// The specification's bound is 5,000; its description of the field says 80.
+const FEATURE: usize = 80;
 const STATEMENT_DESCRIPTOR: usize = 22;
 const UNIT_LABEL: usize = 12;
 const IMAGES: usize = 8;
@@ -92,6 +98,7 @@ impl NewProduct {
     /// Reads the body of `POST /v1/products`, or `product_data` of a price.
     pub(in super::super) fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
         let name = fields.required_text("name", TEXT)?;
+        one_tax_code(fields)?;
         let default_price = fields
             .object("default_price_data", PriceSource::DefaultPriceData.fields())?
             .map(|data| NewPrice::read(&data, PriceSource::DefaultPriceData))
@@ -116,7 +123,7 @@ impl NewProduct {
                 .map(|details| tax_details(&details))
                 .transpose()?,
             unit_label: fields.text("unit_label", UNIT_LABEL)?,
-            url: check_url(fields, fields.text("url", TEXT)?)?,
+            url: check_url(fields, fields.text("url", LINK)?)?,
             default_price,
         })
     }
@@ -153,6 +160,7 @@ impl ProductUpdate {
             true => Some(fields.required_text("name", TEXT)?),
             false => None,
         };
+        one_tax_code(fields)?;
         Ok(Self {
             active: fields.boolean("active")?,
             // Not typed as clearable, yet an empty value clears it (stripe-python issue 658).
@@ -181,7 +189,7 @@ impl ProductUpdate {
                 Change::Set(details) => Change::Set(tax_details(&details)?),
             },
             unit_label: fields.text_or_clear("unit_label", UNIT_LABEL)?,
-            url: match fields.text_or_clear("url", TEXT)? {
+            url: match fields.text_or_clear("url", LINK)? {
                 Change::Set(url) => check_url(fields, Some(url))?.map_or(Change::Keep, Change::Set),
                 change @ (Change::Keep | Change::Clear) => change,
             },
@@ -205,9 +213,9 @@ fn custom_id(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
     let id = fields.text("id", TEXT)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     match id {
-        Some(id) if !id.chars().all(allowed) => Err(ApiError::invalid(
-            "This value must match the regex pattern.",
-        )
+        Some(id) if !id.chars().all(allowed) => Err(ApiError::invalid(format!(
+            "This value must match the regex pattern. (/\\A[a-zA-Z0-9_\\-]+\\z/ does not match for the value {id})."
+        ))
         .with_param(fields.path("id"))),
         id => Ok(id),
     }
@@ -220,7 +228,7 @@ fn images(fields: &Fields<'_>) -> Result<Option<Vec<String>>, ApiError> {
     at_most(fields, "images", items.len(), IMAGES)?;
     let mut images = Vec::with_capacity(items.len());
     for item in items {
-        let url = item.text(TEXT)?;
+        let url = item.text(LINK)?;
         if !is_url(&url) {
             return Err(not_a_url(&item.path));
         }
@@ -236,7 +244,7 @@ fn features(fields: &Fields<'_>) -> Result<Option<Vec<String>>, ApiError> {
     at_most(fields, "marketing_features", items.len(), FEATURES)?;
     items
         .iter()
-        .map(|item| item.object(&["name"])?.required_text("name", TEXT))
+        .map(|item| item.object(&["name"])?.required_text("name", FEATURE))
         .collect::<Result<Vec<_>, _>>()
         .map(Some)
 }
@@ -255,15 +263,7 @@ fn at_most(fields: &Fields<'_>, key: &str, count: usize, max: usize) -> Result<(
 const DIMENSIONS: &[&str] = &["height", "length", "weight", "width"];
 
 fn dimensions(size: &Fields<'_>) -> Result<PackageDimensions, ApiError> {
-    let side = |key: &str| -> Result<f64, ApiError> {
-        let value = size.required(key, size.number(key)?)?;
-        if value <= 0.0 {
-            return Err(
-                ApiError::invalid("This value must be greater than 0.").with_param(size.path(key))
-            );
-        }
-        Ok(value)
-    };
+    let side = |key: &str| -> Result<f64, ApiError> { size.required(key, size.size(key)?) };
     Ok(PackageDimensions {
         height: side("height")?,
         length: side("length")?,
@@ -279,10 +279,30 @@ fn tax_details(details: &Fields<'_>) -> Result<TaxDetails, ApiError> {
         Change::Set(code) => tax_code(details, Some(code))?,
         Change::Keep | Change::Clear => None,
     };
+    let place = details.text("performance_location", TEXT)?;
+    // Which locations exist is not known here; how their ids look is.
+    if let Some(id) = place.as_ref().filter(|id| !id.starts_with("taxloc_")) {
+        let param = details.path("performance_location");
+        return Err(ApiError::no_such("tax location", id, param));
+    }
     Ok(TaxDetails {
-        performance_location: details.text("performance_location", TEXT)?,
+        performance_location: place,
         tax_code: code,
     })
+}
+
+/// Which of the two would count is not documented.
+fn one_tax_code(fields: &Fields<'_>) -> Result<(), ApiError> {
+    let details = fields.object_or_clear("tax_details", TAX_DETAILS)?;
+    match details {
+        Change::Set(details) if details.has("tax_code") && fields.has("tax_code") => {
+            Err(ApiError::exclusive(&[
+                fields.path("tax_code"),
+                details.path("tax_code"),
+            ]))
+        }
+        Change::Keep | Change::Clear | Change::Set(_) => Ok(()),
+    }
 }
 
 /// Which codes exist is not known here; their form is.
@@ -303,6 +323,8 @@ fn tax_code(fields: &Fields<'_>, code: Option<String>) -> Result<Option<String>,
 
 /// At most 22 characters, none of `< > \ " '`, at least one letter; characters
 /// outside ASCII are stripped. <https://docs.stripe.com/api/products/create>
+/// `*` is refused in every statement descriptor.
+/// <https://docs.stripe.com/get-started/account/statement-descriptors>
 fn statement_descriptor(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
     const KEY: &str = "statement_descriptor";
     let Some(text) = fields.text(KEY, STATEMENT_DESCRIPTOR)? else {
@@ -312,8 +334,8 @@ fn statement_descriptor(fields: &Fields<'_>) -> Result<Option<String>, ApiError>
         Err(ApiError::invalid(format!("The statement descriptor {why}"))
             .with_param(fields.path(KEY)))
     };
-    if text.contains(['<', '>', '\\', '"', '\'']) {
-        return refuse("cannot include the characters <, >, \\, \", '.");
+    if text.contains(['<', '>', '\\', '"', '\'', '*']) {
+        return refuse("cannot include the characters <, >, \\, \", ', *.");
     }
     let text: String = text.chars().filter(char::is_ascii).collect();
     if !text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
@@ -329,13 +351,32 @@ fn check_url(fields: &Fields<'_>, url: Option<String>) -> Result<Option<String>,
     }
 }
 
+/// An absolute http(s) address of a public host, by the letter of RFC 3986: how
+/// much more Stripe takes is not documented.
 fn is_url(text: &str) -> bool {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
     let Some(rest) = rest else { return false };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    !host.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+    let label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        !label.is_empty()
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let excluded = |c: char| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(c);
+    let escapes = text.split('%').skip(1).all(|escaped| {
+        let digits = escaped.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    });
+    host.contains('.')
+        && host.split('.').all(label)
+        && port.parse::<u16>().is_ok_and(|port| port > 0)
+        && !text.contains(excluded)
+        && escapes
 }
 
 fn not_a_url(path: &str) -> ApiError {

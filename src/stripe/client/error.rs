@@ -25,11 +25,15 @@ pub(super) fn check(context: Context<'_>, delivered: Delivered) -> Result<Answer
         result,
         sent,
         uncertain,
+        held_back,
     } = delivered;
-    let attempts = match sent {
+    let mut attempts = match sent {
         1 => "1 attempt".to_owned(),
         n => format!("{n} attempts"),
     };
+    if held_back {
+        attempts.push_str("; not tried again, since so much else failed just now");
+    }
     let unavailable = |message: String, request_id| Error::Unavailable {
         message: format!("{message} ({attempts})"),
         request_id,

@@ -11,6 +11,10 @@ const CUT: f64 = 0.7;
 const FLOOR: f64 = 0.05;
 /// Share of the configured value that comes back in a second.
 const RECOVERY: f64 = 0.05;
+/// Requests that leave on time may arrive closer together than they left, most of
+/// all those after the first ones, which had to wait for a connection. A bucket
+/// that is smaller by this much time than the far one is never caught at that.
+const JITTER: Duration = Duration::from_millis(80);
 /// Float sums of many small refills end up just below a whole token.
 const WHOLE: f64 = 1.0 - 1e-6;
 
@@ -44,21 +48,24 @@ impl Adaptive {
         self.current
     }
 
-    /// Lowers the limit, once for all refusals of one burst. Says whether it did.
-    pub(super) fn cut(&mut self, now: Instant) -> bool {
+    /// Lowers the limit, or what is `used` of it where that is less, once for all
+    /// refusals of one burst. Says whether it did.
+    pub(super) fn cut(&mut self, used: f64, now: Instant) -> bool {
         let held = self
             .cut
             .is_some_and(|at| now.saturating_duration_since(at) < HOLD);
         if held {
             return false;
         }
-        self.current = (self.value(now) * CUT).max(self.nominal * FLOOR).max(1.0);
+        let refused = self.value(now).min(used);
+        self.current = (refused * CUT).max(self.nominal * FLOOR).max(1.0);
         self.cut = Some(now);
         true
     }
 }
 
-/// Tokens for requests: one second's worth at most, refilled continuously.
+/// Tokens for requests: refilled continuously, up to one second's worth less the
+/// jitter of the way.
 #[derive(Debug)]
 pub(super) struct Bucket {
     rate: Adaptive,
@@ -71,7 +78,7 @@ impl Bucket {
     pub(super) fn new(rate: u32, now: Instant) -> Self {
         let rate = Adaptive::new(f64::from(rate), now);
         Self {
-            tokens: rate.nominal,
+            tokens: burst(rate.nominal),
             rate,
             filled: now,
         }
@@ -98,7 +105,7 @@ impl Bucket {
 
     /// Stripe refused a request: fewer from now on, and none at once.
     pub(super) fn cut(&mut self, now: Instant) {
-        if self.rate.cut(now) {
+        if self.rate.cut(f64::INFINITY, now) {
             self.refill(now);
             self.tokens = 0.0;
         }
@@ -109,18 +116,23 @@ impl Bucket {
         self.rate.value(now)
     }
 
-    /// How much of one second's worth is spent.
+    /// How much of what can be sent at once is spent, 0 to 1.
     pub(super) fn used(&mut self, now: Instant) -> f64 {
         self.refill(now);
-        (self.rate.value(now) - self.tokens).max(0.0)
+        (1.0 - self.tokens / burst(self.rate.value(now))).clamp(0.0, 1.0)
     }
 
     fn refill(&mut self, now: Instant) {
         let rate = self.rate.value(now);
         let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + elapsed * rate).min(rate);
+        self.tokens = (self.tokens + elapsed * rate).min(burst(rate));
         self.filled = now;
     }
+}
+
+/// Whole requests, so that a low rate has all of its few.
+fn burst(rate: f64) -> f64 {
+    (rate * (1.0 - JITTER.as_secs_f64())).ceil().max(1.0)
 }
 
 #[cfg(test)]
@@ -137,17 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn a_second_of_burst_then_the_rate() {
+    fn almost_a_second_of_burst_then_the_rate() {
         let start = Instant::now();
         let mut bucket = Bucket::new(25, start);
-        assert_eq!(taken(&mut bucket, start), 25);
-        assert_eq!(
-            bucket.ready_at(start),
-            start + Duration::from_millis(40),
-            "the 26th"
-        );
+        assert_eq!(taken(&mut bucket, start), 23);
+        let next = start + Duration::from_millis(40);
+        assert_eq!(bucket.ready_at(start), next, "the 24th");
         assert_eq!(taken(&mut bucket, start + Duration::from_millis(399)), 9);
-        assert_eq!(taken(&mut bucket, start + Duration::from_secs(60)), 25);
+        assert_eq!(taken(&mut bucket, start + Duration::from_secs(60)), 23);
+        for (rate, burst) in [(1, 1), (2, 2), (100, 92)] {
+            assert_eq!(taken(&mut Bucket::new(rate, start), start), burst);
+        }
     }
 
     #[test]
@@ -157,7 +169,7 @@ mod tests {
         let total: u32 = (0..=10_000)
             .map(|ms| taken(&mut bucket, start + Duration::from_millis(ms)))
             .sum();
-        assert_eq!(total, 25 + 250);
+        assert_eq!(total, 23 + 250);
     }
 
     #[test]
@@ -188,14 +200,29 @@ mod tests {
     }
 
     #[test]
-    fn used_is_the_spent_part_of_a_second() {
+    fn used_is_the_spent_part_of_the_burst() {
         let start = Instant::now();
         let mut bucket = Bucket::new(25, start);
         assert!(bucket.used(start).abs() < 1e-9);
-        for _ in 0..10 {
+        for _ in 0..23 {
             bucket.take();
         }
-        assert!((bucket.used(start) - 10.0).abs() < 1e-9);
-        assert!((bucket.used(start + Duration::from_millis(200)) - 5.0).abs() < 1e-6);
+        assert!((bucket.used(start) - 1.0).abs() < 1e-9);
+        let later = start + Duration::from_millis(460);
+        assert!((bucket.used(later) - 0.5).abs() < 1e-6);
+        bucket.cut(later);
+        assert!((bucket.used(later) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_limit_that_is_not_reached_is_cut_from_what_is_used() {
+        let start = Instant::now();
+        let mut limit = Adaptive::new(32.0, start);
+        assert!(limit.cut(10.0, start));
+        assert!((limit.value(start) - 7.0).abs() < 1e-9);
+        assert!(!limit.cut(3.0, start), "the same burst");
+        let later = start + HOLD;
+        assert!(limit.cut(100.0, later));
+        assert!((limit.value(later) - (7.0 + 0.8) * CUT).abs() < 1e-9);
     }
 }

@@ -18,14 +18,14 @@ pub struct BudgetUse {
     /// Requests a second that are sent at most: the configured rate, or less
     /// after Stripe refused some for it.
     pub per_second: f64,
-    /// How many of one second's worth are spent at this moment.
-    pub used: f64,
+    used: f64,
 }
 
 impl BudgetUse {
-    /// The spent part, 0 to 1.
+    /// The part of what could be sent at once that is spent at this moment, 0 to
+    /// 1: at 1, the next request waits for its turn.
     pub fn share(&self) -> f64 {
-        (self.used / self.per_second).clamp(0.0, 1.0)
+        self.used
     }
 }
 
@@ -63,7 +63,10 @@ impl Budget {
         self.look();
         // The sender lives in the queue, which this budget holds: it cannot be gone.
         let _ = (&mut place.turn).await;
-        Permit(self.clone())
+        Permit {
+            operation: operation.clone(),
+            budget: self.clone(),
+        }
     }
 
     /// Lets everyone go who may, and sees to it that the others are not forgotten.
@@ -117,12 +120,15 @@ impl Drop for Place {
 }
 
 /// A request that is under way.
-struct Permit(Budget);
+struct Permit {
+    operation: Operation,
+    budget: Budget,
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.lock().queue.done();
-        self.0.look();
+        self.budget.lock().queue.done(&self.operation);
+        self.budget.look();
     }
 }
 

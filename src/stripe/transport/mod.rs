@@ -1,23 +1,33 @@
 //! What carries a request to Stripe: a stack of small tower layers, shared by
 //! every clone.
 //!
-//! headers (one idempotency key over all attempts) → retry → budget (rate,
-//! endpoint rate and concurrency) → observe → timeout → pooled HTTP client.
+//! | layer | what it does |
+//! |---|---|
+//! | `headers` | what every request says of itself; one idempotency key over all attempts |
+//! | `serial` | writes to one object follow each other, over all attempts of each |
+//! | `retry` | sends again what had no answer, within an allowance that all requests share; puts back into the line what was refused for its rate |
+//! | `budget` | the line: a token of the account, one of the endpoint, a place among those under way |
+//! | `observe` | counts and logs each attempt |
+//! | `timeout` | for one attempt |
+//! | `wire` | HTTP over pooled connections |
 //!
 //! The budget is one layer and inside the retry, since a request must not hold
-//! a place among those under way while it waits for a token or for its next
-//! attempt: it would keep out requests to endpoints that are free.
+//! a place among those under way while it waits for a token, for its object or
+//! for its next attempt: it would keep out requests to endpoints that are free.
+//! Every layer stops waiting when the call is cancelled or its deadline passes.
 
 mod bucket;
 mod budget;
 mod headers;
-mod http_client;
 mod observe;
 mod queue;
 mod retry;
 mod secret;
+mod serial;
 mod timeout;
+mod wire;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -25,18 +35,22 @@ use std::time::Duration;
 
 pub use budget::BudgetUse;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use hyper::body::Body;
 pub use secret::SecretKey;
 use tokio::time::{Instant, sleep_until};
+use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 use self::budget::{Budget, Budgeted};
 use self::headers::Headed;
-use self::http_client::HttpClient;
 use self::observe::Observed;
 pub(crate) use self::retry::Delivered;
-use self::retry::{Policy, Retried};
+use self::retry::{Allowance, Policy, Retried};
+use self::serial::{Objects, Serial};
 use self::timeout::Timed;
+use self::wire::{Wire, connections};
 use super::{Call, IdempotencyKey, Settings};
 
 /// The API version of async-stripe's types; every request names it.
@@ -46,10 +60,14 @@ pub const STRIPE_VERSION: &str = "2026-09-30.endive";
 /// its rate.
 const RATE_LIMITED_FOR: Duration = Duration::from_secs(60);
 
-/// The stack.
+/// The stack, over anything that answers HTTP.
+type Stack = Headed<Serial<Retried<Budgeted<Observed<Timed<Bottom>>>>>>;
+type Bottom = BoxCloneSyncService<Outgoing, Answer, Failure>;
+
+/// What sends a request and waits for its answer. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct Transport {
-    stack: Headed<Retried<Budgeted<Observed<Timed<HttpClient>>>>>,
+    stack: Stack,
     budget: Budget,
 }
 
@@ -69,17 +87,48 @@ pub(crate) enum BadSettings {
 }
 
 impl Transport {
+    /// Over the network.
     pub(crate) fn new(settings: &Settings, key: SecretKey) -> Result<Self, BadSettings> {
-        let base =
-            base(&settings.api_base).ok_or_else(|| BadSettings::Base(settings.api_base.clone()))?;
+        let base = base(settings)?;
+        let connections = connections(&base);
+        let inner = BoxCloneSyncService::new(Wire {
+            inner: connections,
+            base,
+        });
+        Self::stack(settings, key, inner)
+    }
+
+    /// Over this instead of the network.
+    pub(crate) fn over<S, B>(
+        settings: &Settings,
+        key: SecretKey,
+        service: S,
+    ) -> Result<Self, BadSettings>
+    where
+        S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let base = base(settings)?;
+        let inner = BoxCloneSyncService::new(Wire {
+            inner: service,
+            base,
+        });
+        Self::stack(settings, key, inner)
+    }
+
+    fn stack(settings: &Settings, key: SecretKey, bottom: Bottom) -> Result<Self, BadSettings> {
         let authorization = key.into_header().ok_or(BadSettings::Key)?;
+        let concurrency = settings.max_concurrency;
         let budget = Budget::new(
             settings.rate_limit,
             settings.endpoint_rate_limit,
-            settings.max_concurrency,
+            concurrency,
         );
         let timed = Timed {
-            inner: HttpClient::new(base),
+            inner: bottom,
             timeout: settings.timeout,
         };
         let budgeted = Budgeted {
@@ -93,10 +142,15 @@ impl Transport {
                 retry_delay: settings.retry_delay,
                 rate_limited_for: RATE_LIMITED_FOR,
             },
+            allowance: Allowance::new(concurrency, settings.max_attempts, Instant::now()),
+        };
+        let serial = Serial {
+            inner: retried,
+            objects: Objects::default(),
         };
         Ok(Self {
             stack: Headed {
-                inner: retried,
+                inner: serial,
                 authorization,
             },
             budget,
@@ -124,7 +178,12 @@ impl fmt::Debug for Transport {
     }
 }
 
-fn base(text: &str) -> Option<Uri> {
+fn base(settings: &Settings) -> Result<Uri, BadSettings> {
+    let text = &settings.api_base;
+    base_uri(text).ok_or_else(|| BadSettings::Base(text.clone()))
+}
+
+fn base_uri(text: &str) -> Option<Uri> {
     let uri: Uri = text.trim_end_matches('/').parse().ok()?;
     let http = matches!(uri.scheme_str(), Some("http" | "https"));
     let host = uri
@@ -349,7 +408,7 @@ mod tests {
     #[test]
     fn a_base_is_a_scheme_and_a_host() {
         for good in ["https://api.stripe.com", "http://127.0.0.1:12111/"] {
-            assert!(base(good).is_some(), "{good}");
+            assert!(base_uri(good).is_some(), "{good}");
         }
         for bad in [
             "",
@@ -359,7 +418,7 @@ mod tests {
             "https://a?b=c",
             "https://user:pw@a",
         ] {
-            assert!(base(bad).is_none(), "{bad}");
+            assert!(base_uri(bad).is_none(), "{bad}");
         }
     }
 

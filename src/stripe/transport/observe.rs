@@ -29,16 +29,17 @@ where
     }
 
     fn call(&mut self, request: Outgoing) -> Self::Future {
-        request
-            .call
-            .meter
-            .count(request.is_write(), request.sent > 0);
+        let meter = request.call.meter.clone();
+        meter.count(request.is_write(), request.sent > 0);
         let operation = request.operation.clone();
         let attempt = request.sent + 1;
         let start = Instant::now();
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
+            if answer.as_ref().is_ok_and(|a| a.rate_limit().is_some()) {
+                meter.count_limited();
+            }
             let operation = operation.as_str();
             let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             match &answer {

@@ -4,10 +4,14 @@ mod grpcurl;
 mod kill;
 mod readme;
 mod refusals;
+mod requests;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
+
+use self::requests::Requests;
 
 /// The binary, in a folder of its own, with nothing of this machine's configuration.
 fn command(dir: &Path) -> Command {
@@ -30,9 +34,12 @@ fn told(output: &Output) -> (String, String, i32) {
     )
 }
 
-/// A service on ports of its own; killed when dropped.
+/// A service on ports of its own; killed when dropped. What it sent to its
+/// sandbox is judged then.
 struct Served {
     child: Child,
+    /// The rest of its log, until it has ended.
+    log: Option<JoinHandle<Requests>>,
     grpc: String,
     http: String,
 }
@@ -49,6 +56,7 @@ impl Served {
                 "server.http_listen=127.0.0.1:0",
             ])
             .args(["--log-format", "json"])
+            .env("SPS_TELEMETRY__LOG_LEVEL", "trace")
             .args(args)
             .stderr(Stdio::piped())
             .spawn()
@@ -56,8 +64,9 @@ impl Served {
         let mut lines = BufReader::new(child.stderr.take().unwrap())
             .lines()
             .map(Result::unwrap);
-        let mut seen = Vec::new();
+        let (mut seen, mut requests) = (Vec::new(), Requests::default());
         let listening = lines.by_ref().find(|line| {
+            requests.read(line);
             seen.push(line.clone());
             line.contains("\"listening\"")
         });
@@ -66,8 +75,16 @@ impl Served {
         let address = |key: &str| line[key].as_str().unwrap().to_owned();
         let (grpc, http) = (address("grpc.address"), address("http.address"));
         // Somebody has to read on, or the service blocks on a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, grpc, http }
+        let log = std::thread::spawn(move || {
+            lines.for_each(|line| requests.read(&line));
+            requests
+        });
+        Self {
+            child,
+            log: Some(log),
+            grpc,
+            http,
+        }
     }
 
     fn kill(&mut self) {
@@ -80,5 +97,11 @@ impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(log) = self.log.take() {
+            let requests = log.join();
+            if !std::thread::panicking() {
+                requests.unwrap().judge();
+            }
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::requests::Requests;
+
 struct Step {
     command: String,
     expected: Vec<String>,
@@ -68,6 +70,7 @@ fn the_tour_is_as_the_readme_shows_it() {
         .parent()
         .unwrap()
         .to_owned();
+    let mut requests = Requests::default();
     for Step { command, expected } in steps {
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", binaries.display());
         let output = Command::new("sh")
@@ -75,6 +78,8 @@ fn the_tour_is_as_the_readme_shows_it() {
             .current_dir(dir.path())
             .env_clear()
             .env("PATH", path)
+            .env("SPS_TELEMETRY__LOG_LEVEL", "trace")
+            .env("SPS_TELEMETRY__LOG_FORMAT", "json")
             .output()
             .unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
@@ -85,5 +90,9 @@ fn the_tour_is_as_the_readme_shows_it() {
             "$ {command}\n{stdout}\n{stderr}\nexpected:\n{}",
             expected.join("\n")
         );
+        stderr.lines().for_each(|line| requests.read(line));
     }
+    // The tour creates 17 products with their prices.
+    assert!(requests.count() > 34, "{}", requests.count());
+    requests.judge();
 }

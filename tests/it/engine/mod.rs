@@ -2,6 +2,7 @@
 //! database and in its own account of itself.
 
 mod budget;
+mod limits;
 mod oddities;
 mod queue;
 mod sync;

@@ -120,10 +120,20 @@ async fn filters_narrow_the_pages() {
 #[tokio::test]
 async fn bad_list_parameters_are_refused_by_name() {
     let far = ten().await;
+    let many = |key: &str, count: usize| {
+        let values = (0..count).map(|n| format!("{key}[]=k{n}&"));
+        values.collect::<String>()
+    };
+    let too_many_ids = many("ids", 101);
+    let page = far.get(&format!("/v1/products?{}", many("ids", 100))).await;
+    assert_eq!(page.page(), (vec![], false));
     for (query, code, param) in [
         ("limit=0", Some("parameter_invalid_integer"), "limit"),
         ("limit=101", Some("parameter_invalid_integer"), "limit"),
+        ("limit=-1", Some("parameter_invalid_integer"), "limit"),
         ("limit=ten", Some("parameter_invalid_integer"), "limit"),
+        ("limit[]=1", None, "limit"),
+        ("limit=", Some("parameter_invalid_empty"), "limit"),
         (
             "starting_after=prod_x",
             Some("resource_missing"),
@@ -144,7 +154,23 @@ async fn bad_list_parameters_are_refused_by_name() {
             Some("parameters_exclusive"),
             "ids",
         ),
+        (
+            "ids[]=prod_1&ending_before=prod_2",
+            Some("parameters_exclusive"),
+            "ids",
+        ),
         ("ids=prod_1", None, "ids"),
+        ("ids[]=", Some("parameter_invalid_empty"), "ids[0]"),
+        (&too_many_ids, None, "ids"),
+        ("url=", Some("parameter_invalid_empty"), "url"),
+        ("shippable=1", None, "shippable"),
+        ("created=", Some("parameter_invalid_empty"), "created"),
+        (
+            "created[gt]=soon",
+            Some("parameter_invalid_integer"),
+            "created[gt]",
+        ),
+        ("created[gt][x]=1", None, "created[gt]"),
         ("created=soon", Some("parameter_invalid_integer"), "created"),
         (
             "created[after]=1",
@@ -153,8 +179,6 @@ async fn bad_list_parameters_are_refused_by_name() {
         ),
         ("name=x", Some("parameter_unknown"), "name"),
         ("active=", Some("parameter_invalid_empty"), "active"),
-        ("expand[]=default_price", None, "expand"),
-        ("expand[]=data.name", None, "expand"),
     ] {
         let reply = far.get(&format!("/v1/products?{query}")).await;
         assert_eq!(
@@ -164,16 +188,37 @@ async fn bad_list_parameters_are_refused_by_name() {
             reply.body
         );
     }
-    let many = (0..11)
-        .map(|n| format!("lookup_keys[]=k{n}&"))
-        .collect::<String>();
+    let page = far
+        .get(&format!("/v1/prices?{}", many("lookup_keys", 10)))
+        .await;
+    assert_eq!(page.page(), (vec![], false));
+    let many = many("lookup_keys", 11);
     for (query, code, param) in [
         ("product=prod_x", Some("resource_missing"), "product"),
         (&*many, None, "lookup_keys"),
         ("type=sometimes", None, "type"),
         ("currency=zzz", None, "currency"),
         ("recurring[interval]=hour", None, "recurring[interval]"),
-        ("expand[]=tiers", None, "expand"),
+        ("recurring[usage_type]=all", None, "recurring[usage_type]"),
+        (
+            "recurring[count]=1",
+            Some("parameter_unknown"),
+            "recurring[count]",
+        ),
+        ("recurring=month", None, "recurring"),
+        ("lookup_keys=k", None, "lookup_keys"),
+        ("ids[]=price_1", Some("parameter_unknown"), "ids"),
+        ("limit=101", Some("parameter_invalid_integer"), "limit"),
+        (
+            "starting_after=price_x",
+            Some("resource_missing"),
+            "starting_after",
+        ),
+        (
+            "starting_after=prod_1",
+            Some("resource_missing"),
+            "starting_after",
+        ),
     ] {
         let reply = far.get(&format!("/v1/prices?{query}")).await;
         assert_eq!(
@@ -183,6 +228,41 @@ async fn bad_list_parameters_are_refused_by_name() {
             reply.body
         );
     }
+}
+
+#[tokio::test]
+async fn a_page_holds_ten_unless_told_and_a_hundred_at_most() {
+    let far = Far::new();
+    // All in one second: the order is that of creation.
+    for n in 0..101 {
+        far.product(&format!("prod_{n:03}")).await;
+    }
+    for (query, length, more) in [
+        ("", 10, true),
+        ("limit=1", 1, true),
+        ("limit=100", 100, true),
+        ("limit=100&starting_after=prod_001", 1, false),
+        ("limit=100&starting_after=prod_100", 100, false),
+    ] {
+        let (page, has_more) = far.get(&format!("/v1/products?{query}")).await.page();
+        assert_eq!((page.len(), has_more), (length, more), "{query}");
+        assert!(page.is_sorted_by(|one, next| one > next), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_made_while_paging_repeats_nothing() {
+    let far = ten().await;
+    let (first, _) = far.get("/v1/products?limit=5").await.page();
+    far.product("prod_new").await;
+    let next = format!("/v1/products?limit=5&starting_after={}", first[4]);
+    assert_eq!(far.get(&next).await.page(), (ids(&[4, 3, 2, 1, 0]), false));
+    // A cursor that is gone ends the chain.
+    far.delete("/v1/products/prod_5").await.ok();
+    assert_eq!(
+        far.get(&next).await.refusal(),
+        (400, Some("resource_missing"), Some("starting_after"))
+    );
 }
 
 #[tokio::test]
@@ -246,4 +326,77 @@ async fn a_list_expands_inside_its_data() {
     let uri = "/v1/prices?expand[]=data.product.default_price";
     let product = &far.get(uri).await.ok()["data"][0]["product"];
     assert_eq!(product["default_price"]["unit_amount"], 5);
+}
+
+#[tokio::test]
+async fn ids_come_whole_only_when_expanded() {
+    let far = Far::new();
+    let form =
+        "id=prod_a&name=A&default_price_data[currency]=usd&default_price_data[unit_amount]=5";
+    far.post("/v1/products", form).await.ok();
+    for (uri, path, plain) in [
+        ("/v1/products/prod_a", "default_price", "price_000001"),
+        ("/v1/prices/price_000001", "product", "prod_a"),
+    ] {
+        assert_eq!(far.get(uri).await.ok()[path], plain);
+        let expanded = far.get(&format!("{uri}?expand[]={path}")).await.ok();
+        assert_eq!(expanded[path]["id"], plain);
+        // So does the reply to a write.
+        let form = format!("metadata[k]=v&expand[]={path}");
+        assert_eq!(far.post(uri, &form).await.ok()[path]["id"], plain);
+    }
+    // Four levels is the depth.
+    let uri = "/v1/prices/price_000001?expand[]=product.default_price.product.default_price";
+    let body = far.get(uri).await.ok();
+    assert_eq!(
+        body["product"]["default_price"]["product"]["default_price"]["id"],
+        "price_000001"
+    );
+}
+
+#[tokio::test]
+async fn only_what_is_expandable_expands() {
+    let far = Far::new();
+    far.product("prod_a").await;
+    far.price("prod_a", "").await;
+    for (uri, property, hint) in [
+        ("/v1/products/prod_a", "name", ""),
+        ("/v1/products/prod_a", "metadata", ""),
+        ("/v1/products/prod_a", "data.default_price", ""),
+        ("/v1/products/prod_a", "default_price.nickname", ""),
+        ("/v1/prices/price_000001", "tiers.up_to", ""),
+        ("/v1/prices/price_000001", "recurring", ""),
+        ("/v1/products", "data.name", ""),
+        (
+            "/v1/products",
+            "default_price",
+            " You may want to try expanding 'data.default_price' instead.",
+        ),
+        (
+            "/v1/prices",
+            "tiers",
+            " You may want to try expanding 'data.tiers' instead.",
+        ),
+        ("/v1/prices", "data", ""),
+    ] {
+        let reply = far.get(&format!("{uri}?expand[]={property}")).await;
+        assert_eq!(reply.refusal(), (400, None, None), "{property}");
+        let text = format!("This property cannot be expanded ({property}).{hint}");
+        assert_eq!(reply.message(), text, "{uri}");
+    }
+    // On a list, `data` is a level.
+    for (uri, property) in [
+        (
+            "/v1/products/prod_a",
+            "default_price.product.default_price.product.default_price",
+        ),
+        (
+            "/v1/prices",
+            "data.product.default_price.product.default_price",
+        ),
+    ] {
+        let reply = far.get(&format!("{uri}?expand[]={property}")).await;
+        let code = Some("property_expansion_max_depth");
+        assert_eq!(reply.refusal(), (400, code, None), "{property}");
+    }
 }

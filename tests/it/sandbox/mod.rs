@@ -1,12 +1,18 @@
 //! The sandbox seen from outside: requests to its router, replies checked.
 
+mod events;
+mod forms;
 mod idempotency;
 mod lists;
+mod metadata;
 mod persistence;
+mod price_refusals;
 mod prices;
+mod product_refusals;
 mod products;
-mod refusals;
 mod rules;
+mod search;
+mod webhooks;
 mod wire;
 
 use std::sync::Arc;
@@ -19,6 +25,9 @@ use tower::ServiceExt;
 
 use stripe_product_sync::sandbox::{Options, SANDBOX_KEY, Sandbox};
 
+use crate::support::openapi::Sender;
+use crate::support::witness::Witness;
+
 /// 2026-01-01.
 pub(crate) const START: i64 = 1_767_225_600;
 
@@ -26,6 +35,9 @@ pub(crate) const START: i64 = 1_767_225_600;
 pub(crate) struct Far {
     pub(crate) sandbox: Arc<Sandbox>,
     seconds: Arc<AtomicI64>,
+    /// Fails the test if the sandbox took what Stripe refuses, or answered
+    /// otherwise than Stripe does.
+    _witness: Witness,
 }
 
 #[derive(Debug)]
@@ -80,8 +92,14 @@ impl Far {
             ..Options::default()
         };
         change(&mut options);
+        let witness = Witness::new(Sender::Anyone);
+        witness.watch(&mut options);
         let sandbox = Sandbox::open(options).unwrap();
-        Self { sandbox, seconds }
+        Self {
+            sandbox,
+            seconds,
+            _witness: witness,
+        }
     }
 
     pub(crate) fn pass(&self, seconds: i64) {
@@ -122,6 +140,25 @@ impl Far {
 
     pub(crate) async fn delete(&self, uri: &str) -> Reply {
         self.send(&format!("DELETE {uri}"), "", &[]).await
+    }
+
+    /// Every form is refused with 400, by this code and parameter.
+    pub(crate) async fn refuses<F: AsRef<str>>(
+        &self,
+        uri: &str,
+        cases: impl IntoIterator<Item = (F, Option<&str>, &str)>,
+    ) {
+        for (form, code, param) in cases {
+            let form = form.as_ref();
+            let reply = self.post(uri, form).await;
+            let shown = form.get(..200).unwrap_or(form);
+            assert_eq!(
+                reply.refusal(),
+                (400, code, Some(param)),
+                "{shown}: {}",
+                reply.body
+            );
+        }
     }
 
     /// A product with this id.

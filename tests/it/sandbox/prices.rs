@@ -118,8 +118,15 @@ async fn the_money_of_a_price_never_changes() {
         "currency",
         "product",
         "recurring[interval]",
+        "recurring[usage_type]",
         "tiers_mode",
         "billing_scheme",
+        "unit_amount_decimal",
+        "custom_unit_amount[enabled]",
+        "tiers[0][up_to]",
+        "transform_quantity[divide_by]",
+        "product_data[name]",
+        "id",
     ] {
         let reply = far.post(&uri, &format!("{field}=x")).await;
         let root = field.split('[').next();
@@ -158,8 +165,32 @@ async fn tax_behavior_is_decided_once() {
         "inclusive"
     );
     far.post(&uri, "tax_behavior=inclusive").await.ok();
-    let reply = far.post(&uri, "tax_behavior=exclusive").await;
-    assert_eq!(reply.refusal(), (400, None, Some("tax_behavior")));
+    for other in ["exclusive", "unspecified"] {
+        let form = format!("tax_behavior={other}");
+        far.refuses(&uri, [(form, None, "tax_behavior")]).await;
+    }
+}
+
+#[tokio::test]
+async fn tax_behavior_of_a_currency_is_decided_once() {
+    let far = far().await;
+    let eur = "currency_options[eur]";
+    let price = far.price("prod_a", &format!("{eur}[unit_amount]=9")).await;
+    let uri = format!("/v1/prices/{price}");
+    let form = |rest: &str| format!("{eur}[unit_amount]=8{rest}&expand[]=currency_options");
+    let behavior = |value: &str| form(&format!("&{eur}[tax_behavior]={value}"));
+    far.post(&uri, &behavior("inclusive")).await.ok();
+    for other in ["exclusive", "unspecified"] {
+        let param = "currency_options[eur][tax_behavior]";
+        far.refuses(&uri, [(behavior(other), None, param)]).await;
+    }
+    // Unsaid, it stays.
+    let kept = far.post(&uri, &form("")).await.ok();
+    let eur = &kept["currency_options"]["eur"];
+    assert_eq!(
+        (&eur["unit_amount"], &eur["tax_behavior"]),
+        (&json!(8), &json!("inclusive"))
+    );
 }
 
 #[tokio::test]
@@ -175,6 +206,9 @@ async fn currency_options_are_added_replaced_and_cleared() {
     assert_eq!(options["jpy"]["unit_amount"], 1500);
     let reply = far.post(&uri, "currency_options[usd][unit_amount]=1").await;
     assert_eq!(reply.refusal(), (400, None, Some("currency_options[usd]")));
+    assert!(reply.message().starts_with(
+        "You are specifying an update to a currency option that matches the top-level currency"
+    ));
     let body = far
         .post(&uri, "currency_options=&expand[]=currency_options")
         .await
@@ -257,6 +291,79 @@ async fn a_lookup_key_is_unique_over_archived_prices_and_moves_whole() {
         .await
         .ok();
     far.post("/v1/prices", &create).await.ok();
+}
+
+#[tokio::test]
+async fn losing_a_lookup_key_leaves_the_holder_active() {
+    let far = far().await;
+    for (holder, taker) in [("one", "create"), ("two", "update")] {
+        let old = far.price("prod_a", &format!("lookup_key={holder}")).await;
+        let transfer = format!("lookup_key={holder}&transfer_lookup_key=true");
+        if taker == "create" {
+            far.price("prod_a", &transfer).await;
+        } else {
+            let other = far.price("prod_a", "").await;
+            far.post(&format!("/v1/prices/{other}"), &transfer)
+                .await
+                .ok();
+        }
+        let loser = far.get(&format!("/v1/prices/{old}")).await.ok();
+        assert_eq!(
+            (&loser["lookup_key"], &loser["active"]),
+            (&Value::Null, &json!(true))
+        );
+    }
+    // Not asked to transfer, an update does not take it either.
+    let holder = far.price("prod_a", "lookup_key=three").await;
+    let other = far.price("prod_a", "").await;
+    let uri = format!("/v1/prices/{other}");
+    for form in [
+        "lookup_key=three",
+        "lookup_key=three&transfer_lookup_key=false",
+    ] {
+        far.refuses(&uri, [(form, None, "lookup_key")]).await;
+    }
+    let (found, _) = far.get("/v1/prices?lookup_keys[]=three").await.page();
+    assert_eq!(found, [holder]);
+}
+
+#[tokio::test]
+async fn a_missing_price_is_404_and_none_is_deleted() {
+    let far = far().await;
+    let price = far.price("prod_a", "").await;
+    for target in ["GET /v1/prices/price_x", "POST /v1/prices/price_x"] {
+        let reply = far.send(target, "", &[]).await;
+        assert_eq!(
+            reply.refusal(),
+            (404, Some("resource_missing"), Some("price"))
+        );
+        assert_eq!(reply.message(), "No such price: 'price_x'");
+    }
+    let reply = far.delete(&format!("/v1/prices/{price}")).await;
+    assert_eq!(reply.refusal(), (404, None, None));
+    let text = format!("Unrecognized request URL (DELETE: /v1/prices/{price}).");
+    assert!(reply.message().starts_with(&text), "{}", reply.message());
+}
+
+#[tokio::test]
+async fn a_refused_update_changes_nothing() {
+    let far = far().await;
+    let price = far.price("prod_a", "lookup_key=a").await;
+    let holder = far.price("prod_a", "lookup_key=b").await;
+    let uri = format!("/v1/prices/{price}");
+    let before = far.get(&uri).await.ok();
+    for rest in [
+        "lookup_key=b",
+        "lookup_key=b&transfer_lookup_key=true&currency_options[usd][unit_amount]=1",
+        "lookup_key=b&transfer_lookup_key=true&expand[]=name",
+        "unit_amount=5",
+    ] {
+        let form = format!("nickname=n&active=false&{rest}");
+        assert_eq!(far.post(&uri, &form).await.status, 400, "{rest}");
+        assert_eq!(far.get(&uri).await.ok(), before, "{rest}");
+    }
+    let (found, _) = far.get("/v1/prices?lookup_keys[]=b").await.page();
+    assert_eq!(found, [holder]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ async fn a_new_product_has_every_field_of_stripes_body() {
         &marketing_features%5B0%5D%5Bname%5D=Fast&metadata%5BlocalId%5D=pro&unit_label=seat\
         &statement_descriptor=PRO+PLAN&tax_code=txcd_10103001&url=https://x.test&shippable=false\
         &package_dimensions[height]=1&package_dimensions[length]=2.5&package_dimensions[weight]=3\
-        &package_dimensions[width]=4&tax_details[tax_code]=txcd_10000000";
+        &package_dimensions[width]=4&tax_details[performance_location]=taxloc_1";
     let product = far.post("/v1/products", form).await.ok();
     let expected = json!({
         "id": "prod_pro",
@@ -28,7 +28,7 @@ async fn a_new_product_has_every_field_of_stripes_body() {
         "shippable": false,
         "statement_descriptor": "PRO PLAN",
         "tax_code": "txcd_10103001",
-        "tax_details": { "performance_location": null, "tax_code": "txcd_10000000" },
+        "tax_details": { "performance_location": "taxloc_1", "tax_code": null },
         "type": "service",
         "unit_label": "seat",
         "updated": START,
@@ -89,9 +89,20 @@ async fn an_update_changes_only_what_it_names() {
         (&renamed["created"], &renamed["updated"]),
         (&json!(START), &json!(START + 5))
     );
-    let form = "description=&images=&marketing_features=&metadata=&tax_code=&unit_label=&url=";
+    let form = "package_dimensions[height]=1&package_dimensions[length]=1&package_dimensions[weight]=1\
+        &package_dimensions[width]=1&tax_details[tax_code]=";
+    far.post("/v1/products/prod_a", form).await.ok();
+    let form = "description=&images=&marketing_features=&metadata=&tax_code=&unit_label=&url=\
+        &package_dimensions=&tax_details=";
     let cleared = far.post("/v1/products/prod_a", form).await.ok();
-    for field in ["description", "tax_code", "unit_label", "url"] {
+    for field in [
+        "description",
+        "tax_code",
+        "unit_label",
+        "url",
+        "package_dimensions",
+        "tax_details",
+    ] {
         assert!(cleared[field].is_null(), "{field}");
     }
     assert_eq!(cleared["images"], json!([]));
@@ -163,6 +174,76 @@ async fn the_default_price_is_one_of_the_products_active_prices() {
 }
 
 #[tokio::test]
+async fn the_id_is_the_accounts_own_in_each_mode() {
+    let far = Far::with(|options| options.live = true);
+    for (key, live) in [("sk_test_1", false), ("sk_live_1", true)] {
+        let bearer = format!("Bearer {key}");
+        let auth = [("authorization", &*bearer)];
+        let form = "id=prod_a&name=A";
+        let made = far.send("POST /v1/products", form, &auth).await.ok();
+        assert_eq!(made["livemode"], live);
+        let again = far.send("POST /v1/products", form, &auth).await;
+        assert_eq!(again.refusal().1, Some("resource_already_exists"));
+        assert_eq!(again.message(), "Product already exists.");
+    }
+}
+
+#[tokio::test]
+async fn archiving_is_reversible_and_leaves_the_prices_alone() {
+    let far = Far::new();
+    far.product("prod_a").await;
+    let price = far.price("prod_a", "").await;
+    let uri = "/v1/products/prod_a";
+    far.post(uri, &format!("default_price={price}")).await.ok();
+    let archived = far.post(uri, "active=false").await.ok();
+    assert_eq!(archived["active"], false);
+    assert_eq!(archived["default_price"], price.as_str());
+    let (active, _) = far.get("/v1/prices?active=true").await.page();
+    assert_eq!(active, [price.as_str()]);
+    // It is its default price still, so it stays.
+    let uri_of_price = format!("/v1/prices/{price}");
+    let refused = far.post(&uri_of_price, "active=false").await;
+    assert_eq!(refused.refusal(), (400, None, None));
+    assert_eq!(far.post(uri, "active=true").await.ok()["active"], true);
+}
+
+#[tokio::test]
+async fn a_missing_product_is_404_by_its_id() {
+    let far = Far::new();
+    for target in [
+        "GET /v1/products/prod_x",
+        "POST /v1/products/prod_x",
+        "DELETE /v1/products/prod_x",
+    ] {
+        let reply = far.send(target, "", &[]).await;
+        assert_eq!(
+            reply.refusal(),
+            (404, Some("resource_missing"), Some("id")),
+            "{target}"
+        );
+        assert_eq!(reply.message(), "No such product: 'prod_x'");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_update_changes_nothing() {
+    let far = Far::new();
+    far.product("prod_a").await;
+    let before = far.get("/v1/products/prod_a").await.ok();
+    far.pass(5);
+    for rest in [
+        "default_price=price_x",
+        "unit_label=0123456789abc",
+        "expand[]=name",
+        "foo=1",
+    ] {
+        let form = format!("name=B&metadata[k]=v&{rest}");
+        assert_eq!(far.post("/v1/products/prod_a", &form).await.status, 400);
+        assert_eq!(far.get("/v1/products/prod_a").await.ok(), before, "{rest}");
+    }
+}
+
+#[tokio::test]
 async fn only_a_product_that_never_had_a_price_is_deleted() {
     let far = Far::new();
     far.product("prod_a").await;
@@ -173,10 +254,9 @@ async fn only_a_product_that_never_had_a_price_is_deleted() {
         .ok();
     let refused = far.delete("/v1/products/prod_b").await;
     assert_eq!(refused.refusal(), (400, None, None));
-    assert!(
-        refused
-            .message()
-            .contains("one or more user-created prices")
+    assert_eq!(
+        refused.message(),
+        "This product cannot be deleted because it has one or more user-created prices."
     );
     let deleted = far.delete("/v1/products/prod_a").await.ok();
     assert_eq!(
@@ -184,6 +264,7 @@ async fn only_a_product_that_never_had_a_price_is_deleted() {
         json!({ "id": "prod_a", "object": "product", "deleted": true })
     );
     assert_eq!(far.get("/v1/products/prod_a").await.status, 404);
+    assert_eq!(far.post("/v1/products/prod_a", "name=x").await.status, 404);
     assert_eq!(far.delete("/v1/products/prod_a").await.status, 404);
     assert_eq!(
         far.get("/v1/products").await.page(),

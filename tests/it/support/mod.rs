@@ -2,8 +2,10 @@
 //! database in a temporary folder, engine.
 
 pub(crate) mod catalog;
+pub(crate) mod openapi;
 pub(crate) mod programs;
 pub(crate) mod stripe;
+pub(crate) mod witness;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -23,6 +25,9 @@ use stripe_product_sync::stripe::{self as port};
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::openapi::Sender;
+use self::witness::Witness;
+
 /// Longer than any test run takes; a hung one fails instead of hanging the suite.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -37,7 +42,15 @@ pub(crate) struct TestApp {
     pub(crate) dir: TempDir,
     base: String,
     catalog: Arc<Mutex<Catalog>>,
-    sandbox_ends: Arc<DropGuard>,
+    far_side: FarSide,
+}
+
+/// What apps on the same sandbox share.
+#[derive(Clone)]
+struct FarSide {
+    /// Judges with the last of them.
+    witness: Arc<Witness>,
+    _ends: Arc<DropGuard>,
 }
 
 /// How a [`TestApp`] is set up.
@@ -72,7 +85,10 @@ impl TestApp {
     }
 
     pub(crate) async fn with(setup: Setup, products: Vec<Product>) -> Self {
-        let sandbox = Sandbox::open(setup.sandbox.clone()).unwrap();
+        let witness = Witness::new(Sender::Ours);
+        let mut options = setup.sandbox.clone();
+        witness.watch(&mut options);
+        let sandbox = Sandbox::open(options).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
@@ -89,24 +105,21 @@ impl TestApp {
             }
         }
         let catalog = Arc::new(Mutex::new(catalog::catalog(products)));
-        Self::assemble(
-            setup,
-            sandbox,
-            base,
-            Arc::new(shutdown.drop_guard()),
-            catalog,
-        )
-        .await
+        let far_side = FarSide {
+            witness: Arc::new(witness),
+            _ends: Arc::new(shutdown.drop_guard()),
+        };
+        Self::assemble(setup, sandbox, base, far_side, catalog).await
     }
 
     /// The same Stripe and catalog, and a database that knows nothing.
     pub(crate) async fn with_an_empty_database(&self) -> Self {
-        let (sandbox, ends) = (self.sandbox.clone(), self.sandbox_ends.clone());
+        let (sandbox, far_side) = (self.sandbox.clone(), self.far_side.clone());
         Self::assemble(
             Setup::default(),
             sandbox,
             self.base.clone(),
-            ends,
+            far_side,
             self.catalog.clone(),
         )
         .await
@@ -116,7 +129,7 @@ impl TestApp {
         setup: Setup,
         sandbox: Arc<Sandbox>,
         base: String,
-        sandbox_ends: Arc<DropGuard>,
+        far_side: FarSide,
         catalog: Arc<Mutex<Catalog>>,
     ) -> Self {
         let dir = TempDir::new().unwrap();
@@ -149,13 +162,23 @@ impl TestApp {
             dir,
             base,
             catalog,
-            sandbox_ends,
+            far_side,
         }
+    }
+
+    /// Somebody else at the same Stripe.
+    pub(crate) fn another_browser(&self) -> stripe::Stripe {
+        stripe::Stripe::new(&self.base)
     }
 
     /// An engine on the same database and Stripe, as after a restart.
     pub(crate) fn another_engine(&self) -> Engine {
         Engine::start(self.parts.clone(), self.settings.clone())
+    }
+
+    /// Sees every request; [`TestApp`] fails if one is not as Stripe wants it.
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.far_side.witness
     }
 
     /// What the catalog says from now on.

@@ -7,6 +7,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
 use stripe_product_sync::sandbox::SANDBOX_KEY;
 
+use super::openapi::PERSON;
+
 pub(crate) struct Stripe {
     base: String,
     client: Client<HttpConnector, Full<bytes::Bytes>>,
@@ -53,7 +55,9 @@ impl Stripe {
             .filter(|pair| !pair.is_empty())
             .map(|pair| pair.split_once('=').unwrap())
             .collect();
-        self.send(method, path, &pairs, &[]).await.1
+        self.send(method, path, &pairs, &[("stripe-version", PERSON)])
+            .await
+            .1
     }
 
     /// Status and body. `path` has its query; `form` is not yet encoded.

@@ -15,7 +15,10 @@ async fn write_error(reply: Reply) -> Error {
     let server = Server::new([reply]).await;
     let step = Step::CreateProduct(crate::plan::CreateProduct {
         id: ProductId::new("prod_a"),
-        fields: ProductFields::default(),
+        fields: ProductFields {
+            name: "A".to_owned(),
+            ..ProductFields::default()
+        },
         default_price: None,
     });
     client(&server.base)

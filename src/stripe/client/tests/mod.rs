@@ -4,6 +4,9 @@
 mod answers;
 mod errors;
 mod oddities;
+#[expect(dead_code, reason = "the integration tests use all of it")]
+#[path = "../../../../tests/it/support/openapi/mod.rs"]
+mod openapi;
 mod retries;
 mod server;
 mod writes;

@@ -82,7 +82,10 @@ fn wanted() -> PriceFields {
 fn create_product(default_price: Option<PriceFields>) -> Step {
     Step::CreateProduct(CreateProduct {
         id: ProductId::new("prod_a"),
-        fields: ProductFields::default(),
+        fields: ProductFields {
+            name: "A".to_owned(),
+            ..ProductFields::default()
+        },
         default_price,
     })
 }

@@ -13,6 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use super::openapi::{self, Exchange, Sender};
+
 /// One scripted answer.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
@@ -59,6 +61,9 @@ pub(super) struct Seen {
     /// Of the query or the form, decoded.
     pub(super) pairs: BTreeMap<String, String>,
     pub(super) headers: HeaderMap,
+    /// The same for the rules of what may be sent. The scripted answers are
+    /// none of Stripe's.
+    exchange: Exchange,
 }
 
 impl Seen {
@@ -74,7 +79,8 @@ struct Script {
     arrived: Notify,
 }
 
-/// Stops when it is dropped.
+/// Stops when it is dropped, and fails the test if it was sent what Stripe would
+/// refuse.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) base: String,
@@ -118,6 +124,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
+        if std::thread::panicking() {
+            return;
+        }
+        for seen in self.seen() {
+            let found = openapi::check(openapi::spec(), &seen.exchange, Sender::Ours);
+            assert!(found.is_empty(), "{seen:?}: {found:?}");
+        }
     }
 }
 
@@ -128,15 +141,25 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let query = uri.query().unwrap_or_default().as_bytes();
-    let pairs = form_urlencoded::parse(query)
-        .chain(form_urlencoded::parse(&body))
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
+    let parse = |raw: &[u8]| -> Vec<(String, String)> {
+        form_urlencoded::parse(raw).into_owned().collect()
+    };
+    let header = |name: &str| Some(headers.get(name)?.to_str().unwrap().to_owned());
+    let exchange = Exchange {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        query: parse(uri.query().unwrap_or_default().as_bytes()),
+        form: parse(&body),
+        version: header("stripe-version"),
+        key: header("idempotency-key"),
+        answer: None,
+    };
+    let pairs = exchange.query.iter().chain(&exchange.form);
     script.seen.lock().unwrap().push(Seen {
         line: format!("{method} {}", uri.path()),
-        pairs,
+        pairs: pairs.cloned().collect(),
         headers,
+        exchange,
     });
     let reply = {
         let mut replies = script.replies.lock().unwrap();

@@ -346,7 +346,10 @@ async fn what_no_form_can_say_is_refused_unsent() {
     });
     let in_product = Step::CreateProduct(CreateProduct {
         id: ProductId::new("prod_a"),
-        fields: ProductFields::default(),
+        fields: ProductFields {
+            name: "A".to_owned(),
+            ..ProductFields::default()
+        },
         default_price: Some(packs),
     });
     let unknown_price = PriceRef::Created(PriceKey::new("eur").unwrap());

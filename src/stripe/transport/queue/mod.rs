@@ -1,7 +1,7 @@
 //! Who may send next: a plain state machine, told the time by its caller.
 //!
 //! A request goes out when its endpoint and the account each have a token and
-//! fewer than the allowed number are under way. Callers (runs) take turns; what
+//! fewer than the allowed number are under way, of the endpoint and of all. Callers (runs) take turns; what
 //! one caller sends to one endpoint leaves in the order in which it came.
 
 #[cfg(test)]
@@ -49,14 +49,48 @@ struct Line {
     queues: BTreeMap<Operation, VecDeque<Waiter>>,
 }
 
+/// What may go out, and what is under way: of the account or of one endpoint.
+#[derive(Debug)]
+struct Limits {
+    rate: Bucket,
+    concurrency: Adaptive,
+    under_way: u32,
+}
+
+impl Limits {
+    fn new(rate: u32, concurrency: u32, now: Instant) -> Self {
+        Self {
+            rate: Bucket::new(rate, now),
+            concurrency: Adaptive::new(f64::from(concurrency), now),
+            under_way: 0,
+        }
+    }
+
+    fn is_full(&mut self, now: Instant) -> bool {
+        f64::from(self.under_way) + 1.0 > self.concurrency.value(now)
+    }
+
+    fn begin(&mut self) {
+        self.rate.take();
+        self.under_way += 1;
+    }
+
+    fn end(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    fn cut_concurrency(&mut self, now: Instant) {
+        self.concurrency.cut(f64::from(self.under_way), now);
+    }
+}
+
 /// All that the budget knows.
 #[derive(Debug)]
 pub(super) struct Queue {
-    account: Bucket,
-    endpoints: HashMap<Operation, Bucket>,
+    account: Limits,
+    endpoints: HashMap<Operation, Limits>,
     endpoint_rate: u32,
-    concurrency: Adaptive,
-    under_way: usize,
+    concurrency: u32,
     lines: VecDeque<Line>,
     next_ticket: u64,
 }
@@ -66,11 +100,10 @@ impl Queue {
     pub(super) fn new(rate: u32, endpoint_rate: u32, concurrency: usize, now: Instant) -> Self {
         let concurrency = u32::try_from(concurrency).unwrap_or(u32::MAX);
         Self {
-            account: Bucket::new(rate, now),
+            account: Limits::new(rate, concurrency, now),
             endpoints: HashMap::new(),
             endpoint_rate,
-            concurrency: Adaptive::new(f64::from(concurrency), now),
-            under_way: 0,
+            concurrency,
             lines: VecDeque::new(),
             next_ticket: 1,
         }
@@ -111,10 +144,10 @@ impl Queue {
     pub(super) fn dispatch(&mut self, now: Instant) -> Option<Instant> {
         loop {
             self.forget_the_gone();
-            if self.lines.is_empty() || self.is_full(now) {
+            if self.lines.is_empty() || self.account.is_full(now) {
                 return None;
             }
-            let account = self.account.ready_at(now);
+            let account = self.account.rate.ready_at(now);
             if account > now {
                 return Some(account);
             }
@@ -126,47 +159,43 @@ impl Queue {
     }
 
     /// A request that was let go has ended.
-    pub(super) fn done(&mut self) {
-        self.under_way = self.under_way.saturating_sub(1);
+    pub(super) fn done(&mut self, operation: &Operation) {
+        self.account.end();
+        if let Some(endpoint) = self.endpoints.get_mut(operation) {
+            endpoint.end();
+        }
     }
 
     /// A request that was let go never went out.
     pub(super) fn unused(&mut self, operation: &Operation) {
-        self.done();
-        self.account.give_back();
+        self.done(operation);
+        self.account.rate.give_back();
         if let Some(endpoint) = self.endpoints.get_mut(operation) {
-            endpoint.give_back();
+            endpoint.rate.give_back();
         }
     }
 
-    /// Stripe refused a request: slow down where it hurts.
+    /// Stripe refused a request that is still under way: slow down where it hurts.
     pub(super) fn limited(&mut self, operation: &Operation, limit: Limit, now: Instant) {
         match limit {
-            Limit::GlobalRate | Limit::Unknown => self.account.cut(now),
-            Limit::EndpointRate | Limit::EndpointConcurrency => {
-                self.endpoint(operation, now).cut(now);
-            }
-            Limit::GlobalConcurrency => {
-                self.concurrency.cut(now);
-            }
+            Limit::GlobalRate | Limit::Unknown => self.account.rate.cut(now),
+            Limit::EndpointRate => self.endpoint(operation, now).rate.cut(now),
+            Limit::GlobalConcurrency => self.account.cut_concurrency(now),
+            Limit::EndpointConcurrency => self.endpoint(operation, now).cut_concurrency(now),
+            // One object's limit is no reason to keep the others waiting.
             Limit::Resource => {}
         }
     }
 
-    /// Requests a second that the account may send at this time, and how many
-    /// of one second's worth are spent.
+    /// Requests a second that the account may send at this time, and the part of
+    /// what could be sent at once that is spent.
     pub(super) fn usage(&mut self, now: Instant) -> (f64, f64) {
-        (self.account.rate(now), self.account.used(now))
+        (self.account.rate.rate(now), self.account.rate.used(now))
     }
 
     #[cfg(test)]
-    pub(super) fn under_way(&self) -> usize {
-        self.under_way
-    }
-
-    fn is_full(&mut self, now: Instant) -> bool {
-        let under_way = u32::try_from(self.under_way).unwrap_or(u32::MAX);
-        f64::from(under_way) + 1.0 > self.concurrency.value(now)
+    pub(super) fn under_way(&self) -> u32 {
+        self.account.under_way
     }
 
     fn forget_the_gone(&mut self) {
@@ -181,18 +210,22 @@ impl Queue {
         self.lines.retain(|line| !line.queues.is_empty());
     }
 
-    /// The first line with a request whose endpoint has a token, and of its
-    /// requests the oldest; or else when the first endpoint gets one.
+    /// The first line with a request whose endpoint has a token and a place, and
+    /// of its requests the oldest; or else when the first endpoint gets a token.
     fn next(&mut self, now: Instant) -> Result<(usize, Operation), Option<Instant>> {
         let mut soonest: Option<Instant> = None;
         for (at, line) in self.lines.iter().enumerate() {
             let mut oldest: Option<(u64, &Operation)> = None;
             for (operation, queue) in &line.queues {
-                let bucket = self
+                let limits = self
                     .endpoints
                     .entry(operation.clone())
-                    .or_insert_with(|| Bucket::new(self.endpoint_rate, now));
-                let ready = bucket.ready_at(now);
+                    .or_insert_with(|| Limits::new(self.endpoint_rate, self.concurrency, now));
+                if limits.is_full(now) {
+                    // An answer will make room, and is followed by another look.
+                    continue;
+                }
+                let ready = limits.rate.ready_at(now);
                 let ticket = queue.front().map_or(u64::MAX, |waiter| waiter.ticket);
                 if ready > now {
                     soonest = Some(soonest.map_or(ready, |s| s.min(ready)));
@@ -215,19 +248,18 @@ impl Queue {
         // Its turn is over: the others of the same caller wait behind the other callers.
         self.lines.push_back(line);
         let Some(waiter) = waiter else { return };
-        self.account.take();
+        self.account.begin();
         if let Some(endpoint) = self.endpoints.get_mut(operation) {
-            endpoint.take();
+            endpoint.begin();
         }
-        self.under_way += 1;
         if waiter.ready.send(()).is_err() {
             self.unused(operation);
         }
     }
 
-    fn endpoint(&mut self, operation: &Operation, now: Instant) -> &mut Bucket {
+    fn endpoint(&mut self, operation: &Operation, now: Instant) -> &mut Limits {
         self.endpoints
             .entry(operation.clone())
-            .or_insert_with(|| Bucket::new(self.endpoint_rate, now))
+            .or_insert_with(|| Limits::new(self.endpoint_rate, self.concurrency, now))
     }
 }

@@ -82,7 +82,11 @@ impl<'a> Simulation<'a> {
                     break;
                 }
                 self.answers.pop();
-                self.queue.done();
+                let operation = self.chains[id].current.clone().unwrap();
+                if !accepted {
+                    self.queue.limited(&operation, Limit::GlobalRate, self.now);
+                }
+                self.queue.done(&operation);
                 if accepted {
                     self.chains[id].refused_since = None;
                     self.go_on(id);
@@ -98,7 +102,6 @@ impl<'a> Simulation<'a> {
         let since = *chain.refused_since.get_or_insert(self.now);
         chain.longest_refusal = chain.longest_refusal.max(self.now - since);
         let operation = chain.current.clone().unwrap();
-        self.queue.limited(&operation, Limit::GlobalRate, self.now);
         let turn = self.queue.join(&operation, chain.flow, true);
         self.waiting.push((id, turn));
     }
@@ -127,10 +130,11 @@ fn assert_near(took: Duration, seconds: f64) {
 
 #[test]
 fn a_first_sync_reaches_the_floor_of_the_limits() {
-    assert_near(first_sync(100, 29), 0.46);
-    assert_near(first_sync(25, 29), 1.52);
+    // What is kept back for the jitter of the way costs 80 ms, however long it takes.
+    assert_near(first_sync(100, 29), 0.46 + 0.08);
+    assert_near(first_sync(25, 29), 1.52 + 0.08);
     // The last of 1,000 leaves 975/25 s after the first; then two round trips and the read.
-    assert_near(first_sync(100, 1000), 39.0 + 0.3);
+    assert_near(first_sync(100, 1000), 39.0 + 0.3 + 0.08);
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn few_under_way_do_not_slow_a_sync_that_the_rate_bounds() {
     simulation.run(|_| true);
     // (200 - 25)/25 s and two round trips; the burst at the start takes 0.3 s more.
     let took = simulation.now - start;
-    assert!(took < Duration::from_millis(7600), "{took:?}");
+    assert!(took < Duration::from_millis(7650), "{took:?}");
 }
 
 #[test]
@@ -167,7 +171,7 @@ fn a_small_run_gets_through_beside_a_big_one() {
     simulation.run(|_| true);
     let small = simulation.chains.last().unwrap().end - start;
     assert!(small < Duration::from_millis(600), "{small:?}");
-    assert_near(simulation.now - start, 39.2 + 0.04);
+    assert_near(simulation.now - start, 39.2 + 0.04 + 0.08);
 }
 
 #[test]
@@ -265,19 +269,41 @@ fn no_more_than_allowed_are_under_way() {
     let mut turns: Vec<_> = (0..3).map(|_| queue.join(&op, Flow(1), false)).collect();
     assert_eq!(queue.dispatch(now), None, "only an answer can help");
     assert_eq!(gone(&mut turns), [true, true, false]);
-    queue.done();
+    queue.done(&op);
     queue.dispatch(now);
     assert_eq!(gone(&mut turns[2..]), [true]);
 }
 
+fn count(turns: &mut [oneshot::Receiver<()>]) -> usize {
+    gone(turns).into_iter().filter(|go| *go).count()
+}
+
 #[test]
 fn fewer_are_under_way_after_a_refusal_for_it() {
-    let (mut queue, now) = queue(100, 25, 10);
-    let op = Operation::named("POST /v1/prices");
-    queue.limited(&op, Limit::GlobalConcurrency, now);
-    let mut turns: Vec<_> = (0..10).map(|_| queue.join(&op, Flow(1), false)).collect();
-    queue.dispatch(now);
-    assert_eq!(gone(&mut turns).iter().filter(|go| **go).count(), 7);
+    let [a, b] = ["POST /v1/prices", "GET /v1/prices"].map(Operation::named);
+    for (limit, others) in [
+        (Limit::GlobalConcurrency, 0),
+        (Limit::EndpointConcurrency, 6),
+    ] {
+        let (mut queue, now) = queue(100, 50, 16);
+        let mut first: Vec<_> = (0..10).map(|_| queue.join(&a, Flow(1), false)).collect();
+        queue.dispatch(now);
+        assert_eq!(count(&mut first), 10);
+        // Of ten at once, one was too many; another refusal of that burst says nothing new.
+        for _ in 0..2 {
+            queue.limited(&a, limit, now);
+            queue.done(&a);
+        }
+        let mut more: Vec<_> = (0..10).map(|_| queue.join(&a, Flow(1), false)).collect();
+        let mut other: Vec<_> = (0..10).map(|_| queue.join(&b, Flow(1), false)).collect();
+        queue.dispatch(now);
+        assert_eq!((count(&mut more), count(&mut other) >= others), (0, true));
+        for _ in 0..2 {
+            queue.done(&a);
+        }
+        queue.dispatch(now);
+        assert_eq!(count(&mut more), 1, "7 in all");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! The pooled HTTP client at the bottom.
+//! The bottom: HTTP, over pooled connections or whatever else answers it.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::task::{Context, Poll};
@@ -7,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Body;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -20,52 +22,58 @@ use super::{Answer, Failure, Outgoing};
 /// A page of 100 products with everything at its limit stays below this.
 const LONGEST_ANSWER: usize = 64 << 20;
 
-/// Sends requests over connections that are kept open.
+/// Connections that are kept open. Plain http is possible only where the base
+/// says so.
+pub(super) fn connections(base: &Uri) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(Duration::from_secs(10)));
+    tcp.set_keepalive(Some(Duration::from_secs(60)));
+    let tls = HttpsConnectorBuilder::new().with_webpki_roots();
+    let schemes = if base.scheme_str() == Some("http") {
+        tls.https_or_http()
+    } else {
+        tls.https_only()
+    };
+    let connector = schemes.enable_http1().enable_http2().wrap_connector(tcp);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(60))
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_timeout(Duration::from_secs(10))
+        .build(connector)
+}
+
+/// The layer: what goes down as one of ours goes on as HTTP.
 #[derive(Clone, Debug)]
-pub(super) struct HttpClient {
-    base: Uri,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+pub(super) struct Wire<S> {
+    pub(super) inner: S,
+    pub(super) base: Uri,
 }
 
-impl HttpClient {
-    /// Plain http is possible only where the base says so.
-    pub(super) fn new(base: Uri) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(Duration::from_secs(10)));
-        tcp.set_keepalive(Some(Duration::from_secs(60)));
-        let tls = HttpsConnectorBuilder::new().with_webpki_roots();
-        let schemes = if base.scheme_str() == Some("http") {
-            tls.https_or_http()
-        } else {
-            tls.https_only()
-        };
-        let connector = schemes.enable_http1().enable_http2().wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .http2_keep_alive_interval(Duration::from_secs(20))
-            .http2_keep_alive_timeout(Duration::from_secs(10))
-            .build(connector);
-        Self { base, client }
-    }
-}
-
-impl Service<Outgoing> for HttpClient {
+impl<S, B> Service<Outgoing> for Wire<S>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<Failure> + Send,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     type Response = Answer;
     type Error = Failure;
     type Future = BoxFuture<'static, Result<Answer, Failure>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Outgoing) -> Self::Future {
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
         let base = self.base.to_string();
         let uri = format!("{}{}", base.trim_end_matches('/'), request.path);
-        let client = self.client.clone();
         Box::pin(async move {
             let mut http = Request::new(Full::new(request.form));
             *http.method_mut() = request.method;
@@ -73,14 +81,7 @@ impl Service<Outgoing> for HttpClient {
             *http.uri_mut() = uri
                 .parse()
                 .map_err(|_| Failure::Unreachable(format!("{uri} is no URL")))?;
-            let response = client.request(http).await.map_err(|error| {
-                if error.is_connect() {
-                    Failure::Unreachable(cause(&error))
-                } else {
-                    Failure::Lost(cause(&error))
-                }
-            })?;
-            let (head, body) = response.into_parts();
+            let (head, body) = inner.call(http).await.map_err(Into::into)?.into_parts();
             let body = Limited::new(body, LONGEST_ANSWER)
                 .collect()
                 .await
@@ -97,6 +98,22 @@ impl Service<Outgoing> for HttpClient {
                 body: body.to_bytes(),
             })
         })
+    }
+}
+
+impl From<hyper_util::client::legacy::Error> for Failure {
+    fn from(error: hyper_util::client::legacy::Error) -> Self {
+        if error.is_connect() {
+            Self::Unreachable(cause(&error))
+        } else {
+            Self::Lost(cause(&error))
+        }
+    }
+}
+
+impl From<Infallible> for Failure {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -1,0 +1,6 @@
+//! The checks of what is sent and answered, checked themselves.
+
+mod coverage;
+mod known_bad;
+mod parity;
+mod replies;
