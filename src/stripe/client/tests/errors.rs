@@ -65,7 +65,8 @@ async fn refusals_of_a_write() {
         (400, invalid(&[("code", "parameter_missing")]), "refused"),
         (400, invalid(&[("code", "resource_missing")]), "not found"),
         (404, invalid(&[("code", "resource_missing")]), "not found"),
-        (404, invalid(&[]), "not found"),
+        // No object is named in the path that is not there.
+        (404, invalid(&[]), "unexpected"),
         (
             404,
             invalid(&[("message", "Unrecognized request URL (POST: /v1/x).")]),
@@ -134,6 +135,23 @@ async fn a_refusal_keeps_stripes_words() {
     assert_eq!(detail.code.as_deref(), Some("parameter_missing"));
     assert_eq!(detail.param.as_deref(), Some("name"));
     assert_eq!(detail.message, "No.");
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_there_is_one_that_the_path_names() {
+    let price = PriceRef::Existing(PriceId::new("price_1"));
+    let step = Step::UpdatePrice(UpdatePrice::new(price));
+    for (message, expected) in [
+        ("No such price: 'price_1'", "not found"),
+        ("Unrecognized request URL (POST: /v1/x).", "unexpected"),
+    ] {
+        let server = Server::new([Reply::error(404, &invalid(&[("message", message)]))]).await;
+        let error = client(&server.base)
+            .send(&call(), &step, &BTreeMap::new(), &key())
+            .await
+            .unwrap_err();
+        assert_eq!(kind(&error), expected, "{message}");
+    }
 }
 
 #[tokio::test]
@@ -266,9 +284,6 @@ async fn error_bodies_that_say_less_or_more() {
         };
         assert_eq!((detail.message.as_str(), detail.code), (message, None));
     }
-    // Without the code nobody says that it was an object.
-    let got = write_error(Reply::error(404, &json!({}))).await;
-    assert_eq!(kind(&got), "not found");
     for status in [401, 403] {
         let got = write_error(Reply::error(status, &json!({}))).await;
         assert_eq!(kind(&got), "credentials");
