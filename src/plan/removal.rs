@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::identity::Index;
-use super::planner::{archive_product, changed};
+use super::planner::{archive_product, changed, unreadable};
 use super::{
     Action, Bind, Binding, Hold, ObservedProduct, Options, PriceRef, ProductPlan, Reason, Step,
 };
@@ -73,6 +73,13 @@ fn removed(
         folded: Vec::new(),
         origin: None,
     };
+    if let Some(odd) = index
+        .unreadable(&binding.local_id)
+        .filter(|_| binding.active)
+    {
+        plan.action = Action::Hold(unreadable(odd));
+        return plan;
+    }
     let on_sale = live || !duplicates.is_empty();
     if !on_sale && !binding.active {
         return plan;
