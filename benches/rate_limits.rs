@@ -83,7 +83,7 @@ fn client(base: &str) -> Client {
 }
 
 /// The service's own engine and database: one read, then a product and its
-/// lookup key, a thousand times; beside it a small run every five seconds.
+/// lookup key, a thousand times; beside it a small run every ten seconds.
 async fn whole_sync(base: &str) {
     let dir = tempfile::TempDir::new().unwrap();
     let client = client(base);
@@ -129,7 +129,7 @@ async fn single_endpoint(base: &str) {
 /// One read and three writes through the same client, over and over.
 async fn small_runs(client: Client) {
     for n in 0.. {
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
         let took = driver::small_run(&client, &format!("small_{n}")).await;
         let took = took.unwrap().as_secs_f64();
         println!("  a second caller's read and three writes took {took:.3} s");

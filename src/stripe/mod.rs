@@ -375,9 +375,13 @@ pub struct Settings {
     pub endpoint_rate_limit: u32,
     /// Requests under way at once.
     pub max_concurrency: usize,
-    /// Attempts of one request, the first included.
+    /// Attempts of one request, the first included. All requests share an
+    /// allowance of further ones: `max_concurrency · (max_attempts - 1)`, which
+    /// fills by one for every five requests that Stripe dealt with and by one a
+    /// second. While it is empty, what fails is not tried again.
     pub max_attempts: u32,
-    /// Before the second attempt; grows from there.
+    /// Before the second attempt, at most; half of it at least. Doubles from there,
+    /// up to 5 s.
     pub retry_delay: Duration,
     /// For one attempt.
     pub timeout: Duration,

@@ -18,23 +18,19 @@ async fn beside_another_client_that_uses_half_no_product_fails() {
     let setup = Setup {
         sandbox: sandbox::Options {
             record: true,
-            limits: Some(Limits {
-                account_per_second: RATE,
-                endpoint_per_second: RATE,
-                ..Limits::TEST
-            }),
+            limits: Some(Limits::rates(RATE, RATE)),
             ..sandbox::Options::default()
         },
         rate: (RATE, RATE),
         ..Setup::default()
     };
-    let app = TestApp::with(setup, many(150)).await;
+    let app = TestApp::with(setup, many(100)).await;
     let stop = Arc::new(AtomicBool::new(false));
     let other = tokio::spawn(take_half(app.another_browser(), stop.clone()));
     let run = app.sync().await;
     stop.store(true, Ordering::Relaxed);
     other.await.unwrap();
-    assert_eq!((run.counts.created, run.counts.failed), (150, 0));
+    assert_eq!((run.counts.created, run.counts.failed), (100, 0));
 
     // Every request is counted once, the refused ones included. The other
     // client asks for its account only, and so does the engine, uncounted.
@@ -47,7 +43,7 @@ async fn beside_another_client_that_uses_half_no_product_fails() {
     let seen = [count("GET"), count("POST"), refused].map(|n| u32::try_from(n).unwrap());
     assert_eq!(counted, seen);
     let answered = ours().filter(|r| r.status == 200 && r.method == "POST");
-    assert_eq!(answered.count(), 300);
+    assert_eq!(answered.count(), 200);
 }
 
 /// Uses half of the limit, evenly, until it is told to stop.

@@ -7,16 +7,13 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use stripe_product_sync::sandbox::{Limits, SANDBOX_KEY, Sandbox};
-use stripe_product_sync::stripe::client::connect_over;
-use stripe_product_sync::stripe::transport::SecretKey;
 use stripe_product_sync::stripe::{Call, Error};
 use tokio::time::{Instant, interval, sleep};
 use tower::ServiceExt;
 
-use crate::support::openapi::PERSON;
-
 use super::driver::{first_sync, set_lookup_key, small_run};
-use super::{LATENCY, client, sandbox, settings};
+use super::{Far, LATENCY, over};
+use crate::support::openapi::PERSON;
 
 /// Seconds that the limit of one endpoint allows `n` requests at the least: one
 /// second's worth at once, then the rate.
@@ -26,8 +23,8 @@ fn floor(n: u32, rate: u32) -> f64 {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_creates_take_what_the_live_limits_allow() {
-    let sandbox = sandbox(Limits::LIVE);
-    let client = client(&sandbox, &Limits::LIVE);
+    let far = Far::new(&Limits::LIVE);
+    let client = far.client(&Limits::LIVE);
     let call = Call::default();
     let start = Instant::now();
     let failed = first_sync(&client, &call, 1000, true).await;
@@ -43,8 +40,8 @@ async fn a_thousand_creates_take_what_the_live_limits_allow() {
 
 #[tokio::test(start_paused = true)]
 async fn a_small_run_is_through_within_a_second_beside_a_big_one() {
-    let sandbox = sandbox(Limits::LIVE);
-    let client = client(&sandbox, &Limits::LIVE);
+    let far = Far::new(&Limits::LIVE);
+    let client = far.client(&Limits::LIVE);
     let call = Call::default();
     let big = async {
         let start = Instant::now();
@@ -90,11 +87,11 @@ async fn somebody_else(sandbox: Arc<Sandbox>, every: Duration, refused: Arc<Atom
 
 #[tokio::test(start_paused = true)]
 async fn half_of_the_limit_is_enough_for_all_to_get_through() {
-    let sandbox = sandbox(Limits::TEST);
-    let client = client(&sandbox, &Limits::TEST);
+    let far = Far::new(&Limits::TEST);
+    let client = far.client(&Limits::TEST);
     let refused = Arc::new(AtomicU32::new(0));
     let every = Duration::from_millis(80);
-    let other = tokio::spawn(somebody_else(sandbox.clone(), every, refused.clone()));
+    let other = tokio::spawn(somebody_else(far.sandbox.clone(), every, refused.clone()));
     let call = Call::default();
     let start = Instant::now();
     let failed = first_sync(&client, &call, 300, true).await;
@@ -113,10 +110,10 @@ async fn half_of_the_limit_is_enough_for_all_to_get_through() {
 
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_leaves_off_is_taken_up() {
-    let sandbox = sandbox(Limits::TEST);
-    let client = client(&sandbox, &Limits::TEST);
+    let far = Far::new(&Limits::TEST);
+    let client = far.client(&Limits::TEST);
     let every = Duration::from_millis(80);
-    let other = tokio::spawn(somebody_else(sandbox.clone(), every, Arc::default()));
+    let other = tokio::spawn(somebody_else(far.sandbox.clone(), every, Arc::default()));
     let leaves = async {
         sleep(Duration::from_secs(20)).await;
         other.abort();
@@ -146,8 +143,8 @@ fn refusal(status: u16, reason: Option<&str>, code: &str) -> Response<Full<Bytes
 async fn too_many_at_once_become_fewer() {
     const PLACES: u32 = 8;
     for reason in ["global-concurrency", "endpoint-concurrency"] {
-        let sandbox = sandbox(OPEN);
-        let router = sandbox.router();
+        let far = Far::new(&OPEN);
+        let router = far.sandbox.router();
         let at_once = Arc::new(AtomicU32::new(0));
         let service = tower::service_fn(move |request: Request<Full<Bytes>>| {
             let (router, at_once) = (router.clone(), at_once.clone());
@@ -164,7 +161,7 @@ async fn too_many_at_once_become_fewer() {
                 Ok::<_, Infallible>(answer)
             }
         });
-        let client = connect_over(settings(&OPEN), SecretKey::new(SANDBOX_KEY), service).unwrap();
+        let client = over(&OPEN, service);
         let call = Call::default();
         let start = Instant::now();
         let failed = first_sync(&client, &call, 300, false).await;
@@ -194,7 +191,7 @@ async fn two_writers_never_meet_at_one_object() {
             }
         })
     };
-    let client = connect_over(settings(&OPEN), SecretKey::new(SANDBOX_KEY), service).unwrap();
+    let client = over(&OPEN, service);
     let call = Call::default();
     let writes = (0..3).map(|n| {
         let (client, call) = (&client, &call);
@@ -216,7 +213,7 @@ async fn an_outage_is_met_with_hardly_more_than_one_attempt_each() {
     let service = tower::service_fn(|_: Request<Full<Bytes>>| async {
         Ok::<_, Infallible>(refusal(503, None, ""))
     });
-    let client = connect_over(settings(&OPEN), SecretKey::new(SANDBOX_KEY), service).unwrap();
+    let client = over(&OPEN, service);
     let call = Call::default();
     let failed = first_sync(&client, &call, 1000, true).await;
     assert_eq!(failed.len(), 1000);
