@@ -8,3 +8,4 @@ mod layering;
 mod sandbox;
 mod store;
 mod support;
+mod sweeps;
