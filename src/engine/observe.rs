@@ -315,9 +315,18 @@ fn products_of(
                 .bindings
                 .get(id)
                 .map(|binding| binding.product_id.clone());
+            let named = observed
+                .products
+                .values()
+                .filter(|product| {
+                    product.metadata.get(LOCAL_ID).map(String::as_str) == Some(id.as_str())
+                })
+                .map(|product| product.id.clone());
             [bound, Some(options.naming.product_id(id))]
+                .into_iter()
+                .flatten()
+                .chain(named)
         })
-        .flatten()
         .filter(|id| observed.products.contains_key(id) && !observed.priced.contains(id))
         .collect()
 }

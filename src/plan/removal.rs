@@ -107,13 +107,14 @@ fn removed(
     if live {
         plan.steps.push(archive_product(binding.product_id.clone()));
     }
-    if binding.active {
-        plan.steps.push(Step::Bind);
-        plan.bind = Some(archived(binding));
-    }
     for duplicate in duplicates {
         plan.steps.push(archive_product(duplicate.id.clone()));
         plan.folded.push(duplicate.id.clone());
+    }
+    // Last: what is bound as off sale is not looked at again.
+    if binding.active {
+        plan.steps.push(Step::Bind);
+        plan.bind = Some(archived(binding));
     }
     plan
 }

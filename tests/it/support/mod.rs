@@ -181,6 +181,16 @@ impl TestApp {
         &self.far_side.witness
     }
 
+    /// What an engine works with.
+    pub(crate) fn parts(&self) -> Parts {
+        self.parts.clone()
+    }
+
+    /// Whether the catalog has this product.
+    pub(crate) fn wants(&self, id: &LocalId) -> bool {
+        self.catalog.lock().unwrap().products.contains_key(id)
+    }
+
     /// What the catalog says from now on.
     pub(crate) fn say(&self, products: Vec<Product>) {
         self.say_catalog(catalog::catalog(products));
@@ -192,9 +202,13 @@ impl TestApp {
 
     /// Runs to the end.
     pub(crate) async fn sync_with(&self, options: RunOptions) -> Run {
-        let request = request(options);
-        let started = self.engine.sync(request).await.unwrap();
-        let run = self.engine.wait(&started.run.id, PATIENCE).await.unwrap();
+        self.run_on(&self.engine, options).await
+    }
+
+    /// Runs to the end, on this engine.
+    pub(crate) async fn run_on(&self, engine: &Engine, options: RunOptions) -> Run {
+        let started = engine.sync(request(options)).await.unwrap();
+        let run = engine.wait(&started.run.id, PATIENCE).await.unwrap();
         assert!(run.state.is_final(), "{run:?}");
         run
     }
