@@ -104,3 +104,8 @@ fn events_are_listed_delivered_and_verified() {
 fn search_finds_products_and_prices() {
     check("search", &[]);
 }
+
+#[test]
+fn faults_meet_the_sdks_own_retries() {
+    check("faults", &[]);
+}
