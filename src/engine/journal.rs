@@ -40,7 +40,8 @@ fn settlement(step: &Step, age: TimeDelta) -> Settlement {
 
 impl Engine {
     /// Settles every open intent. Returns the products whose prices have to be
-    /// read before the next plan: one of them may be there that nobody mapped.
+    /// read before the next plan: one may be there that nobody mapped, or one
+    /// still on sale that was to be archived last.
     pub(super) async fn settle(
         &self,
         call: &Call,
@@ -57,9 +58,7 @@ impl Engine {
                 Settlement::Replay => self.replay(call, &intent).await?,
                 Settlement::Read => "settled",
             };
-            if matches!(intent.step, Step::CreatePrice(_)) {
-                to_read.insert(intent.local_id.clone());
-            }
+            to_read.insert(intent.local_id.clone());
             tracing::info!(
                 local_id = %intent.local_id, step = intent.step.describe(), state,
                 "settled a write that an earlier process had left open"

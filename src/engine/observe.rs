@@ -10,11 +10,11 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{
     self, AccountRef, CATALOG, Details, Known, LOCAL_ID, Observed, Options, PriceId, ProductId,
-    Target, details_to_read, lookup_keys_to_read, products_to_find, products_to_price,
+    Target, Unreadable, details_to_read, lookup_keys_to_read, products_to_find, products_to_price,
     products_to_read,
 };
 use crate::store::{Listed, Listing};
-use crate::stripe::{self, Call, Expand, PricePage, ProductPage, Stripe};
+use crate::stripe::{self, Call, Expand, ProductPage, Stripe};
 
 /// Reads that are under way at once.
 const PARALLEL: usize = 8;
@@ -60,7 +60,7 @@ impl Engine {
             // Listed or not there. What is mapped is asked for by its id all the
             // same if the listing lacks it: nothing is held to be deleted on
             // the word of one page.
-            ids.retain(|id| !observed.products.contains_key(id));
+            ids.retain(|id| !observed.has(id));
             ids.retain(|id| {
                 known
                     .bindings
@@ -145,7 +145,9 @@ async fn hold(
 ) -> Result<(), stripe::Error> {
     let keys: Vec<String> = keys.iter().cloned().collect();
     for keys in keys.chunks(KEYS) {
-        for price in stripe.prices_by_lookup_key(call, keys).await? {
+        let holders = stripe.prices_by_lookup_key(call, keys).await?;
+        odd(holders.unreadable, observed);
+        for price in holders.prices {
             if let Some(key) = &price.lookup_key {
                 observed.key_holders.insert(key.clone(), price.id.clone());
             }
@@ -164,10 +166,9 @@ async fn list(
     let mut after: Option<ProductId> = None;
     loop {
         let page = stripe.list_products(call, after.as_ref(), expand).await?;
-        let more = page.has_more;
-        after = page.products.last().map(|product| product.id.clone());
+        after.clone_from(&page.next);
         add(page, observed);
-        if !more || after.is_none() {
+        if after.is_none() {
             return Ok(());
         }
     }
@@ -193,7 +194,14 @@ async fn read(
     Ok(())
 }
 
+fn odd(unreadable: Vec<Unreadable>, observed: &mut Observed) {
+    for odd in unreadable {
+        observed.unreadable.insert(odd.product.clone(), odd);
+    }
+}
+
 fn add(page: ProductPage, observed: &mut Observed) {
+    odd(page.unreadable, observed);
     observed.products.extend(
         page.products
             .into_iter()
@@ -219,10 +227,11 @@ async fn price(
         .map(|(id, active)| prices_of(stripe, call, id, active, expand).boxed())
         .collect();
     let mut pages = stream::iter(reads).buffer_unordered(PARALLEL);
-    while let Some(prices) = pages.try_next().await? {
+    while let Some((prices, unreadable)) = pages.try_next().await? {
         observed
             .prices
             .extend(prices.into_iter().map(|price| (price.id.clone(), price)));
+        odd(unreadable, observed);
     }
     drop(pages);
     observed.priced.extend(products);
@@ -235,17 +244,18 @@ async fn prices_of(
     product: &ProductId,
     active: bool,
     expand: Expand,
-) -> Result<Vec<plan::ObservedPrice>, stripe::Error> {
-    let mut found = Vec::new();
+) -> Result<(Vec<plan::ObservedPrice>, Vec<Unreadable>), stripe::Error> {
+    let (mut found, mut odd) = (Vec::new(), Vec::new());
     let mut after: Option<PriceId> = None;
     loop {
-        let PricePage { prices, has_more } = stripe
+        let page = stripe
             .prices_of(call, product, active, after.as_ref(), expand)
             .await?;
-        after = prices.last().map(|price| price.id.clone());
-        found.extend(prices);
-        if !has_more || after.is_none() {
-            return Ok(found);
+        found.extend(page.prices);
+        odd.extend(page.unreadable);
+        after = page.next;
+        if after.is_none() {
+            return Ok((found, odd));
         }
     }
 }
@@ -258,9 +268,16 @@ fn listing(time: crate::store::Timestamp, observed: &Observed) -> Listing {
             catalog: product.metadata.get(CATALOG).cloned(),
         })
     });
+    let unreadable = observed.unreadable.values().filter_map(|odd| {
+        Some(Listed {
+            local_id: odd.local_id.clone()?,
+            product_id: odd.product.clone(),
+            catalog: None,
+        })
+    });
     Listing {
         time,
-        products: products.collect(),
+        products: products.chain(unreadable).collect(),
     }
 }
 
@@ -298,9 +315,18 @@ fn products_of(
                 .bindings
                 .get(id)
                 .map(|binding| binding.product_id.clone());
+            let named = observed
+                .products
+                .values()
+                .filter(|product| {
+                    product.metadata.get(LOCAL_ID).map(String::as_str) == Some(id.as_str())
+                })
+                .map(|product| product.id.clone());
             [bound, Some(options.naming.product_id(id))]
+                .into_iter()
+                .flatten()
+                .chain(named)
         })
-        .flatten()
         .filter(|id| observed.products.contains_key(id) && !observed.priced.contains(id))
         .collect()
 }

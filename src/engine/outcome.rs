@@ -99,6 +99,7 @@ fn held(hold: &Hold) -> Failure {
     let reason = match hold {
         Hold::Lint { .. } => "LINT_ERROR",
         Hold::Conflict { .. } => "CONFLICT",
+        Hold::Unreadable { .. } => "STRIPE_UNEXPECTED",
         Hold::PriceJump { .. } => "PRICE_CHANGE_HELD",
         Hold::SourceIncomplete { .. } => "SOURCE_INCOMPLETE",
     };

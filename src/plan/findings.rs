@@ -144,7 +144,7 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
             let kind = match hold {
                 // The lint itself is reported with the catalog's other lint.
                 Hold::Lint { .. } => return found,
-                Hold::Conflict { .. } => FindingKind::Conflict,
+                Hold::Conflict { .. } | Hold::Unreadable { .. } => FindingKind::Conflict,
                 Hold::PriceJump { .. } => FindingKind::Drifted,
                 Hold::SourceIncomplete { .. } => FindingKind::Orphaned,
             };

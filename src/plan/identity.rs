@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::ownership::{Owner, is_bound_price, owner};
 use super::{
     Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, PriceId,
-    ProductId,
+    ProductId, Unreadable,
 };
 use crate::catalog::LocalId;
 
@@ -240,6 +240,20 @@ impl<'a> Index<'a> {
             by_price: !decided && !duplicates.is_empty(),
             duplicates,
         }
+    }
+
+    /// What cannot be understood of a product that stands for a local id, or may.
+    pub(super) fn unreadable(&self, local_id: &LocalId) -> Option<&'a Unreadable> {
+        let observed = self.observed;
+        let bound = self.known.bindings.get(local_id);
+        observed.unreadable.values().find(|odd| {
+            let product = observed.products.get(&odd.product);
+            let marked = product.and_then(|product| product.metadata.get(LOCAL_ID));
+            bound.is_some_and(|bound| bound.product_id == odd.product)
+                || odd.product == self.naming.product_id(local_id)
+                || odd.local_id.as_deref() == Some(local_id.as_str())
+                || marked.is_some_and(|marked| marked == local_id.as_str())
+        })
     }
 
     fn newest_active_price(&self, product: &ProductId) -> i64 {

@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use findings::{Finding, FindingKind, findings};
 pub use ids::{AccountRef, Mode, PriceId, ProductId};
 pub use known::{Binding, Known};
-pub use observed::{Observed, ObservedPrice, ObservedProduct};
+pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};
 pub use planner::plan;
 pub use reads::{
     Details, creates_unmapped, details_to_read, lookup_keys_to_read, products_to_find,
@@ -199,6 +199,11 @@ pub enum Hold {
     /// An object that is not ours stands in the way.
     Conflict {
         /// What stands where, and what to do.
+        message: String,
+    },
+    /// What Stripe shows of it cannot be understood.
+    Unreadable {
+        /// Which object, what of it, and what to do.
         message: String,
     },
     /// The price changes by more than half, or to 0.

@@ -18,9 +18,31 @@ pub struct Observed {
     pub priced: BTreeSet<ProductId>,
     /// Who holds a lookup key, where that was asked.
     pub key_holders: BTreeMap<String, PriceId>,
+    /// Products that exist, of which something cannot be understood, and what.
+    pub unreadable: BTreeMap<ProductId, Unreadable>,
     /// Whether the products are the whole account's: a `localId` that is not
     /// among them then stands on no product.
     pub listed: bool,
+}
+
+impl Observed {
+    /// Whether a product was read and exists, understood or not.
+    pub fn has(&self, product: &ProductId) -> bool {
+        self.products.contains_key(product) || self.unreadable.contains_key(product)
+    }
+}
+
+/// A product of which Stripe shows something that is not what its API says: the
+/// product itself, its default price or another of its prices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The product.
+    pub product: ProductId,
+    /// The local id that its metadata, or the price's, names.
+    pub local_id: Option<String>,
+    /// Which object, which field and how, such as that the price's `currency`
+    /// is missing.
+    pub what: String,
 }
 
 /// A product as Stripe shows it.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::identity::{Identity, Index, KeyTaken};
 use super::{
     Action, Binding, FieldChange, Hold, Known, Naming, Observed, ObservedProduct, Options, Plan,
-    PriceId, PriceRef, ProductId, ProductPlan, Step, Target, UpdatePrice, UpdateProduct, digest,
-    removal,
+    PriceId, PriceRef, ProductId, ProductPlan, Step, Target, Unreadable, UpdatePrice,
+    UpdateProduct, digest, removal,
 };
 use crate::catalog::{Catalog, Entry, LocalId, PriceKey, Severity};
 
@@ -112,6 +112,12 @@ impl Planner<'_> {
                 .collect();
             return self.outline(Action::Hold(Hold::Lint { errors }));
         }
+        if let Some(odd) = self.index.unreadable(self.local_id) {
+            return ProductPlan {
+                product_id: Some(odd.product.clone()),
+                ..self.outline(Action::Hold(unreadable(odd)))
+            };
+        }
         let target = Target::new(&self.entry.product, &self.options.naming);
         match self.index.identify(self.local_id) {
             Identity::Taken { product } => self.id_taken(product),
@@ -185,6 +191,15 @@ impl Planner<'_> {
         let unchanged = binding.is_some_and(|binding| binding.applied == *target && binding.active);
         unchanged && !self.options.repair_drift && !self.options.force_update
     }
+}
+
+pub(super) fn unreadable(odd: &Unreadable) -> Hold {
+    let message = format!(
+        "Stripe shows something of {} that is not what its API says, so nothing is done about it: {}; mend or archive \
+         that object in Stripe, or update this service",
+        odd.product, odd.what,
+    );
+    Hold::Unreadable { message }
 }
 
 /// The price's id, where it exists already.

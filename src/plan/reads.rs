@@ -49,9 +49,9 @@ pub fn products_to_find(
         .bindings
         .values()
         .filter(|b| options.covers(&b.local_id) && catalog.products.contains_key(&b.local_id))
-        .filter(|b| !observed.products.contains_key(&b.product_id))
+        .filter(|b| !observed.has(&b.product_id))
         .flat_map(|b| other_ids(&b.local_id, known, options).filter(|id| *id != b.product_id))
-        .filter(|id| !observed.products.contains_key(id))
+        .filter(|id| !observed.has(id))
         .collect()
 }
 
@@ -73,6 +73,7 @@ pub fn creates_unmapped(
         options.covers(local_id)
             && entry.is_syncable()
             && !known.bindings.contains_key(local_id)
+            && index.unreadable(local_id).is_none()
             && matches!(index.identify(local_id), Identity::Absent)
     })
 }

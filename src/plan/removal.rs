@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::identity::Index;
-use super::planner::{archive_product, changed};
+use super::planner::{archive_product, changed, unreadable};
 use super::{
     Action, Bind, Binding, Hold, ObservedProduct, Options, PriceRef, ProductPlan, Reason, Step,
 };
@@ -73,6 +73,13 @@ fn removed(
         folded: Vec::new(),
         origin: None,
     };
+    if let Some(odd) = index
+        .unreadable(&binding.local_id)
+        .filter(|_| binding.active)
+    {
+        plan.action = Action::Hold(unreadable(odd));
+        return plan;
+    }
     let on_sale = live || !duplicates.is_empty();
     if !on_sale && !binding.active {
         return plan;
@@ -100,13 +107,14 @@ fn removed(
     if live {
         plan.steps.push(archive_product(binding.product_id.clone()));
     }
-    if binding.active {
-        plan.steps.push(Step::Bind);
-        plan.bind = Some(archived(binding));
-    }
     for duplicate in duplicates {
         plan.steps.push(archive_product(duplicate.id.clone()));
         plan.folded.push(duplicate.id.clone());
+    }
+    // Last: what is bound as off sale is not looked at again.
+    if binding.active {
+        plan.steps.push(Step::Bind);
+        plan.bind = Some(archived(binding));
     }
     plan
 }

@@ -134,16 +134,18 @@ impl Planner<'_> {
                     &self.entry.product.origin,
                 )
             });
-        if needs_bind {
-            steps.push(Step::Bind);
-        }
-        steps.extend(found.leftovers.iter().map(|id| archive_price(id.clone())));
+        // Before the binding: once a local id is bound, nobody looks for other
+        // objects of it until the next listing.
         steps.extend(
             found
                 .duplicates
                 .iter()
                 .map(|duplicate| archive_product(duplicate.id.clone())),
         );
+        if needs_bind {
+            steps.push(Step::Bind);
+        }
+        steps.extend(found.leftovers.iter().map(|id| archive_price(id.clone())));
         let back_on_sale = !found.product.active && target.active;
         let action = if binding.is_none() {
             Action::Adopt

@@ -61,6 +61,17 @@ pub(super) fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
     )))
 }
 
+/// A POST says everything in its body. That parts of it may stand in the URL too
+/// is not documented.
+pub(super) fn check_query(method: &Method, query: Option<&str>) -> Result<(), ApiError> {
+    match query {
+        Some(query) if method == Method::POST && !query.is_empty() => Err(ApiError::invalid(
+            "Invalid request: a POST request takes its parameters from its body, not from the query string.",
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
 pub(super) fn check_body(
     method: &Method,
     headers: &HeaderMap,

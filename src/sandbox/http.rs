@@ -19,7 +19,7 @@ use super::error::ApiError;
 use super::faults::{self, Action, Answer};
 use super::form::{self, Pair};
 use super::headers::{
-    IDEMPOTENCY_KEY, Outcome, STRIPE_VERSION, check_body, check_version, response,
+    IDEMPOTENCY_KEY, Outcome, STRIPE_VERSION, check_body, check_query, check_version, response,
 };
 use super::idempotency::{self, Begin};
 use super::limits::{Held, Pass};
@@ -118,6 +118,7 @@ impl Sandbox {
         let pass = self.gate.enter(tenant, endpoint.name())?;
         let body = body.as_ref().map_err(ApiError::clone)?;
         check_body(method, headers, body)?;
+        check_query(method, uri.query())?;
         let mut pairs = form::pairs(uri.query().unwrap_or_default().as_bytes())?;
         pairs.extend(form::pairs(body)?);
         caller.may(endpoint.name(), &pairs)?;

@@ -186,7 +186,7 @@ impl ProductList {
             active: fields.boolean("active")?,
             ids,
             shippable: fields.boolean("shippable")?,
-            url: fields.text("url", TEXT)?,
+            url: product::check_url(fields, fields.text("url", TEXT)?)?,
         })
     }
 

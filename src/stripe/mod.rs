@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 pub use transport::STRIPE_VERSION;
 
 use crate::catalog::PriceKey;
-use crate::plan::{AccountRef, Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step};
+use crate::plan::{
+    AccountRef, Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step, Unreadable,
+};
 
 /// One Stripe account in one mode.
 #[async_trait]
@@ -52,11 +54,7 @@ pub trait Stripe: Send + Sync {
     ) -> Result<PricePage, Error>;
 
     /// The prices, active or archived, that hold these lookup keys (at most 10).
-    async fn prices_by_lookup_key(
-        &self,
-        call: &Call,
-        keys: &[String],
-    ) -> Result<Vec<ObservedPrice>, Error>;
+    async fn prices_by_lookup_key(&self, call: &Call, keys: &[String]) -> Result<PricePage, Error>;
 
     /// Carries out one step. `prices` has the ids of prices that earlier steps
     /// of the same product created. The same key with the same step has its
@@ -193,17 +191,22 @@ pub struct ProductPage {
     pub products: Vec<ObservedProduct>,
     /// Their default prices.
     pub prices: Vec<ObservedPrice>,
-    /// Whether a page follows.
-    pub has_more: bool,
+    /// What cannot be understood: products, or their default prices. The product
+    /// is then not among `products`, though it exists.
+    pub unreadable: Vec<Unreadable>,
+    /// What the next page comes after; absent: there is none.
+    pub next: Option<ProductId>,
 }
 
-/// Prices of one product.
+/// Prices of one product, or of some lookup keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PricePage {
     /// In Stripe's order.
     pub prices: Vec<ObservedPrice>,
-    /// Whether a page follows.
-    pub has_more: bool,
+    /// What cannot be understood.
+    pub unreadable: Vec<Unreadable>,
+    /// What the next page comes after; absent: there is none.
+    pub next: Option<PriceId>,
 }
 
 /// What Stripe answered to a write.

@@ -10,4 +10,5 @@ mod peers;
 mod sandbox;
 mod store;
 mod support;
+mod sweeps;
 mod transport;

@@ -151,7 +151,7 @@ pub(super) fn statement_descriptor(fields: &Fields<'_>) -> Result<Option<String>
     Ok(Some(text))
 }
 
-pub(super) fn check_url(
+pub(in super::super) fn check_url(
     fields: &Fields<'_>,
     url: Option<String>,
 ) -> Result<Option<String>, ApiError> {

@@ -5,6 +5,7 @@ mod params;
 mod render;
 mod write;
 
+pub(super) use checks::check_url;
 pub(super) use params::{INLINE_FIELDS, NewProduct, ProductUpdate};
 pub(super) use render::{render, render_deleted};
 pub(super) use write::{create, delete, insert, update};

@@ -1,45 +1,33 @@
 //! The account behind the key. async-stripe's own account type would pull in
 //! nearly every type there is.
 
+use serde_json::Value;
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 
-use crate::stripe::Account;
+use super::reply::Reply;
+use crate::stripe::{Account, Error};
 
 /// `GET /v1/account`, of which only these fields are read.
 pub(super) struct RetrieveAccount;
 
 impl StripeRequest for RetrieveAccount {
-    type Output = AccountBody;
+    type Output = ();
 
     fn build(&self) -> RequestBuilder {
         RequestBuilder::new(StripeMethod::Get, "/account")
     }
 }
 
-#[derive(Debug, miniserde::Deserialize)]
-pub(super) struct AccountBody {
-    id: String,
-    settings: Option<AccountSettings>,
-}
-
-#[derive(Debug, miniserde::Deserialize)]
-struct AccountSettings {
-    dashboard: Option<AccountDashboard>,
-}
-
-#[derive(Debug, miniserde::Deserialize)]
-struct AccountDashboard {
-    display_name: Option<String>,
-}
-
-impl From<AccountBody> for Account {
-    fn from(body: AccountBody) -> Self {
-        let dashboard = body.settings.and_then(|settings| settings.dashboard);
-        Self {
-            id: body.id,
-            display_name: dashboard
-                .and_then(|dashboard| dashboard.display_name)
-                .filter(|name| !name.is_empty()),
-        }
-    }
+/// Its name is for people: one that is odd is none.
+pub(super) fn account(reply: &Reply) -> Result<Account, Error> {
+    let (id, object) = reply.written("account")?;
+    let name = object
+        .get("settings")
+        .and_then(|settings| settings.pointer("/dashboard/display_name"))
+        .and_then(Value::as_str)
+        .filter(|name| !name.is_empty());
+    Ok(Account {
+        id: id.to_owned(),
+        display_name: name.map(str::to_owned),
+    })
 }

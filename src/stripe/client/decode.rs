@@ -3,28 +3,33 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use serde_json::Value;
+
 use stripe_shared::{
     CurrencyOptionTaxBehavior, PriceBillingScheme, PriceTaxBehavior, PriceTier, PriceTiersMode,
     RecurringInterval, RecurringUsageType, TransformQuantityRound,
 };
-use stripe_types::Expandable;
 
+use super::shape::{self, Object, is_deleted};
 use crate::catalog::{
     Amount, Charge, Currency, CurrencyOption, Interval, Recurring, Round, TaxBehavior, Terms, Tier,
     TiersMode, TransformQuantity, Usage,
 };
 use crate::plan::{ObservedPrice, ObservedProduct, PriceId, ProductId};
 
-/// A product, and its default price where that was expanded.
-pub(super) fn product(from: stripe_shared::Product) -> (ObservedProduct, Option<ObservedPrice>) {
-    let (default_price, embedded) = match from.default_price {
-        None => (None, None),
-        Some(Expandable::Id(id)) => (Some(PriceId::new(id)), None),
-        Some(Expandable::Object(object)) => {
-            let observed = price(*object);
-            (Some(observed.id.clone()), Some(observed))
+/// A product, and its default price where that was expanded; or what is wrong
+/// with one of them.
+pub(super) fn product(object: &Object) -> Result<(ObservedProduct, Option<ObservedPrice>), String> {
+    let embedded = match object.get("default_price") {
+        Some(Value::Object(embedded)) if !is_deleted(embedded) => {
+            let id = embedded.get("id").and_then(Value::as_str);
+            let named = id.map_or_else(String::new, |id| format!(" {id}"));
+            let price = price(embedded);
+            Some(price.map_err(|what| format!("its default price{named}: {what}"))?)
         }
+        Some(_) | None => None,
     };
+    let from = shape::product(object)?;
     let product = ObservedProduct {
         id: ProductId::new(from.id),
         active: from.active,
@@ -41,18 +46,22 @@ pub(super) fn product(from: stripe_shared::Product) -> (ObservedProduct, Option<
         tax_code: from.tax_code.map(|code| code.into_id().to_string()),
         statement_descriptor: from.statement_descriptor,
         metadata: from.metadata.into_iter().collect(),
-        default_price,
+        default_price: from
+            .default_price
+            .map(|price| PriceId::new(price.into_id())),
         created: from.created,
         updated: from.updated,
         livemode: from.livemode,
     };
-    (product, embedded)
+    Ok((product, embedded))
 }
 
-pub(super) fn price(from: stripe_shared::Price) -> ObservedPrice {
-    let terms = terms(&from);
-    let currency_options = currency_options(&from);
-    ObservedPrice {
+/// A price; or what is wrong with it.
+pub(super) fn price(object: &Object) -> Result<ObservedPrice, String> {
+    let from = shape::price(object)?;
+    let terms = terms(&from)?;
+    let currency_options = currency_options(&from)?;
+    Ok(ObservedPrice {
         id: PriceId::new(from.id),
         product: ProductId::new(from.product.into_id()),
         active: from.active,
@@ -68,89 +77,106 @@ pub(super) fn price(from: stripe_shared::Price) -> ObservedPrice {
         metadata: from.metadata.into_iter().collect(),
         created: from.created,
         livemode: from.livemode,
-    }
+    })
 }
 
 /// `None` for what the catalog cannot say, such as amounts that the customer
-/// chooses or an interval that Stripe invents later.
-fn terms(from: &stripe_shared::Price) -> Option<Terms> {
+/// chooses or an interval that Stripe invents later. An error for what nobody
+/// can: to take that for other terms would replace a price that may be right.
+fn terms(from: &stripe_shared::Price) -> Result<Option<Terms>, String> {
     if from.custom_unit_amount.is_some() {
-        return None;
+        return Ok(None);
     }
     let charge = match &from.billing_scheme {
-        PriceBillingScheme::PerUnit => Charge::PerUnit(amount(
-            from.unit_amount,
-            from.unit_amount_decimal.as_deref(),
-        )?),
-        PriceBillingScheme::Tiered => Charge::Tiered {
-            mode: tiers_mode(from)?,
-            tiers: tiers(from.tiers.as_ref()?)?,
+        PriceBillingScheme::PerUnit => {
+            let decimal = from.unit_amount_decimal.as_deref();
+            match amount("unit_amount", from.unit_amount, decimal)? {
+                Some(amount) => Some(Charge::PerUnit(amount)),
+                None => return Err("it has no amount".to_owned()),
+            }
+        }
+        PriceBillingScheme::Tiered => match (tiers_mode(from), &from.tiers) {
+            (Some(mode), Some(tiers)) => {
+                let tiers = self::tiers(tiers)?;
+                Some(Charge::Tiered { mode, tiers })
+            }
+            (_, None) | (None, Some(_)) => None,
         },
-        PriceBillingScheme::Unknown(_) | _ => return None,
+        PriceBillingScheme::Unknown(_) | _ => None,
     };
     let recurring = match &from.recurring {
-        None => None,
-        Some(recurring) => Some(self::recurring(recurring)?),
+        None => Some(None),
+        Some(recurring) => self::recurring(recurring)?.map(Some),
     };
     let transform_quantity = match &from.transform_quantity {
-        None => None,
-        Some(transform) => Some(TransformQuantity {
-            divide_by: u32::try_from(transform.divide_by)
-                .ok()
-                .and_then(NonZeroU32::new)?,
-            round: match transform.round {
-                TransformQuantityRound::Up => Round::Up,
-                TransformQuantityRound::Down => Round::Down,
-                TransformQuantityRound::Unknown(_) | _ => return None,
-            },
-        }),
+        None => Some(None),
+        Some(transform) => {
+            let divide_by = count("transform_quantity.divide_by", transform.divide_by)?;
+            let round = match transform.round {
+                TransformQuantityRound::Up => Some(Round::Up),
+                TransformQuantityRound::Down => Some(Round::Down),
+                TransformQuantityRound::Unknown(_) | _ => None,
+            };
+            round.map(|round| Some(TransformQuantity { divide_by, round }))
+        }
     };
-    Some(Terms {
-        currency: currency(&from.currency)?,
-        charge,
-        recurring,
-        transform_quantity,
-    })
+    let currency = currency(&from.currency);
+    Ok((|| {
+        Some(Terms {
+            currency: currency?,
+            charge: charge?,
+            recurring: recurring?,
+            transform_quantity: transform_quantity?,
+        })
+    })())
 }
 
-fn recurring(from: &stripe_shared::Recurring) -> Option<Recurring> {
-    Some(Recurring {
-        interval: match from.interval {
-            RecurringInterval::Day => Interval::Day,
-            RecurringInterval::Week => Interval::Week,
-            RecurringInterval::Month => Interval::Month,
-            RecurringInterval::Year => Interval::Year,
-            RecurringInterval::Unknown(_) | _ => return None,
-        },
-        interval_count: u32::try_from(from.interval_count)
-            .ok()
-            .and_then(NonZeroU32::new)?,
-        usage: match from.usage_type {
-            RecurringUsageType::Licensed => Usage::Licensed,
-            // Without a meter it is of the older kind that can no longer be created.
-            RecurringUsageType::Metered => Usage::Metered(from.meter.clone()?),
-            RecurringUsageType::Unknown(_) | _ => return None,
-        },
-    })
+fn recurring(from: &stripe_shared::Recurring) -> Result<Option<Recurring>, String> {
+    let interval_count = count("recurring.interval_count", from.interval_count)?;
+    let interval = match from.interval {
+        RecurringInterval::Day => Interval::Day,
+        RecurringInterval::Week => Interval::Week,
+        RecurringInterval::Month => Interval::Month,
+        RecurringInterval::Year => Interval::Year,
+        RecurringInterval::Unknown(_) | _ => return Ok(None),
+    };
+    let usage = match (&from.usage_type, &from.meter) {
+        (RecurringUsageType::Licensed, _) => Usage::Licensed,
+        (RecurringUsageType::Metered, Some(meter)) => Usage::Metered(meter.clone()),
+        // Without a meter it is of the older kind that can no longer be created.
+        (RecurringUsageType::Metered | RecurringUsageType::Unknown(_) | _, _) => return Ok(None),
+    };
+    Ok(Some(Recurring {
+        interval,
+        interval_count,
+        usage,
+    }))
 }
 
 /// `None` where they were not expanded, or one of them not as far as is needed.
-fn currency_options(from: &stripe_shared::Price) -> Option<BTreeMap<Currency, CurrencyOption>> {
+fn currency_options(
+    from: &stripe_shared::Price,
+) -> Result<Option<BTreeMap<Currency, CurrencyOption>>, String> {
+    let Some(shown) = &from.currency_options else {
+        return Ok(None);
+    };
     let tiered = matches!(from.billing_scheme, PriceBillingScheme::Tiered);
     let mut options = BTreeMap::new();
-    for (code, option) in from.currency_options.as_ref()? {
+    for (code, option) in shown {
         // Stripe lists the price's own currency among them.
         let Some(currency) = currency(code).filter(|_| *code != from.currency) else {
             continue;
         };
+        let within = |what: String| format!("currency_options: {code}: {what}");
         let charge = if tiered {
-            Charge::Tiered {
-                mode: tiers_mode(from)?,
-                tiers: tiers(option.tiers.as_ref()?)?,
-            }
+            let (Some(mode), Some(tiers)) = (tiers_mode(from), &option.tiers) else {
+                return Ok(None);
+            };
+            let tiers = self::tiers(tiers).map_err(within)?;
+            Charge::Tiered { mode, tiers }
         } else {
-            let whole = option.unit_amount;
-            match amount(whole, option.unit_amount_decimal.as_deref()) {
+            let decimal = option.unit_amount_decimal.as_deref();
+            match amount("unit_amount", option.unit_amount, decimal).map_err(within)? {
                 Some(amount) => Charge::PerUnit(amount),
                 // The customer chooses: nothing that a catalog could want.
                 None => continue,
@@ -169,7 +195,7 @@ fn currency_options(from: &stripe_shared::Price) -> Option<BTreeMap<Currency, Cu
             },
         );
     }
-    Some(options)
+    Ok(Some(options))
 }
 
 fn tiers_mode(from: &stripe_shared::Price) -> Option<TiersMode> {
@@ -180,28 +206,51 @@ fn tiers_mode(from: &stripe_shared::Price) -> Option<TiersMode> {
     }
 }
 
-fn tiers(from: &[PriceTier]) -> Option<Vec<Tier>> {
-    from.iter()
-        .map(|tier| {
-            Some(Tier {
-                up_to: match tier.up_to {
-                    None => None,
-                    Some(up_to) => Some(u64::try_from(up_to).ok()?),
-                },
-                unit_amount: amount(tier.unit_amount, tier.unit_amount_decimal.as_deref()),
-                flat_amount: amount(tier.flat_amount, tier.flat_amount_decimal.as_deref()),
-            })
+fn tiers(from: &[PriceTier]) -> Result<Vec<Tier>, String> {
+    let tier = |tier: &PriceTier| {
+        let up_to = match tier.up_to {
+            None => None,
+            Some(up_to) => Some(u64::try_from(up_to).map_err(|_| odd("up_to", &up_to))?),
+        };
+        let (unit, flat) = (&tier.unit_amount_decimal, &tier.flat_amount_decimal);
+        Ok(Tier {
+            up_to,
+            unit_amount: amount("unit_amount", tier.unit_amount, unit.as_deref())?,
+            flat_amount: amount("flat_amount", tier.flat_amount, flat.as_deref())?,
         })
-        .collect()
+    };
+    let tiers: Result<_, String> = from.iter().map(tier).collect();
+    tiers.map_err(|what| format!("tiers: {what}"))
 }
 
 /// A whole amount comes in both forms, a fraction as a decimal only.
-fn amount(whole: Option<i64>, decimal: Option<&str>) -> Option<Amount> {
+fn amount(name: &str, whole: Option<i64>, decimal: Option<&str>) -> Result<Option<Amount>, String> {
     match (whole, decimal) {
-        (Some(whole), _) => Amount::from_whole(whole),
-        (None, Some(decimal)) => Amount::from_minor(decimal.parse().ok()?).ok(),
-        (None, None) => None,
+        (Some(whole), _) => match Amount::from_whole(whole) {
+            Some(amount) => Ok(Some(amount)),
+            None => Err(odd(name, &whole)),
+        },
+        (None, Some(decimal)) => {
+            let amount = decimal.parse().ok().map(Amount::from_minor);
+            match amount {
+                Some(Ok(amount)) => Ok(Some(amount)),
+                Some(Err(_)) | None => Err(odd(&format!("{name}_decimal"), &decimal)),
+            }
+        }
+        (None, None) => Ok(None),
     }
+}
+
+fn count<N>(name: &str, from: N) -> Result<NonZeroU32, String>
+where
+    N: TryInto<u32> + std::fmt::Debug + Copy,
+{
+    let count = from.try_into().ok().and_then(NonZeroU32::new);
+    count.ok_or_else(|| odd(name, &from))
+}
+
+fn odd(name: &str, value: &dyn std::fmt::Debug) -> String {
+    format!("`{name}` is {value:?}")
 }
 
 fn currency(from: &stripe_types::Currency) -> Option<Currency> {

@@ -141,7 +141,10 @@ fn classify(context: Context<'_>, refusal: Refusal) -> Error {
             "Stripe does not accept the key: {said} Check stripe.secret_key (STRIPE_SECRET_KEY) and stripe.mode."
         )),
         // Not an object that is missing but a path: this is not the API.
-        404 if code.is_empty() && text.starts_with("Unrecognized request URL") => {
+        404 if code.is_empty()
+            && (!context.operation.contains("{id}")
+                || text.starts_with("Unrecognized request URL")) =>
+        {
             Error::Unexpected {
                 message: format!("{said} Is stripe.api_base ({}) Stripe?", context.base),
                 request_id: refusal.request_id,

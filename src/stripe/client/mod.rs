@@ -7,7 +7,9 @@ mod decode;
 mod encode;
 mod error;
 mod lists;
+mod pages;
 mod reply;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod writes;
@@ -21,13 +23,11 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
-use stripe_product::price::ListPrice;
-use stripe_product::product::ListProduct;
-use stripe_types::List;
 use tower::Service;
 
 use self::account::RetrieveAccount;
 use self::lists::{price_list, product_list};
+use self::pages::{Asked, AskedPrices};
 pub(crate) use self::reply::Reply;
 use super::transport::{BadSettings, BudgetUse, Outgoing, SecretKey, Transport};
 use super::{
@@ -35,7 +35,7 @@ use super::{
     Settings, Stripe,
 };
 use crate::catalog::PriceKey;
-use crate::plan::{Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step};
+use crate::plan::{Mode, PriceId, ProductId, Step};
 
 /// Most objects of one page. <https://docs.stripe.com/api/pagination>
 const PAGE: u32 = 100;
@@ -106,10 +106,9 @@ impl Client {
         call: &Call,
         request: &R,
         key: Option<&IdempotencyKey>,
-    ) -> Result<Reply<R::Output>, Error>
+    ) -> Result<Reply, Error>
     where
         R: StripeRequest + Sync,
-        R::Output: miniserde::Deserialize,
     {
         let RequestBuilder {
             query,
@@ -136,88 +135,14 @@ impl Client {
             base: &self.base,
         };
         let answer = error::check(context, delivered)?;
-        reply::decode(operation.as_str(), &answer)
-    }
-
-    async fn product_page(&self, call: &Call, list: &ListProduct) -> Result<ProductPage, Error> {
-        let reply: Reply<List<stripe_shared::Product>> = self.call(call, list, None).await?;
-        let mut page = ProductPage {
-            has_more: reply.body.has_more,
-            ..ProductPage::default()
-        };
-        for product in reply.body.data {
-            let (product, price) = decode::product(product);
-            self.check_mode(
-                product.livemode,
-                product.id.as_str(),
-                reply.request_id.as_ref(),
-            )?;
-            if let Some(price) = price {
-                self.check_mode(price.livemode, price.id.as_str(), reply.request_id.as_ref())?;
-                page.prices.push(price);
-            }
-            page.products.push(product);
-        }
-        Ok(page)
-    }
-
-    async fn price_page(&self, call: &Call, list: &ListPrice) -> Result<PricePage, Error> {
-        let reply: Reply<List<stripe_shared::Price>> = self.call(call, list, None).await?;
-        let has_more = reply.body.has_more;
-        let request_id = reply.request_id.as_ref();
-        let prices = reply
-            .body
-            .data
-            .into_iter()
-            .map(|price| self.own_price(price, request_id))
-            .collect::<Result<_, _>>()?;
-        Ok(PricePage { prices, has_more })
-    }
-
-    fn own_price(
-        &self,
-        price: stripe_shared::Price,
-        request_id: Option<&String>,
-    ) -> Result<ObservedPrice, Error> {
-        let price = decode::price(price);
-        self.check_mode(price.livemode, price.id.as_str(), request_id)?;
-        Ok(price)
-    }
-
-    fn own_product(
-        &self,
-        product: stripe_shared::Product,
-        request_id: Option<&String>,
-    ) -> Result<ObservedProduct, Error> {
-        let (product, _) = decode::product(product);
-        self.check_mode(product.livemode, product.id.as_str(), request_id)?;
-        Ok(product)
-    }
-
-    fn check_mode(
-        &self,
-        livemode: bool,
-        id: &str,
-        request_id: Option<&String>,
-    ) -> Result<(), Error> {
-        let mode = if livemode { Mode::Live } else { Mode::Test };
-        if mode == self.mode {
-            return Ok(());
-        }
-        Err(Error::Unexpected {
-            message: format!(
-                "Stripe's answer is of {mode} mode ({id}), but stripe.mode is {}; nothing more is sent",
-                self.mode
-            ),
-            request_id: request_id.cloned(),
-        })
+        reply::read(operation.as_str(), &answer)
     }
 }
 
 #[async_trait]
 impl Stripe for Client {
     async fn account(&self, call: &Call) -> Result<Account, Error> {
-        Ok(self.call(call, &RetrieveAccount, None).await?.body.into())
+        account::account(&self.call(call, &RetrieveAccount, None).await?)
     }
 
     async fn products_by_id(
@@ -233,9 +158,9 @@ impl Stripe for Client {
         if ids.len() > PAGE as usize {
             return Err(refused("more than 100 products were asked for at once"));
         }
-        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let list = product_list(expand).ids(ids);
-        self.product_page(call, &list).await
+        let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let list = product_list(expand).ids(texts);
+        self.product_page(call, &list, Asked::These(ids)).await
     }
 
     async fn list_products(
@@ -248,7 +173,7 @@ impl Stripe for Client {
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }
-        self.product_page(call, &list).await
+        self.product_page(call, &list, Asked::After(after)).await
     }
 
     async fn prices_of(
@@ -263,33 +188,38 @@ impl Stripe for Client {
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }
-        self.price_page(call, &list).await
+        let asked = AskedPrices::Of {
+            product,
+            active,
+            after,
+        };
+        self.price_page(call, &list, asked).await
     }
 
-    async fn prices_by_lookup_key(
-        &self,
-        call: &Call,
-        keys: &[String],
-    ) -> Result<Vec<ObservedPrice>, Error> {
+    async fn prices_by_lookup_key(&self, call: &Call, keys: &[String]) -> Result<PricePage, Error> {
         if keys.len() > LOOKUP_KEYS {
             return Err(refused("more than 10 lookup keys were asked for at once"));
         }
         let mut wanted = keys.to_vec();
-        let mut prices = Vec::new();
+        let mut holders = PricePage::default();
         for active in [true, false] {
             // A key has one holder, so what an active price holds no archived one does.
-            let found: HashSet<&str> = prices
+            let found: HashSet<&str> = holders
+                .prices
                 .iter()
-                .filter_map(|price: &ObservedPrice| price.lookup_key.as_deref())
+                .filter_map(|price| price.lookup_key.as_deref())
                 .collect();
             wanted.retain(|key| !found.contains(key.as_str()));
             if wanted.is_empty() {
                 break;
             }
             let list = price_list(active, Expand::default()).lookup_keys(wanted.clone());
-            prices.extend(self.price_page(call, &list).await?.prices);
+            let asked = AskedPrices::Holding(&wanted);
+            let page = self.price_page(call, &list, asked).await?;
+            holders.prices.extend(page.prices);
+            holders.unreadable.extend(page.unreadable);
         }
-        Ok(prices)
+        Ok(holders)
     }
 
     async fn send(

@@ -1,192 +1,152 @@
-//! From an answer's bytes to async-stripe's types. Their decoder only says that
-//! something is wrong; this says what.
+//! A successful answer, as far as every one of Stripe's is alike.
 
 use serde_json::Value;
 
+use super::shape::{Object, is_deleted, reference};
 use crate::stripe::Error;
 use crate::stripe::transport::Answer;
 
 /// What Stripe answered to one request.
 #[derive(Debug)]
-pub(crate) struct Reply<T> {
-    pub(crate) body: T,
+pub(crate) struct Reply {
+    body: Object,
+    /// `POST /v1/products`
+    operation: String,
     /// `req_…`
     pub(crate) request_id: Option<String>,
     /// Whether it repeats the answer to an earlier request with the same key.
     pub(crate) replayed: bool,
 }
 
-/// Decodes a successful answer.
-pub(super) fn decode<T: miniserde::Deserialize>(
-    operation: &str,
-    answer: &Answer,
-) -> Result<Reply<T>, Error> {
-    let request_id = answer.request_id();
-    match body(&answer.body) {
-        Ok(body) => Ok(Reply {
-            body,
-            request_id,
-            replayed: answer.replayed(),
-        }),
-        Err(what) => Err(Error::Unexpected {
-            message: format!("the answer to {operation} is not what Stripe's API says: {what}"),
-            request_id,
-        }),
-    }
+/// Reads a successful answer.
+pub(super) fn read(operation: &str, answer: &Answer) -> Result<Reply, Error> {
+    let mut reply = Reply {
+        body: Object::new(),
+        operation: operation.to_owned(),
+        request_id: answer.request_id(),
+        replayed: answer.replayed(),
+    };
+    reply.body = object(&answer.body).map_err(|what| reply.unexpected(&what))?;
+    Ok(reply)
 }
 
-fn body<T: miniserde::Deserialize>(bytes: &[u8]) -> Result<T, String> {
+fn object(bytes: &[u8]) -> Result<Object, String> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err("it is empty".to_owned());
+    }
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
-    if let Ok(body) = miniserde::json::from_str(text) {
-        return Ok(body);
-    }
-    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
-        let start: String = text.trim_start().chars().take(40).collect();
-        return Err(format!("it is not JSON but starts with {start:?}"));
+    let body = match serde_json::from_str(text) {
+        Ok(Value::Object(body)) => body,
+        Ok(_) => return Err("it is not an object".to_owned()),
+        Err(error) => {
+            let start: String = text.trim_start().chars().take(40).collect();
+            return Err(if error.is_eof() {
+                format!("it is JSON that ends too early ({} bytes)", bytes.len())
+            } else {
+                format!("it is not JSON but starts with {start:?}")
+            });
+        }
     };
-    if add_product_types(&mut value)
-        && let Ok(body) = miniserde::json::from_str(&value.to_string())
-    {
-        return Ok(body);
+    if body.contains_key("error") {
+        return Err("it is an error, with the status of a success".to_owned());
     }
-    Err(oddity(&value).unwrap_or_else(|| "some field has another type".to_owned()))
+    Ok(body)
 }
 
-/// async-stripe insists on a product's `type`, which Stripe sends but does not
-/// promise: its public schema has no such field.
-fn add_product_types(value: &mut Value) -> bool {
-    let mut added = false;
-    match value {
-        Value::Object(object) => {
-            if object.get("object").and_then(Value::as_str) == Some("product")
-                && !object.contains_key("type")
-            {
-                object.insert("type".to_owned(), "service".into());
-                added = true;
+/// Objects of a page, with their ids.
+#[derive(Debug)]
+pub(super) struct Entries<'a> {
+    /// Those that exist.
+    pub(super) entries: Vec<(&'a str, &'a Object)>,
+    /// The last one's id, where a page follows.
+    pub(super) next: Option<&'a str>,
+}
+
+impl Reply {
+    /// The answer is not what Stripe's API says.
+    pub(super) fn unexpected(&self, what: &str) -> Error {
+        Error::Unexpected {
+            message: format!(
+                "the answer to {} is not what Stripe's API says: {what}",
+                self.operation
+            ),
+            request_id: self.request_id.clone(),
+        }
+    }
+
+    /// The object that it is.
+    pub(super) fn object(&self, kind: &str) -> Result<&Object, Error> {
+        is_a(&self.body, kind).map_err(|what| self.unexpected(&what))?;
+        Ok(&self.body)
+    }
+
+    /// The objects of the page that it is, `after` this one.
+    pub(super) fn entries(&self, kind: &str, after: Option<&str>) -> Result<Entries<'_>, Error> {
+        self.page(kind, after)
+            .map_err(|what| self.unexpected(&what))
+    }
+
+    fn page(&self, kind: &str, after: Option<&str>) -> Result<Entries<'_>, String> {
+        is_a(&self.body, "list")?;
+        let field = |name: &str| {
+            let value = self.body.get(name);
+            value.ok_or_else(|| format!("list: `{name}` is missing"))
+        };
+        let odd = |name: &str| format!("list: `{name}` is of another type");
+        let data = field("data")?.as_array().ok_or_else(|| odd("data"))?;
+        let more = field("has_more")?
+            .as_bool()
+            .ok_or_else(|| odd("has_more"))?;
+        let mut entries = Vec::with_capacity(data.len());
+        let mut last = None;
+        for value in data {
+            let object = value.as_object();
+            let (Some(object), Some(id)) = (object, id_of(value)) else {
+                let shown: String = value.to_string().chars().take(40).collect();
+                return Err(format!("list: {shown} has no id"));
+            };
+            // Else the same page would come for ever.
+            if Some(id) == after {
+                return Err(format!("list: {id} was on the page before"));
             }
-            for value in object.values_mut() {
-                added |= add_product_types(value);
+            is_a(object, kind).map_err(|what| format!("list: {id}: {what}"))?;
+            last = Some(id);
+            if !is_deleted(object) {
+                entries.push((id, object));
             }
         }
-        Value::Array(values) => {
-            for value in values {
-                added |= add_product_types(value);
-            }
+        if more && last.is_none() {
+            return Err("list: it is empty, and yet more follows".to_owned());
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Ok(Entries {
+            entries,
+            next: last.filter(|_| more),
+        })
     }
-    added
-}
 
-/// Fields without which async-stripe's types refuse an object.
-const LIST: &[(&str, Kind)] = &[
-    ("data", Kind::Array),
-    ("has_more", Kind::Bool),
-    ("url", Kind::Text),
-];
-const PRODUCT: &[(&str, Kind)] = &[
-    ("id", Kind::Text),
-    ("active", Kind::Bool),
-    ("created", Kind::Integer),
-    ("images", Kind::Array),
-    ("livemode", Kind::Bool),
-    ("marketing_features", Kind::Array),
-    ("metadata", Kind::Object),
-    ("name", Kind::Text),
-    ("updated", Kind::Integer),
-];
-const PRICE: &[(&str, Kind)] = &[
-    ("id", Kind::Text),
-    ("active", Kind::Bool),
-    ("billing_scheme", Kind::Text),
-    ("created", Kind::Integer),
-    ("currency", Kind::Text),
-    ("livemode", Kind::Bool),
-    ("metadata", Kind::Object),
-    ("product", Kind::Reference),
-    ("type", Kind::Text),
-    ("unit_amount", Kind::IntegerOrNone),
-];
-const RECURRING: &[(&str, Kind)] = &[
-    ("interval", Kind::Text),
-    ("interval_count", Kind::Integer),
-    ("usage_type", Kind::Text),
-];
-const ACCOUNT: &[(&str, Kind)] = &[("id", Kind::Text)];
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Text,
-    Bool,
-    Integer,
-    IntegerOrNone,
-    Array,
-    Object,
-    Reference,
-}
-
-impl Kind {
-    fn fits(self, value: Option<&Value>) -> bool {
-        let integer = |value: &Value| value.is_i64() || value.is_u64();
-        match (self, value) {
-            (Self::IntegerOrNone, None | Some(Value::Null)) => true,
-            (_, None) => false,
-            (Self::Text, Some(value)) => value.is_string(),
-            (Self::Bool, Some(value)) => value.is_boolean(),
-            (Self::Integer | Self::IntegerOrNone, Some(value)) => integer(value),
-            (Self::Array, Some(value)) => value.is_array(),
-            (Self::Object, Some(value)) => value.is_object(),
-            (Self::Reference, Some(value)) => value.is_string() || value.is_object(),
+    /// The id of the object that was written.
+    pub(super) fn written(&self, kind: &str) -> Result<(&str, &Object), Error> {
+        let object = self.object(kind)?;
+        if is_deleted(object) {
+            return Err(self.unexpected(&format!("the {kind} is deleted")));
         }
+        let id = object.get("id").and_then(reference);
+        let id = id.ok_or_else(|| self.unexpected(&format!("{kind}: `id` is missing")))?;
+        Ok((id, object))
     }
 }
 
-/// What is wrong with the first object that something is wrong with.
-fn oddity(value: &Value) -> Option<String> {
-    let Some(object) = value.as_object() else {
-        return Some("it is not an object".to_owned());
-    };
-    if object.contains_key("error") {
-        return Some("it is an error, with the status of a success".to_owned());
-    }
-    let kind = object.get("object").and_then(Value::as_str);
-    let (kind, fields) = match kind {
-        Some("list") => ("list", LIST),
-        Some("product") => ("product", PRODUCT),
-        Some("price") => ("price", PRICE),
-        Some("account") => ("account", ACCOUNT),
-        Some(other) => return Some(format!("it is a {other:?}")),
-        None => return Some("it is an object without `object`".to_owned()),
-    };
-    let id = object.get("id").and_then(Value::as_str).unwrap_or_default();
-    if let Some(what) = odd_field(object, fields) {
-        return Some(format!("{kind} {id}: {what}").replace(" :", ":"));
-    }
-    if kind == "price"
-        && let Some(what) = object
-            .get("recurring")
-            .and_then(Value::as_object)
-            .and_then(|recurring| odd_field(recurring, RECURRING))
-    {
-        return Some(format!("price {id}: recurring: {what}"));
-    }
-    let inner = object.get("data").and_then(Value::as_array);
-    inner
-        .into_iter()
-        .flatten()
-        .chain(object.get("default_price").filter(|p| p.is_object()))
-        .find_map(oddity)
+fn id_of(value: &Value) -> Option<&str> {
+    value
+        .get("id")
+        .and_then(Value::as_str)
+        .filter(|id| !id.is_empty())
 }
 
-fn odd_field(object: &serde_json::Map<String, Value>, fields: &[(&str, Kind)]) -> Option<String> {
-    let (name, _) = fields
-        .iter()
-        .find(|(name, kind)| !kind.fits(object.get(*name)))?;
-    Some(match object.get(*name) {
-        None => format!("`{name}` is missing"),
-        Some(value) => {
-            let shown: String = value.to_string().chars().take(40).collect();
-            format!("`{name}` is {shown}")
-        }
-    })
+fn is_a(object: &Object, kind: &str) -> Result<(), String> {
+    match object.get("object").and_then(Value::as_str) {
+        Some(of) if of == kind => Ok(()),
+        Some(other) => Err(format!("it is a {other:?}, not a {kind:?}")),
+        None => Err("it is an object without `object`".to_owned()),
+    }
 }

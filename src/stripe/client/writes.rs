@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::reply::Reply;
+use super::shape::{Object, reference};
 use super::{Client, encode, refused};
 use crate::catalog::PriceKey;
-use crate::plan::{CreateProduct, PriceId, Step};
+use crate::plan::{CreateProduct, PriceId, ProductId, Step};
 use crate::stripe::{Call, Error, IdempotencyKey, Receipt};
 
 impl Client {
@@ -20,75 +21,81 @@ impl Client {
             Step::CreateProduct(step) => {
                 let request = encode::create_product(step)?;
                 let reply = self.call(call, &request, Some(key)).await?;
-                self.created_product(step, reply)
+                self.created_product(step, &reply)
             }
             Step::UpdateProduct(step) => {
                 let request = encode::update_product(step, prices)?;
                 let reply = self.call(call, &request, Some(key)).await?;
-                let product = self.own_product(reply.body, reply.request_id.as_ref())?;
-                Ok(Receipt {
-                    product: Some(product.id),
-                    price: None,
-                    request_id: reply.request_id,
-                    replayed: reply.replayed,
-                })
+                let (id, _) = self.written(&reply, "product", Some(step.id.as_str()))?;
+                let product = ProductId::new(id);
+                Ok(receipt(&reply, Some(product), None))
             }
             Step::CreatePrice(step) => {
                 let request = encode::create_price(step)?;
                 let reply = self.call(call, &request, Some(key)).await?;
-                self.price_receipt(reply)
+                let (id, price) = self.written(&reply, "price", None)?;
+                if price.get("product").and_then(reference) != Some(step.product.as_str()) {
+                    return Err(reply.unexpected(&format!(
+                        "the price {id} that it created is not of {}",
+                        step.product
+                    )));
+                }
+                let price = PriceId::new(id);
+                Ok(receipt(&reply, None, Some(price)))
             }
             Step::UpdatePrice(step) => {
                 let request = encode::update_price(step, prices)?;
                 let reply = self.call(call, &request, Some(key)).await?;
-                self.price_receipt(reply)
+                let asked = encode::resolve(&step.price, prices)?;
+                let (id, _) = self.written(&reply, "price", Some(asked.as_str()))?;
+                let price = PriceId::new(id);
+                Ok(receipt(&reply, None, Some(price)))
             }
             Step::Bind => Err(refused("committing a mapping is nothing that Stripe does")),
         }
     }
 
-    /// The receipt, if what was created is what was asked for.
-    fn created_product(
+    /// The object that was written, with its id. Nothing else of it matters: it is
+    /// written, however odd it looks.
+    fn written<'r>(
         &self,
-        step: &CreateProduct,
-        reply: Reply<stripe_shared::Product>,
-    ) -> Result<Receipt, Error> {
-        let request_id = reply.request_id;
-        let product = self.own_product(reply.body, request_id.as_ref())?;
-        let odd = if product.id != step.id {
-            Some(format!("has the id {} instead of {}", product.id, step.id))
-        } else if step.default_price.is_some() && product.default_price.is_none() {
-            Some(format!(
-                "{} has no default price, though it was sent one",
-                step.id
-            ))
-        } else {
-            None
-        };
-        if let Some(odd) = odd {
-            return Err(Error::Unexpected {
-                message: format!("the product that Stripe created {odd}"),
-                request_id,
-            });
+        reply: &'r Reply,
+        kind: &str,
+        asked: Option<&str>,
+    ) -> Result<(&'r str, &'r Object), Error> {
+        let (id, object) = reply.written(kind)?;
+        self.check_mode(object, id, reply)?;
+        match asked {
+            Some(asked) if asked != id => {
+                Err(reply.unexpected(&format!("it is {kind} {id} instead of {asked}")))
+            }
+            Some(_) | None => Ok((id, object)),
         }
-        Ok(Receipt {
-            product: Some(product.id),
-            price: product
-                .default_price
-                .filter(|_| step.default_price.is_some()),
-            request_id,
-            replayed: reply.replayed,
-        })
     }
 
-    fn price_receipt(&self, reply: Reply<stripe_shared::Price>) -> Result<Receipt, Error> {
-        let price = self.own_price(reply.body, reply.request_id.as_ref())?;
-        Ok(Receipt {
-            product: None,
-            price: Some(price.id),
-            request_id: reply.request_id,
-            replayed: reply.replayed,
-        })
+    /// The receipt, if what was created is what was asked for.
+    fn created_product(&self, step: &CreateProduct, reply: &Reply) -> Result<Receipt, Error> {
+        let (id, product) = self.written(reply, "product", Some(step.id.as_str()))?;
+        let product_id = ProductId::new(id);
+        if step.default_price.is_none() {
+            return Ok(receipt(reply, Some(product_id), None));
+        }
+        let Some(price) = product.get("default_price").and_then(reference) else {
+            return Err(reply.unexpected(&format!(
+                "product {id} has no default price, though it was sent one"
+            )));
+        };
+        let price = PriceId::new(price);
+        Ok(receipt(reply, Some(product_id), Some(price)))
+    }
+}
+
+fn receipt(reply: &Reply, product: Option<ProductId>, price: Option<PriceId>) -> Receipt {
+    Receipt {
+        product,
+        price,
+        request_id: reply.request_id.clone(),
+        replayed: reply.replayed,
     }
 }
 

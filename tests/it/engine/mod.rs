@@ -3,5 +3,6 @@
 
 mod budget;
 mod limits;
+mod oddities;
 mod queue;
 mod sync;

@@ -172,6 +172,7 @@ fn headers_are_part_of_a_request() {
         broken(|e| e.key = Some("k".repeat(256))),
         ["idempotency-key"]
     );
+    assert_eq!(broken(|e| e.query = pairs("active=true")), ["post-query"]);
     let mut get = exchange("GET /v1/account", "");
     get.form = pairs("expand[]=x");
     assert!(

@@ -3,4 +3,5 @@
 mod coverage;
 mod known_bad;
 mod parity;
+mod random;
 mod replies;

@@ -62,15 +62,17 @@ async fn a_get_has_no_body() {
 }
 
 #[tokio::test]
-async fn what_is_sent_in_the_query_of_a_post_counts_and_cannot_contradict() {
+async fn a_post_has_its_parameters_in_the_body() {
     let far = Far::new();
-    let made = far.post("/v1/products?name=a", "id=prod_a").await.ok();
-    assert_eq!(
-        (&made["id"], &made["name"]),
-        (&"prod_a".into(), &"a".into())
-    );
-    far.refuses("/v1/products?name=a", [("name=b", None, "name")])
-        .await;
+    for (uri, form) in [
+        ("/v1/products?name=a", ""),
+        ("/v1/products?expand[]=default_price", "name=a"),
+    ] {
+        let reply = far.post(uri, form).await;
+        assert_eq!(reply.refusal(), (400, None, None));
+        assert!(reply.message().contains("from its body"));
+    }
+    far.post("/v1/products?", "name=a").await.ok();
 }
 
 #[tokio::test]
@@ -185,4 +187,128 @@ async fn huge_input_is_refused_shortly() {
     assert_eq!(reply.refusal().1, Some("parameter_unknown"));
     assert_eq!(reply.message().chars().count(), 40_000);
     assert_eq!(far.get("/v1/products").await.page(), (vec![], false));
+}
+
+/// Names and values of every kind, thrown together: whatever is taken is judged by
+/// the witness, and nothing is more than refused.
+#[tokio::test]
+async fn no_form_is_more_than_refused() {
+    const ROOTS: &[&str] = &[
+        "name",
+        "id",
+        "active",
+        "images",
+        "metadata",
+        "url",
+        "product",
+        "currency",
+        "recurring",
+        "tiers",
+        "unit_amount",
+        "unit_amount_decimal",
+        "currency_options",
+        "product_data",
+        "default_price_data",
+        "marketing_features",
+        "package_dimensions",
+        "expand",
+        "limit",
+        "created",
+        "ids",
+        "lookup_key",
+        "tax_details",
+        "transform_quantity",
+        "nonsense",
+    ];
+    const STEPS: &[&str] = &[
+        "",
+        "",
+        "",
+        "[]",
+        "[0]",
+        "[1]",
+        "[name]",
+        "[currency]",
+        "[interval]",
+        "[eur]",
+        "[up_to]",
+        "[gte]",
+        "[enabled]",
+        "[unit_amount]",
+        "[",
+        "]",
+        "[[",
+        "[%00]",
+        "[\u{1f600}]",
+    ];
+    const VALUES: &[&str] = &[
+        "",
+        "a",
+        "true",
+        "1",
+        "-1",
+        "0.5",
+        "inf",
+        "usd",
+        "month",
+        "https://x.test",
+        "prod_a",
+        "price_000001",
+        "%ff",
+        "%",
+        "+",
+        "99999999999999999999",
+        "%F0%9F%98%80",
+        "default_price",
+    ];
+    let far = Far::new();
+    far.product("prod_a").await;
+    far.price("prod_a", "").await;
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut taken = 0;
+    for _ in 0..3_000 {
+        let mut form = String::new();
+        for _ in 0..random.usize(0..4) {
+            form.push_str(random.choice(ROOTS).unwrap());
+            for _ in 0..random.usize(0..3) {
+                form.push_str(random.choice(STEPS).unwrap());
+            }
+            form.push('=');
+            form.push_str(random.choice(VALUES).unwrap());
+            form.push('&');
+        }
+        let (method, path) = *random
+            .choice([
+                ("POST", "/v1/products"),
+                ("POST", "/v1/products/prod_a"),
+                ("POST", "/v1/prices"),
+                ("POST", "/v1/prices/price_000001"),
+                ("GET", "/v1/products"),
+                ("GET", "/v1/prices"),
+                ("GET", "/v1/prices/price_000001"),
+            ])
+            .as_ref()
+            .unwrap();
+        let reply = if method == "POST" {
+            let base = match path {
+                "/v1/products" => "name=a&",
+                "/v1/prices" => "product=prod_a&currency=usd&unit_amount=1&",
+                _ => "",
+            };
+            far.post(path, &format!("{base}{form}")).await
+        } else {
+            let uri = format!("{path}?{}", form.replace('\u{1f600}', "%F0%9F%98%80"));
+            far.send(&format!("GET {uri}"), "", &[]).await
+        };
+        assert!(
+            [200, 400].contains(&reply.status),
+            "{method} {path} {form}: {}",
+            reply.body
+        );
+        match reply.status {
+            200 => taken += 1,
+            _ => assert!(!reply.message().is_empty(), "{form}"),
+        }
+    }
+    assert!(taken > 300, "only {taken} were taken");
 }

@@ -163,6 +163,7 @@ async fn bad_list_parameters_are_refused_by_name() {
         ("ids[]=", Some("parameter_invalid_empty"), "ids[0]"),
         (&too_many_ids, None, "ids"),
         ("url=", Some("parameter_invalid_empty"), "url"),
+        ("url=x.test", Some("url_invalid"), "url"),
         ("shippable=1", None, "shippable"),
         ("created=", Some("parameter_invalid_empty"), "created"),
         (

@@ -59,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) rate: (u32, u32),
     pub(crate) lookup_keys: bool,
     pub(crate) settings: fn(&mut Settings),
+    /// What becomes of each answer on its way.
+    pub(crate) edit: Option<fn(&mut serde_json::Value)>,
 }
 
 impl Default for Setup {
@@ -72,6 +74,7 @@ impl Default for Setup {
             rate: (10_000, 10_000),
             lookup_keys: true,
             settings: |_| {},
+            edit: None,
         }
     }
 }
@@ -89,7 +92,18 @@ impl TestApp {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
-        tokio::spawn(sandbox.clone().serve(listener, shutdown.clone()));
+        match setup.edit {
+            None => drop(tokio::spawn(
+                sandbox.clone().serve(listener, shutdown.clone()),
+            )),
+            Some(edit) => {
+                let edit = axum::middleware::map_response(move |answer| edited(answer, edit));
+                let router = sandbox.router().layer(edit);
+                let served = axum::serve(listener, router)
+                    .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+                tokio::spawn(async move { served.await });
+            }
+        }
         let catalog = Arc::new(Mutex::new(catalog::catalog(products)));
         let far_side = FarSide {
             witness: Arc::new(witness),
@@ -167,6 +181,16 @@ impl TestApp {
         &self.far_side.witness
     }
 
+    /// What an engine works with.
+    pub(crate) fn parts(&self) -> Parts {
+        self.parts.clone()
+    }
+
+    /// Whether the catalog has this product.
+    pub(crate) fn wants(&self, id: &LocalId) -> bool {
+        self.catalog.lock().unwrap().products.contains_key(id)
+    }
+
     /// What the catalog says from now on.
     pub(crate) fn say(&self, products: Vec<Product>) {
         self.say_catalog(catalog::catalog(products));
@@ -178,9 +202,13 @@ impl TestApp {
 
     /// Runs to the end.
     pub(crate) async fn sync_with(&self, options: RunOptions) -> Run {
-        let request = request(options);
-        let started = self.engine.sync(request).await.unwrap();
-        let run = self.engine.wait(&started.run.id, PATIENCE).await.unwrap();
+        self.run_on(&self.engine, options).await
+    }
+
+    /// Runs to the end, on this engine.
+    pub(crate) async fn run_on(&self, engine: &Engine, options: RunOptions) -> Run {
+        let started = engine.sync(request(options)).await.unwrap();
+        let run = engine.wait(&started.run.id, PATIENCE).await.unwrap();
         assert!(run.state.is_final(), "{run:?}");
         run
     }
@@ -246,6 +274,18 @@ impl TestApp {
         files.sort();
         files
     }
+}
+
+async fn edited(
+    answer: axum::response::Response,
+    edit: fn(&mut serde_json::Value),
+) -> axum::response::Response {
+    let (mut head, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let mut body = serde_json::from_slice(&body).unwrap();
+    edit(&mut body);
+    head.headers.remove("content-length");
+    axum::response::Response::from_parts(head, axum::body::Body::from(body.to_string()))
 }
 
 pub(crate) fn request(options: RunOptions) -> SyncRequest {

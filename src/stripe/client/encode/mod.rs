@@ -26,7 +26,7 @@ pub(super) enum CannotEncode {
     TierTooLarge(u64),
 }
 
-fn resolve<'a>(
+pub(super) fn resolve<'a>(
     price: &'a PriceRef,
     created: &'a BTreeMap<PriceKey, PriceId>,
 ) -> Result<&'a PriceId, CannotEncode> {

@@ -119,7 +119,11 @@ async fn holders_of_lookup_keys_may_be_archived() {
         .prices_by_lookup_key(&call(), &["a".to_owned(), "b".to_owned()])
         .await
         .unwrap();
-    let ids: Vec<&str> = holders.iter().map(|price| price.id.as_str()).collect();
+    let ids: Vec<&str> = holders
+        .prices
+        .iter()
+        .map(|price| price.id.as_str())
+        .collect();
     assert_eq!(ids, ["price_1", "price_2"]);
     let seen = server.seen();
     assert_eq!(
@@ -279,10 +283,13 @@ async fn terms_that_the_catalog_cannot_say_are_none() {
 async fn the_account_behind_the_key() {
     for (body, display_name) in [
         (
-            json!({ "id": "acct_1", "settings": { "dashboard": { "display_name": "Shop" } } }),
+            json!({ "object": "account", "id": "acct_1", "settings": { "dashboard": { "display_name": "Shop" } } }),
             Some("Shop".to_owned()),
         ),
-        (json!({ "id": "acct_1", "settings": null }), None),
+        (
+            json!({ "object": "account", "id": "acct_1", "settings": null }),
+            None,
+        ),
     ] {
         let server = Server::new([Reply::json(200, &body)]).await;
         let account = client(&server.base).account(&call()).await.unwrap();

@@ -3,6 +3,7 @@
 
 mod answers;
 mod errors;
+mod oddities;
 #[expect(dead_code, reason = "the integration tests use all of it")]
 #[path = "../../../../tests/it/support/openapi/mod.rs"]
 mod openapi;

@@ -382,33 +382,3 @@ async fn what_no_form_can_say_is_refused_unsent() {
     }
     assert!(server.seen().is_empty());
 }
-
-#[tokio::test]
-async fn a_created_product_is_the_one_that_was_asked_for() {
-    for (answer, message) in [
-        (
-            product("prod_b", &json!({ "default_price": "price_1" })),
-            "the product that Stripe created has the id prod_b instead of prod_a",
-        ),
-        (
-            product("prod_a", &json!({})),
-            "the product that Stripe created prod_a has no default price, though it was sent one",
-        ),
-    ] {
-        let step = Step::CreateProduct(CreateProduct {
-            id: ProductId::new("prod_a"),
-            fields: ProductFields {
-                name: "A".to_owned(),
-                ..ProductFields::default()
-            },
-            default_price: Some(fields(terms("1"))),
-        });
-        let server = Server::new([Reply::json(200, &answer)]).await;
-        let error = client(&server.base)
-            .send(&call(), &step, &BTreeMap::new(), &key())
-            .await
-            .unwrap_err();
-        assert!(matches!(error, Error::Unexpected { .. }));
-        assert_eq!(error.to_string(), message);
-    }
-}

@@ -16,7 +16,7 @@ pub(super) struct Target {
 pub(super) const BESIDE: &[&str] = &[
     "You cannot change `tax_behavior`",
     // A default price's options may have tiers by the description, the price itself may not.
-    "A currency option needs `tiers` if `billing_scheme=tiered`",
+    "A currency option has the same kind of amount as its price",
 ];
 
 type Pairs = Vec<(String, String)>;

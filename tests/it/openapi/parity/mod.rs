@@ -226,7 +226,7 @@ async fn every_described_length_is_taken_and_one_character_more_is_not() {
     let mut tally = Tally::default();
     for (target, parameters) in ground.targets() {
         for parameter in parameters {
-            let Some(max) = parameter.max_length() else {
+            let Some(max) = parameter.max_length(&target.method) else {
                 continue;
             };
             let answer = ground

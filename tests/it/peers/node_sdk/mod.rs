@@ -94,3 +94,18 @@ fn one_key_has_one_effect() {
 fn a_rate_limit_is_the_sdks_own_error() {
     check("limits", &["--limits", "test"]);
 }
+
+#[test]
+fn events_are_listed_delivered_and_verified() {
+    check("events", &[]);
+}
+
+#[test]
+fn search_finds_products_and_prices() {
+    check("search", &[]);
+}
+
+#[test]
+fn faults_meet_the_sdks_own_retries() {
+    check("faults", &[]);
+}

@@ -1,8 +1,8 @@
 // Runs one file of checks with Stripe's own Node SDK:
 //   node run.mjs CHECKS BASE_URL
 // ./CHECKS.mjs has a list of checks, done in that order: functions of `stripe`, a
-// client for BASE_URL, of `client(key, options)`, which makes others, and of the
-// SDK itself.
+// client for BASE_URL, of `client(key, options)`, which makes others, of the SDK
+// itself and of BASE_URL.
 
 import { createRequire } from "node:module";
 
@@ -26,7 +26,7 @@ function client(key = "sk_test_sdk", options = {}) {
 let failed = 0;
 for (const check of (await import(`./${checks}.mjs`)).default) {
   try {
-    await check(client(), client, Stripe);
+    await check(client(), client, Stripe, base);
   } catch (error) {
     failed += 1;
     console.error(`\n${checks}: ${check.name}: ${error.stack}`);

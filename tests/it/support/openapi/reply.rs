@@ -7,13 +7,6 @@ use super::request::is_decimal;
 use super::spec::Spec;
 use super::{Exchange, Found};
 
-/// Longer than the description of the reply says, because that of the request
-/// allows it: (schema, property, characters).
-const LONGER: &[(&str, &str, usize)] = &[
-    ("Product", "description", 40_000),
-    ("Product", "url", 5_000),
-];
-
 pub(super) fn check(
     spec: Option<&Spec>,
     exchange: &Exchange,
@@ -258,17 +251,7 @@ impl Check<'_> {
         for (name, child) in value.as_object().into_iter().flatten() {
             let place = format!("{place}.{name}");
             match properties.and_then(|known| known.get(name)) {
-                Some(property) => match longer(schema, name) {
-                    Some(max) => {
-                        let fits = child.is_null()
-                            || child
-                                .as_str()
-                                .is_some_and(|text| text.chars().count() <= max);
-                        self.found
-                            .add_if(!fits, "reply-length", place, "is too long, or no text");
-                    }
-                    None => self.value(property, child, &place),
-                },
+                Some(property) => self.value(property, child, &place),
                 None if others.is_object() => self.value(others, child, &place),
                 None => {
                     self.found
@@ -321,12 +304,4 @@ impl Check<'_> {
             );
         }
     }
-}
-
-fn longer(schema: &Value, property: &str) -> Option<usize> {
-    let title = schema["title"].as_str()?;
-    LONGER
-        .iter()
-        .find(|(of, name, _)| *of == title && *name == property)
-        .map(|(_, _, max)| *max)
 }

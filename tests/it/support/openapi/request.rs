@@ -31,10 +31,15 @@ pub(super) fn check(spec: &Spec, exchange: &Exchange, found: &mut Found) {
         exchange.line(),
         "an id has at most 5000 characters",
     );
-    for (pairs, schema) in [
-        (&exchange.query, &operation.query),
-        (&exchange.form, operation.body),
-    ] {
+    // What stands in the query of a POST counts as if it stood in its body.
+    let (query, body): (Vec<_>, Vec<_>) = match exchange.method.as_str() {
+        "POST" => (Vec::new(), exchange.pairs().collect()),
+        _ => (
+            exchange.query.iter().collect(),
+            exchange.form.iter().collect(),
+        ),
+    };
+    for (pairs, schema) in [(query, &operation.query), (body, operation.body)] {
         match form::tree(pairs) {
             Ok(node) => Check { spec, found }.value(schema, &node, ""),
             Err(Broken(rule, name)) => found.add(rule, name, "broken brackets, or said twice"),

@@ -105,6 +105,12 @@ pub(super) fn check_ours(exchange: &Exchange, found: &mut Found) {
         "Idempotency-Key",
         "a POST without one may take effect twice",
     );
+    found.add_if(
+        exchange.method == "POST" && !exchange.query.is_empty(),
+        "post-query",
+        exchange.line(),
+        "the parameters of a POST are its body",
+    );
     let Ok(node) = form::tree(exchange.pairs()) else {
         return;
     };

@@ -20,6 +20,31 @@ pub(super) fn check(kind: Kind, node: &Node, found: &mut Found) {
             );
         }
     }
+    for (index, feature) in node
+        .child("marketing_features")
+        .map(Node::children)
+        .unwrap_or_default()
+    {
+        let name = feature.at(&["name"]).unwrap_or_default();
+        found.add_if(
+            !(1..=80).contains(&name.chars().count()),
+            "marketing-features",
+            below("marketing_features", index),
+            "has a name of at most 80 characters",
+        );
+    }
+    // What Stripe shows again is shorter than what it says it takes.
+    for (name, max) in [("description", 5_000), ("url", 2_048)] {
+        let long = node
+            .at(&[name])
+            .is_some_and(|text| text.chars().count() > max);
+        found.add_if(
+            long,
+            "too-long-to-show",
+            name,
+            "is longer than the reply's description allows",
+        );
+    }
     let features = node
         .child("marketing_features")
         .map_or(0, |list| list.children().len());

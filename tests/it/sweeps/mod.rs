@@ -1,0 +1,171 @@
+//! A process may be killed at any instant: every scenario, killed after every
+//! Stripe call and after every commit, then started again, has to end as if
+//! nothing had happened.
+
+mod mortal;
+mod scenario;
+mod world;
+
+use std::sync::Arc;
+
+use stripe_product_sync::engine::{Engine, Parts};
+use stripe_product_sync::store::RunState;
+
+use self::mortal::{Life, MortalStore, MortalStripe};
+use self::scenario::Scenario;
+use self::world::{OffSale, World, assert_nothing_to_do, assert_settled, assert_sound};
+use crate::support::{PATIENCE, Setup, TestApp, request};
+
+/// How a killed process is started again.
+#[derive(Clone, Copy, Debug)]
+enum Restart {
+    /// As the service: the run is taken up.
+    Service,
+    /// As a command: the run ends as interrupted, and another one begins.
+    Command,
+}
+
+/// A service that does one thing after the other, so that every point in a run
+/// can be named; or as many at once as it likes.
+async fn app(concurrency: fn(&mut stripe_product_sync::engine::Settings)) -> TestApp {
+    let setup = Setup {
+        settings: concurrency,
+        ..Setup::default()
+    };
+    TestApp::with(setup, Vec::new()).await
+}
+
+fn one_at_a_time(settings: &mut stripe_product_sync::engine::Settings) {
+    settings.concurrency = 1;
+}
+
+fn side_by_side(settings: &mut stripe_product_sync::engine::Settings) {
+    settings.concurrency = 8;
+}
+
+fn mortal(app: &TestApp, life: &Arc<Life>) -> Engine {
+    let parts = app.parts();
+    let mortal = Parts {
+        stripe: Arc::new(MortalStripe {
+            inner: parts.stripe,
+            life: Arc::clone(life),
+        }),
+        store: Arc::new(MortalStore {
+            inner: parts.store,
+            life: Arc::clone(life),
+        }),
+        ..parts
+    };
+    Engine::start(mortal, app.engine.settings().clone())
+}
+
+/// Starts the scenario's sync and lets it live so long. Says whether it came to
+/// its end before.
+async fn live(app: &TestApp, scenario: &Scenario, life: &Arc<Life>) -> bool {
+    let engine = mortal(app, life);
+    let lives = async {
+        let started = engine
+            .sync(request(scenario.options.clone()))
+            .await
+            .unwrap();
+        let run = engine.wait(&started.run.id, PATIENCE).await.unwrap();
+        assert_eq!(
+            run.state,
+            RunState::Succeeded,
+            "{}: {:?}",
+            scenario.name,
+            run.error
+        );
+        engine.stop().await;
+    };
+    tokio::select! {
+        () = lives => true,
+        () = life.is_over() => false,
+    }
+}
+
+async fn start_again(app: &TestApp, scenario: &Scenario, restart: Restart, when: &str) {
+    let engine = app.another_engine();
+    let unfinished = app.store.unfinished_runs().await.unwrap();
+    match (restart, unfinished.as_slice()) {
+        (Restart::Service, [run]) => {
+            engine.take_up(true).await.unwrap();
+            let run = engine.wait(&run.id, PATIENCE).await.unwrap();
+            assert_eq!(run.state, RunState::Succeeded, "{when}: {:?}", run.error);
+        }
+        (Restart::Service | Restart::Command, _) => {
+            engine.take_up(false).await.unwrap();
+            let run = app.run_on(&engine, scenario.options.clone()).await;
+            assert_eq!(run.state, RunState::Succeeded, "{when}: {:?}", run.error);
+        }
+    }
+    engine.stop().await;
+}
+
+/// Kills the scenario's sync after each of its events in turn. Returns how many
+/// there are.
+async fn sweep(
+    scenario: &Scenario,
+    restart: Restart,
+    concurrency: fn(&mut stripe_product_sync::engine::Settings),
+) -> usize {
+    let undisturbed = app(concurrency).await;
+    scenario.prepare(&undisturbed).await;
+    let whole = Life::new(usize::MAX);
+    assert!(live(&undisturbed, scenario, &whole).await);
+    let expected = World::of(&undisturbed).await;
+    let points = whole.happened().len();
+    for point in 1..=points {
+        let app = app(concurrency).await;
+        scenario.prepare(&app).await;
+        let before = OffSale::of(&app).await;
+        let life = Life::new(point);
+        live(&app, scenario, &life).await;
+        let last = life.happened().last().cloned().unwrap_or_default();
+        let when = format!(
+            "{}, killed after {point} of {points} ({last}), {restart:?}",
+            scenario.name
+        );
+        assert_sound(&app, &before, &when).await;
+        start_again(&app, scenario, restart, &when).await;
+        assert_sound(&app, &before, &when).await;
+        assert_settled(&app, &when).await;
+        similar(&World::of(&app).await, &expected, &when);
+        assert_nothing_to_do(&app, &when).await;
+    }
+    points
+}
+
+fn similar(found: &World, expected: &World, when: &str) {
+    assert!(found == expected, "{when}: {}", found.difference(expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_killed_at_any_point_ends_as_if_it_had_not_been() {
+    let mut points = 0;
+    for scenario in scenario::all() {
+        points += sweep(&scenario, Restart::Service, one_at_a_time).await;
+    }
+    println!("{points} points");
+    assert!(points > 100, "only {points} points");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_killed_at_any_point_ends_as_if_it_had_not_been() {
+    let mut points = 0;
+    for scenario in scenario::all() {
+        points += sweep(&scenario, Restart::Command, one_at_a_time).await;
+    }
+    println!("{points} points");
+    assert!(points > 100, "only {points} points");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_with_several_products_under_way() {
+    let mut points = 0;
+    for scenario in scenario::all() {
+        points += sweep(&scenario, Restart::Service, side_by_side).await;
+    }
+    println!("{points} points");
+    assert!(points > 100, "only {points} points");
+}

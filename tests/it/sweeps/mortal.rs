@@ -1,0 +1,335 @@
+//! A process that dies at a chosen point: its ports stop answering for ever.
+//!
+//! What was under way at that moment still has its effect, as a request that
+//! left a killed process and a commit that reached the disk have; nobody hears
+//! of it.
+
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use stripe_product_sync::catalog::{LocalId, PriceKey};
+use stripe_product_sync::plan::{AccountRef, Known, ObservedPrice, PriceId, ProductId, Step};
+use stripe_product_sync::store::{
+    self, DryRun, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
+    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, Store, Validation,
+};
+use stripe_product_sync::stripe::{
+    self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
+};
+use tokio::sync::watch;
+
+/// One process' life, counted in Stripe calls and commits.
+pub(super) struct Life {
+    /// It dies once so many have happened.
+    dies_after: usize,
+    state: Mutex<State>,
+    /// Whether it is dead and nothing is under way any more.
+    over: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    happened: Vec<String>,
+    under_way: usize,
+    dead: bool,
+}
+
+impl Life {
+    pub(super) fn new(dies_after: usize) -> Arc<Self> {
+        Arc::new(Self {
+            dies_after,
+            state: Mutex::default(),
+            over: watch::Sender::new(false),
+        })
+    }
+
+    /// Returns once the process is dead, and everything it had begun is done.
+    pub(super) async fn is_over(&self) {
+        let mut over = self.over.subscribe();
+        over.wait_for(|over| *over).await.unwrap();
+    }
+
+    /// Everything that happened, in order.
+    pub(super) fn happened(&self) -> Vec<String> {
+        self.state.lock().unwrap().happened.clone()
+    }
+
+    /// Something that can be the last thing that happens.
+    async fn event<T>(&self, name: impl FnOnce() -> String, work: impl Future<Output = T>) -> T {
+        self.run(Some(name()), work).await
+    }
+
+    /// Something that leaves nothing behind, so that dying after it is dying before it.
+    async fn glance<T>(&self, work: impl Future<Output = T>) -> T {
+        self.run(None, work).await
+    }
+
+    async fn run<T>(&self, name: Option<String>, work: impl Future<Output = T>) -> T {
+        let begun = {
+            let mut state = self.state.lock().unwrap();
+            if !state.dead {
+                state.under_way += 1;
+            }
+            !state.dead
+        };
+        if !begun {
+            return pending().await;
+        }
+        let result = work.await;
+        let dead = {
+            let mut state = self.state.lock().unwrap();
+            state.under_way -= 1;
+            if let Some(name) = name {
+                state.happened.push(name);
+                state.dead |= state.happened.len() >= self.dies_after;
+            }
+            if state.dead && state.under_way == 0 {
+                self.over.send_replace(true);
+            }
+            state.dead
+        };
+        if dead { pending().await } else { result }
+    }
+}
+
+/// Stripe, as long as the process lives.
+pub(super) struct MortalStripe {
+    pub(super) inner: Arc<dyn Stripe>,
+    pub(super) life: Arc<Life>,
+}
+
+#[async_trait]
+impl Stripe for MortalStripe {
+    async fn account(&self, call: &Call) -> Result<Account, stripe::Error> {
+        let work = self.inner.account(call);
+        self.life.event(|| "GET account".to_owned(), work).await
+    }
+
+    async fn products_by_id(
+        &self,
+        call: &Call,
+        ids: &[ProductId],
+        expand: Expand,
+    ) -> Result<ProductPage, stripe::Error> {
+        let work = self.inner.products_by_id(call, ids, expand);
+        self.life
+            .event(|| "GET products by id".to_owned(), work)
+            .await
+    }
+
+    async fn list_products(
+        &self,
+        call: &Call,
+        after: Option<&ProductId>,
+        expand: Expand,
+    ) -> Result<ProductPage, stripe::Error> {
+        let work = self.inner.list_products(call, after, expand);
+        self.life.event(|| "GET products".to_owned(), work).await
+    }
+
+    async fn prices_of(
+        &self,
+        call: &Call,
+        product: &ProductId,
+        active: bool,
+        after: Option<&PriceId>,
+        expand: Expand,
+    ) -> Result<PricePage, stripe::Error> {
+        let work = self.inner.prices_of(call, product, active, after, expand);
+        self.life
+            .event(|| format!("GET prices of {product}"), work)
+            .await
+    }
+
+    async fn prices_by_lookup_key(
+        &self,
+        call: &Call,
+        keys: &[String],
+    ) -> Result<Vec<ObservedPrice>, stripe::Error> {
+        let work = self.inner.prices_by_lookup_key(call, keys);
+        self.life
+            .event(|| "GET prices by lookup key".to_owned(), work)
+            .await
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        step: &Step,
+        prices: &BTreeMap<PriceKey, PriceId>,
+        key: &IdempotencyKey,
+    ) -> Result<Receipt, stripe::Error> {
+        let work = self.inner.send(call, step, prices, key);
+        self.life
+            .event(|| format!("POST {}", step.describe()), work)
+            .await
+    }
+}
+
+/// The database, as long as the process lives.
+pub(super) struct MortalStore {
+    pub(super) inner: Arc<dyn Store>,
+    pub(super) life: Arc<Life>,
+}
+
+#[async_trait]
+impl Store for MortalStore {
+    fn info(&self) -> Info {
+        self.inner.info()
+    }
+
+    async fn ping(&self) -> Result<(), store::Error> {
+        self.life.glance(self.inner.ping()).await
+    }
+
+    async fn account_of_key(
+        &self,
+        key_hash: &str,
+    ) -> Result<Option<RememberedAccount>, store::Error> {
+        self.life.glance(self.inner.account_of_key(key_hash)).await
+    }
+
+    async fn remember_account(
+        &self,
+        key_hash: &str,
+        account: &RememberedAccount,
+    ) -> Result<(), store::Error> {
+        let work = self.inner.remember_account(key_hash, account);
+        self.life.event(|| "commit account".to_owned(), work).await
+    }
+
+    async fn known(&self, at: &AccountRef) -> Result<Known, store::Error> {
+        self.life.glance(self.inner.known(at)).await
+    }
+
+    async fn mappings(
+        &self,
+        at: &AccountRef,
+        filter: &MappingFilter,
+        page: &Page,
+    ) -> Result<Vec<MappingRow>, store::Error> {
+        self.life
+            .glance(self.inner.mappings(at, filter, page))
+            .await
+    }
+
+    async fn mappings_by_id(
+        &self,
+        at: &AccountRef,
+        ids: &[LocalId],
+    ) -> Result<Vec<MappingRow>, store::Error> {
+        self.life.glance(self.inner.mappings_by_id(at, ids)).await
+    }
+
+    async fn insert_run(&self, run: &Run) -> Result<(), store::Error> {
+        self.life
+            .event(|| "commit new run".to_owned(), self.inner.insert_run(run))
+            .await
+    }
+
+    async fn update_run(&self, run: &Run) -> Result<(), store::Error> {
+        self.life
+            .event(|| "commit run".to_owned(), self.inner.update_run(run))
+            .await
+    }
+
+    async fn save_dry_run(&self, run: &RunId, dry_run: &DryRun) -> Result<(), store::Error> {
+        let work = self.inner.save_dry_run(run, dry_run);
+        self.life.event(|| "commit dry run".to_owned(), work).await
+    }
+
+    async fn dry_run(&self, run: &RunId) -> Result<Option<DryRun>, store::Error> {
+        self.life.glance(self.inner.dry_run(run)).await
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<Run>, store::Error> {
+        self.life.glance(self.inner.run(id)).await
+    }
+
+    async fn run_by_request(&self, request_id: &str) -> Result<Option<Run>, store::Error> {
+        self.life
+            .glance(self.inner.run_by_request(request_id))
+            .await
+    }
+
+    async fn runs(&self, filter: &RunFilter, page: &Page) -> Result<Vec<Run>, store::Error> {
+        self.life.glance(self.inner.runs(filter, page)).await
+    }
+
+    async fn unfinished_runs(&self) -> Result<Vec<Run>, store::Error> {
+        self.life.glance(self.inner.unfinished_runs()).await
+    }
+
+    async fn results(
+        &self,
+        run: &RunId,
+        filter: &ResultFilter,
+        page: &Page,
+    ) -> Result<Vec<ResultRow>, store::Error> {
+        self.life
+            .glance(self.inner.results(run, filter, page))
+            .await
+    }
+
+    async fn progress(
+        &self,
+        run: &RunId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ProgressRow>, store::Error> {
+        self.life
+            .glance(self.inner.progress(run, after, limit))
+            .await
+    }
+
+    async fn record(&self, record: &Record) -> Result<(), store::Error> {
+        let name = || {
+            let begun = record
+                .begun
+                .iter()
+                .map(|i| format!(" begun {}", i.local_id));
+            let bound = record
+                .binding
+                .iter()
+                .map(|w| format!(" bound {}", w.binding.local_id));
+            let ended = record
+                .results
+                .iter()
+                .map(|(_, r)| format!(" result {}", r.local_id));
+            let stage = record.run.iter().map(|run| format!(" run {}", run.stage));
+            let parts: Vec<String> = begun.chain(bound).chain(ended).chain(stage).collect();
+            format!("commit{}", parts.concat())
+        };
+        self.life.event(name, self.inner.record(record)).await
+    }
+
+    async fn open_intents(&self, at: &AccountRef) -> Result<Vec<Intent>, store::Error> {
+        self.life.glance(self.inner.open_intents(at)).await
+    }
+
+    async fn save_validation(
+        &self,
+        at: &AccountRef,
+        validation: &Validation,
+    ) -> Result<(), store::Error> {
+        let work = self.inner.save_validation(at, validation);
+        self.life
+            .event(|| "commit validation".to_owned(), work)
+            .await
+    }
+
+    async fn last_validation(&self, at: &AccountRef) -> Result<Option<Validation>, store::Error> {
+        self.life.glance(self.inner.last_validation(at)).await
+    }
+
+    async fn save_listing(&self, at: &AccountRef, listing: &Listing) -> Result<(), store::Error> {
+        let work = self.inner.save_listing(at, listing);
+        self.life.event(|| "commit listing".to_owned(), work).await
+    }
+
+    async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, store::Error> {
+        self.life.glance(self.inner.last_listing(at)).await
+    }
+}
