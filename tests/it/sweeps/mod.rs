@@ -140,32 +140,28 @@ fn similar(found: &World, expected: &World, when: &str) {
     assert!(found == expected, "{when}: {}", found.difference(expected));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_killed_at_any_point_ends_as_if_it_had_not_been() {
+/// Sweeps all scenarios.
+#[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
+async fn sweep_all(restart: Restart, concurrency: fn(&mut stripe_product_sync::engine::Settings)) {
     let mut points = 0;
     for scenario in scenario::all() {
-        points += sweep(&scenario, Restart::Service, one_at_a_time).await;
+        points += sweep(&scenario, restart, concurrency).await;
     }
-    println!("{points} points");
-    assert!(points > 100, "only {points} points");
+    println!("{points} points killed, restarted as {restart:?}");
+    assert!(points > 150, "only {points} points");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_killed_at_any_point_ends_as_if_it_had_not_been() {
+    sweep_all(Restart::Service, one_at_a_time).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_killed_at_any_point_ends_as_if_it_had_not_been() {
-    let mut points = 0;
-    for scenario in scenario::all() {
-        points += sweep(&scenario, Restart::Command, one_at_a_time).await;
-    }
-    println!("{points} points");
-    assert!(points > 100, "only {points} points");
+    sweep_all(Restart::Command, one_at_a_time).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_with_several_products_under_way() {
-    let mut points = 0;
-    for scenario in scenario::all() {
-        points += sweep(&scenario, Restart::Service, side_by_side).await;
-    }
-    println!("{points} points");
-    assert!(points > 100, "only {points} points");
+    sweep_all(Restart::Service, side_by_side).await;
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use stripe_product_sync::catalog::{LocalId, PriceKey};
-use stripe_product_sync::plan::{AccountRef, Known, ObservedPrice, PriceId, ProductId, Step};
+use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
     self, DryRun, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
     RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, Store, Validation,
@@ -147,7 +147,7 @@ impl Stripe for MortalStripe {
         &self,
         call: &Call,
         keys: &[String],
-    ) -> Result<Vec<ObservedPrice>, stripe::Error> {
+    ) -> Result<PricePage, stripe::Error> {
         let work = self.inner.prices_by_lookup_key(call, keys);
         self.life
             .event(|| "GET prices by lookup key".to_owned(), work)
