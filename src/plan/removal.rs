@@ -81,7 +81,9 @@ fn removed(
         return plan;
     }
     let on_sale = live || !duplicates.is_empty();
-    if !on_sale && !binding.active {
+    // Off sale already. Only a policy that archives remembers it as its own work:
+    // otherwise a duplicate that comes to light would turn it into a report.
+    if !on_sale && (!binding.active || !options.archive_removed) {
         return plan;
     }
     plan.reasons.push(Reason::Removed);
@@ -99,7 +101,7 @@ fn removed(
     }
     // Archived before and on sale again: somebody did that in Stripe.
     let drift = !binding.active && !options.repair_drift && !options.force_update;
-    if on_sale && (drift || !options.archive_removed) {
+    if drift || !options.archive_removed {
         plan.action = Action::Report;
         return plan;
     }

@@ -123,6 +123,27 @@ fn policy_can_leave_removed_and_drifted_products_alone() {
 }
 
 #[test]
+fn a_removed_product_that_is_off_sale_already_is_nothing_to_report() {
+    let mut world = synced([product("a", "10"), product("b", "10")]);
+    let product_a = world.stripe.products.get_mut(&ProductId::new("prod_a"));
+    product_a.unwrap().active = false;
+    let rest = catalog([product("b", "10")]);
+    for archive_removed in [false, true] {
+        let policy = Options {
+            archive_removed,
+            ..options()
+        };
+        let removed = first(&world, &rest, &policy);
+        let (action, steps) = if archive_removed {
+            (Action::Archive, vec![Step::Bind])
+        } else {
+            (Action::InSync, Vec::new())
+        };
+        assert_eq!((removed.action, removed.steps), (action, steps));
+    }
+}
+
+#[test]
 fn a_price_jump_waits_for_a_person() {
     let guarded = Options {
         accept_price_changes: false,
