@@ -307,3 +307,13 @@ fn documents_are_known_by_their_names() {
         assert!(!is_document_by_name(no), "{no}");
     }
 }
+
+#[test]
+fn the_readmes_example_is_a_document() {
+    let readme = include_str!("../../../README.md");
+    let (_, example) = readme.split_once("```yaml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let (products, problems) = load("stripe-products.yaml", example);
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(products[0].local_id.as_str(), "plan_team_monthly");
+}
