@@ -93,14 +93,14 @@ impl Engine {
             Ok(_) => Ok("settled"),
             // The first answer was an error of Stripe's own, and so is every
             // repetition: what it did can only be read.
-            Err(stripe::Error::Unavailable {
-                uncertain: true, ..
-            }) => Ok("settled"),
+            Err(stripe::Error::Unavailable { replayed: true, .. }) => Ok("settled"),
             Err(
                 stripe::Error::Refused { .. }
                 | stripe::Error::NotFound { .. }
                 | stripe::Error::InTheWay { .. },
             ) => Ok("void"),
+            // No answer, or that the first request still runs: the write may yet
+            // take effect. It stays open, and nothing is planned beside it.
             Err(
                 error @ (stripe::Error::Unavailable { .. }
                 | stripe::Error::Credentials { .. }

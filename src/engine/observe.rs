@@ -1,5 +1,6 @@
 //! Reads Stripe, in as few calls as the plan can do with.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -196,7 +197,18 @@ async fn read(
 
 fn odd(unreadable: Vec<Unreadable>, observed: &mut Observed) {
     for odd in unreadable {
-        observed.unreadable.insert(odd.product.clone(), odd);
+        match observed.unreadable.entry(odd.product.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(odd);
+            }
+            // Whose it is must not be forgotten for what is found later.
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                if known.local_id.is_none() {
+                    known.local_id = odd.local_id;
+                }
+            }
+        }
     }
 }
 

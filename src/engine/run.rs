@@ -138,6 +138,8 @@ impl Engine {
                 .settle(call, &at)
                 .await
                 .map_err(|error| run_failure(&error))?;
+            // What was to be archived last, a duplicate say, shows in a listing only.
+            extra.list |= !extra.prices_of.is_empty();
         }
         let options = self.plan_options(&requested);
         let observe_time = self.now();
@@ -282,10 +284,13 @@ impl Engine {
             executor.pass += 1;
             executor.may_look_again = executor.pass < PASSES;
             let again = std::mem::take(&mut all.again);
-            let settled = self
-                .settle(call, at)
-                .await
-                .map_err(|error| run_failure(&error))?;
+            let settled = match self.settle(call, at).await {
+                Ok(settled) => settled,
+                Err(error) => {
+                    all.abort = Some(run_failure(&error));
+                    break;
+                }
+            };
             let options = Options {
                 scope: again.clone(),
                 ..self.plan_options(requested)

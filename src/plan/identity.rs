@@ -25,6 +25,8 @@ pub(super) struct Index<'a> {
     prices_of: HashMap<&'a ProductId, Vec<&'a ObservedPrice>>,
     key_holders: HashMap<&'a str, &'a PriceId>,
     bound_to: HashMap<&'a ProductId, &'a LocalId>,
+    /// By the local id that they name, or that their product does.
+    unreadable: HashMap<&'a str, &'a Unreadable>,
 }
 
 /// What stands for a local id.
@@ -76,6 +78,14 @@ impl<'a> Index<'a> {
             .values()
             .map(|binding| (&binding.product_id, &binding.local_id))
             .collect();
+        let mut unreadable = HashMap::with_capacity(observed.unreadable.len());
+        for odd in observed.unreadable.values() {
+            let product = observed.products.get(&odd.product);
+            let marked = product.and_then(|product| product.metadata.get(LOCAL_ID));
+            for local_id in odd.local_id.iter().chain(marked) {
+                unreadable.entry(local_id.as_str()).or_insert(odd);
+            }
+        }
         Self {
             observed,
             known,
@@ -84,6 +94,7 @@ impl<'a> Index<'a> {
             prices_of,
             key_holders,
             bound_to,
+            unreadable,
         }
     }
 
@@ -244,16 +255,15 @@ impl<'a> Index<'a> {
 
     /// What cannot be understood of a product that stands for a local id, or may.
     pub(super) fn unreadable(&self, local_id: &LocalId) -> Option<&'a Unreadable> {
-        let observed = self.observed;
+        let all = &self.observed.unreadable;
+        if all.is_empty() {
+            return None;
+        }
         let bound = self.known.bindings.get(local_id);
-        observed.unreadable.values().find(|odd| {
-            let product = observed.products.get(&odd.product);
-            let marked = product.and_then(|product| product.metadata.get(LOCAL_ID));
-            bound.is_some_and(|bound| bound.product_id == odd.product)
-                || odd.product == self.naming.product_id(local_id)
-                || odd.local_id.as_deref() == Some(local_id.as_str())
-                || marked.is_some_and(|marked| marked == local_id.as_str())
-        })
+        bound
+            .and_then(|bound| all.get(&bound.product_id))
+            .or_else(|| all.get(&self.naming.product_id(local_id)))
+            .or_else(|| self.unreadable.get(local_id.as_str()).copied())
     }
 
     fn newest_active_price(&self, product: &ProductId) -> i64 {

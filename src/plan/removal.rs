@@ -100,7 +100,7 @@ fn removed(
         return plan;
     }
     // Archived before and on sale again: somebody did that in Stripe.
-    let drift = !binding.active && !options.repair_drift && !options.force_update;
+    let drift = live && !binding.active && !options.repair_drift && !options.force_update;
     if drift || !options.archive_removed {
         plan.action = Action::Report;
         return plan;

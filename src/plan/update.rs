@@ -134,18 +134,20 @@ impl Planner<'_> {
                     &self.entry.product.origin,
                 )
             });
-        // Before the binding: once a local id is bound, nobody looks for other
-        // objects of it until the next listing.
-        steps.extend(
-            found
-                .duplicates
-                .iter()
-                .map(|duplicate| archive_product(duplicate.id.clone())),
-        );
-        if needs_bind {
-            steps.push(Step::Bind);
+        let fold = found
+            .duplicates
+            .iter()
+            .map(|duplicate| archive_product(duplicate.id.clone()));
+        let tidy = found.leftovers.iter().map(|id| archive_price(id.clone()));
+        let bind = needs_bind.then_some(Step::Bind);
+        if binding.is_none() {
+            // Once a local id is bound, nobody looks for other objects of it
+            // until the next listing: they go first.
+            steps.extend(fold.chain(bind).chain(tidy));
+        } else {
+            // What is sold is bound before anything else can fail.
+            steps.extend(bind.into_iter().chain(tidy).chain(fold));
         }
-        steps.extend(found.leftovers.iter().map(|id| archive_price(id.clone())));
         let back_on_sale = !found.product.active && target.active;
         let action = if binding.is_none() {
             Action::Adopt

@@ -251,6 +251,9 @@ pub enum Error {
         request_id: Option<String>,
         /// Whether a write may have had its effect: then read before a new attempt.
         uncertain: bool,
+        /// Whether Stripe repeated the failure it had kept under the key: what that
+        /// write did can only be read, and the key gets no other answer.
+        replayed: bool,
     },
     /// Stop: the key is wrong, expired or may not do this.
     #[error("{message}")]

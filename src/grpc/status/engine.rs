@@ -198,6 +198,7 @@ mod tests {
                     message: text(),
                     request_id: None,
                     uncertain: false,
+                    replayed: false,
                 }),
                 Code::Unavailable,
                 "STRIPE_UNREACHABLE",

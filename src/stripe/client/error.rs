@@ -34,10 +34,12 @@ pub(super) fn check(context: Context<'_>, delivered: Delivered) -> Result<Answer
     if held_back {
         attempts.push_str("; not tried again, since so much else failed just now");
     }
+    let replayed = result.as_ref().is_ok_and(Answer::replayed);
     let unavailable = |message: String, request_id| Error::Unavailable {
         message: format!("{message} ({attempts})"),
         request_id,
         uncertain,
+        replayed,
     };
     let base = context.base;
     match result {

@@ -9,11 +9,12 @@ mod world;
 use std::sync::Arc;
 
 use stripe_product_sync::engine::{Engine, Parts};
-use stripe_product_sync::store::RunState;
+use stripe_product_sync::store::{RunOptions, RunState};
 
 use self::mortal::{Life, MortalStore, MortalStripe};
 use self::scenario::Scenario;
 use self::world::{OffSale, World, assert_nothing_to_do, assert_settled, assert_sound};
+use crate::support::catalog::product;
 use crate::support::{PATIENCE, Setup, TestApp, request};
 
 /// How a killed process is started again.
@@ -173,4 +174,25 @@ async fn a_command_killed_at_any_point_ends_as_if_it_had_not_been() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_with_several_products_under_way() {
     sweep_all(Restart::Service, side_by_side, 4).await;
+}
+
+/// The price is created while nobody gets an answer, neither to the request nor
+/// to its repetitions: as long as that is so, no second one is planned.
+#[tokio::test]
+async fn a_write_that_nobody_answers_for_stays_open_and_is_not_done_twice() {
+    let app = app(one_at_a_time).await;
+    app.say(vec![product("plan_a", "20")]);
+    app.sync().await;
+    app.say(vec![product("plan_a", "25")]);
+    app.sandbox
+        .add_fault("POST /v1/prices: lost-reply".parse().unwrap());
+    let run = app.sync_with(RunOptions::default()).await;
+    assert_ne!(run.state, RunState::Succeeded);
+    let open = app.store.open_intents(&world::at(&app)).await.unwrap();
+    assert_eq!(open.len(), 1, "{open:?}");
+    app.sandbox.clear_faults();
+    app.sync().await;
+    assert_settled(&app, "after the outage").await;
+    let prices = app.stripe.prices("prod_plan_a").await;
+    assert_eq!(prices.len(), 2, "{prices:?}");
 }

@@ -153,6 +153,7 @@ async fn nobody_there() {
             message: format!("cannot reach Stripe at {base}: connection refused (3 attempts)"),
             request_id: None,
             uncertain: false,
+            replayed: false,
         }
     );
     assert_eq!(call.meter.writes(), 3);
@@ -175,6 +176,7 @@ async fn no_answer_in_time_leaves_a_write_uncertain() {
             ),
             request_id: None,
             uncertain: true,
+            replayed: false,
         }
     );
     let error = read(&client, &call()).await.unwrap_err();
