@@ -511,6 +511,14 @@ fn webhook(text: &str) -> Result<Endpoint, String> {
     if !matches!(parsed.scheme_str(), Some("http" | "https")) {
         return Err(format!("{url} is not an http or https URL"));
     }
+    let authority = parsed
+        .authority()
+        .map_or("", |authority| authority.as_str());
+    if authority.is_empty() || authority.contains('=') {
+        return Err(format!(
+            "{url} has no host; a secret behind the URL begins with whsec_, as in {url}/=whsec_secret"
+        ));
+    }
     Ok(Endpoint {
         url: url.to_owned(),
         secret,
@@ -574,7 +582,13 @@ mod tests {
         assert_eq!(webhook(url), Ok(endpoint(None)));
         let with = webhook(&format!("{url}=whsec_x"));
         assert_eq!(with, Ok(endpoint(Some("whsec_x"))));
-        for bad in ["127.0.0.1:4000", "ftp://x", "http://x=whsec_", ""] {
+        for bad in [
+            "127.0.0.1:4000",
+            "ftp://x",
+            "http://x=whsec_",
+            "http://x:1=secret",
+            "",
+        ] {
             assert!(webhook(bad).is_err(), "{bad}");
         }
     }

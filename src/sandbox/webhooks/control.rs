@@ -55,7 +55,7 @@ struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
+        (self.0, Json(json!({ "error": { "message": self.1 } }))).into_response()
     }
 }
 
@@ -139,8 +139,20 @@ struct Count {
     count: usize,
 }
 
+/// More than anybody needs, and few enough to be kept in memory.
+const MOST_COPIES: usize = 100;
+
+fn no_flood(name: &str, count: usize) -> Result<(), Refusal> {
+    if count <= MOST_COPIES {
+        return Ok(());
+    }
+    let message = format!("`{name}` is {count}; it can be {MOST_COPIES} at most");
+    Err(Refusal(StatusCode::BAD_REQUEST, message))
+}
+
 async fn copies(State(sandbox): Shared, body: Bytes) -> Result<Json<Value>, Refusal> {
     let Count { count } = read(&body)?;
+    no_flood("count", count)?;
     sandbox.copy_webhooks(count);
     Ok(Json(json!({ "copies": count })))
 }
@@ -165,6 +177,7 @@ fn once() -> usize {
 
 async fn resend(State(sandbox): Shared, body: Bytes) -> Result<Json<Value>, Refusal> {
     let resend: Resend = read(&body)?;
+    no_flood("times", resend.times)?;
     let count = sandbox
         .resend_webhook(&resend.event, resend.times)
         .ok_or_else(|| unknown("event", &resend.event))?;

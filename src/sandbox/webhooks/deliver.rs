@@ -56,8 +56,13 @@ impl Sandbox {
         }
         let (url, live) = (endpoint.url.clone(), account.live);
         let secrets: Vec<String> = endpoint.secrets(now).map(str::to_owned).collect();
-        let event = account.events.get(&job.event)?.clone();
+        let pinned = endpoint.api_version.clone();
+        let mut event = account.events.get(&job.event)?.clone();
         drop(state);
+        // The endpoint's version, else the account's; their shapes are the same here.
+        if let Some(version) = pinned {
+            event.api_version = version;
+        }
         // Stripe indents what it sends: the signature is over these very bytes.
         let body = serde_json::to_string_pretty(&event.render(live)).ok()?;
         let signature = sign(&body, now, secrets.iter().map(String::as_str), live);

@@ -171,3 +171,19 @@ async fn endpoints_and_what_they_are_owed_survive_a_restart() {
     assert_eq!(far.sandbox.webhook_attempts().len(), 1);
     assert_eq!(far.sandbox.webhook_endpoints()[0].secrets, [new, old]);
 }
+
+#[tokio::test]
+async fn a_pinned_version_is_the_events_version_for_that_endpoint_only() {
+    let mut receiver = Receiver::new().await;
+    let far = Far::new();
+    let form = format!(
+        "url={}/&enabled_events[]=*&api_version=2025-03-31.basil",
+        receiver.base
+    );
+    far.post("/v1/webhook_endpoints", &form).await.ok();
+    far.product("prod_a").await;
+    let event = receiver.next().await.event();
+    assert_eq!(event["api_version"], "2025-03-31.basil");
+    let kept = far.get("/v1/events/evt_000001").await.ok();
+    assert_eq!(kept["api_version"], API_VERSION);
+}

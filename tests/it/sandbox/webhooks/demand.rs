@@ -149,6 +149,7 @@ async fn deliveries_are_controlled_over_http() {
     for (target, body, expected) in [
         ("POST /release", json!({ "order": "sideways" }), 400),
         ("POST /copies", json!({}), 400),
+        ("POST /copies", json!({ "count": 101 }), 400),
         ("POST /lose", json!({ "count": 1, "more": 1 }), 400),
         ("POST /resend", json!({ "event": "evt_x" }), 404),
         (
@@ -159,6 +160,6 @@ async fn deliveries_are_controlled_over_http() {
     ] {
         let (status, answer) = call(target, body).await;
         assert_eq!(status, expected, "{target}");
-        assert!(answer["error"].is_string(), "{target}: {answer}");
+        assert!(answer["error"]["message"].is_string(), "{target}: {answer}");
     }
 }
