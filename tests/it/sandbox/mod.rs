@@ -12,6 +12,7 @@ mod lists;
 mod metadata;
 mod persistence;
 mod price_amounts;
+mod price_forms;
 mod price_refusals;
 mod prices;
 mod product_refusals;

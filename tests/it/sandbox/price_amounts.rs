@@ -1,41 +1,9 @@
 //! What is refused of a new price's money: amounts, currencies, tiers.
 
-use super::Far;
+use super::price_forms::{NEW, TIER, far, form, monthly, priced, tiered};
 
 const EMPTY: Option<&str> = Some("parameter_invalid_empty");
 const INTEGER: Option<&str> = Some("parameter_invalid_integer");
-
-const NEW: &str = "/v1/prices";
-
-async fn far() -> Far {
-    let far = Far::new();
-    far.product("prod_a").await;
-    far
-}
-
-/// A form for a price of `prod_a`.
-fn form(rest: &str) -> String {
-    format!("product=prod_a&currency=usd&{rest}")
-}
-
-/// One that costs something.
-fn priced(rest: &str) -> String {
-    form(&format!("unit_amount=1000&{rest}"))
-}
-
-/// One that costs something each month.
-fn monthly(rest: &str) -> String {
-    priced(&format!("recurring[interval]=month&{rest}"))
-}
-
-/// One each month that is still to be given its tiers.
-fn tiered(rest: &str) -> String {
-    form(&format!(
-        "recurring[interval]=month&billing_scheme=tiered&tiers_mode=graduated&{rest}"
-    ))
-}
-
-const TIER: &str = "tiers[0][up_to]=inf&tiers[0][unit_amount]=1";
 
 #[tokio::test]
 async fn amounts_are_whole_or_decimal_and_within_bounds() {
