@@ -320,6 +320,10 @@ fn products_of(
     options: &Options,
     observed: &Observed,
 ) -> BTreeSet<ProductId> {
+    let marked = observed.products.values().filter(|product| {
+        let local_id = product.metadata.get(LOCAL_ID);
+        local_id.is_some_and(|local_id| local_ids.contains(local_id.as_str()))
+    });
     local_ids
         .iter()
         .flat_map(|id| {
@@ -327,18 +331,10 @@ fn products_of(
                 .bindings
                 .get(id)
                 .map(|binding| binding.product_id.clone());
-            let named = observed
-                .products
-                .values()
-                .filter(|product| {
-                    product.metadata.get(LOCAL_ID).map(String::as_str) == Some(id.as_str())
-                })
-                .map(|product| product.id.clone());
             [bound, Some(options.naming.product_id(id))]
-                .into_iter()
-                .flatten()
-                .chain(named)
         })
+        .flatten()
+        .chain(marked.map(|product| product.id.clone()))
         .filter(|id| observed.products.contains_key(id) && !observed.priced.contains(id))
         .collect()
 }

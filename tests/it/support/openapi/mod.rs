@@ -85,6 +85,17 @@ impl fmt::Display for Violation {
 pub(crate) struct Found(Vec<Violation>);
 
 impl Found {
+    /// Of what each of several alternatives found, that of the one which misfits
+    /// least; the first of equals.
+    fn extend_by_least<K: Ord>(
+        &mut self,
+        alternatives: impl Iterator<Item = Self>,
+        misfit: impl Fn(&Self) -> K,
+    ) {
+        let least = alternatives.min_by_key(misfit);
+        self.0.extend(least.unwrap_or_default().0);
+    }
+
     fn add(&mut self, rule: &'static str, place: impl Into<String>, why: impl Into<String>) {
         self.0.push(Violation {
             rule,

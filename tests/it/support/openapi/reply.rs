@@ -218,30 +218,23 @@ impl Check<'_> {
     }
 
     fn any(&mut self, choices: &[Value], value: &Value, place: &str) {
-        let mut least: Option<Found> = None;
-        for choice in choices {
+        let spec = self.spec;
+        let alternatives = choices.iter().map(|choice| {
             let mut found = Found::default();
-            Check {
-                spec: self.spec,
+            let mut check = Check {
+                spec,
                 found: &mut found,
-            }
-            .value(choice, value, place);
-            // The alternative that is meant is the one of the same object.
-            let misfit = |found: &Found| {
-                let other = found.0.iter().any(|v| {
-                    v.place == place && v.rule == "reply-type"
-                        || v.place == format!("{place}.object")
-                });
-                (other, found.0.len())
             };
-            if least
-                .as_ref()
-                .is_none_or(|best| misfit(&found) < misfit(best))
-            {
-                least = Some(found);
-            }
-        }
-        self.found.0.extend(least.unwrap_or_default().0);
+            check.value(choice, value, place);
+            found
+        });
+        // The alternative that is meant is the one of the same object.
+        self.found.extend_by_least(alternatives, |found| {
+            let other = found.0.iter().any(|v| {
+                v.place == place && v.rule == "reply-type" || v.place == format!("{place}.object")
+            });
+            (other, found.0.len())
+        });
     }
 
     /// Unknown properties are allowed: live replies have some.

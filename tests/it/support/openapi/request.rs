@@ -80,26 +80,20 @@ impl Check<'_> {
 
     /// Fits one of them; if not, what keeps it from the one it resembles most.
     fn any(&mut self, choices: &[Value], node: &Node, place: &str) {
-        let mut least: Option<Found> = None;
-        for choice in choices {
+        let spec = self.spec;
+        let alternatives = choices.iter().map(|choice| {
             let mut found = Found::default();
-            Check {
-                spec: self.spec,
+            let mut check = Check {
+                spec,
                 found: &mut found,
-            }
-            .value(choice, node, place);
-            let misfit = |found: &Found| {
-                let kind = found.0.iter().any(|v| v.rule == "type" && v.place == place);
-                (kind, found.0.len())
             };
-            if least
-                .as_ref()
-                .is_none_or(|best| misfit(&found) < misfit(best))
-            {
-                least = Some(found);
-            }
-        }
-        self.found.0.extend(least.unwrap_or_default().0);
+            check.value(choice, node, place);
+            found
+        });
+        self.found.extend_by_least(alternatives, |found| {
+            let kind = found.0.iter().any(|v| v.rule == "type" && v.place == place);
+            (kind, found.0.len())
+        });
     }
 
     fn object(&mut self, schema: &Value, node: &Node, place: &str) {
