@@ -13,6 +13,7 @@ mod execute;
 mod journal;
 mod observe;
 mod outcome;
+mod passes;
 pub mod progress;
 mod queue;
 mod report;

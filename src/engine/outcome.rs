@@ -1,6 +1,8 @@
 //! Plans, errors and holds in the words of runs and results.
 
-use crate::plan::{Action, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines};
+use crate::plan::{
+    Action, FieldChange, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines,
+};
 use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
 use crate::stripe::{self, Obstacle};
 
@@ -21,15 +23,14 @@ pub(super) fn kind(action: &Action) -> ActionKind {
 pub(super) fn counts(plan: &Plan) -> Counts {
     let mut counts = Counts::default();
     for product in &plan.products {
-        count(&mut counts, product, true);
+        count(&mut counts, product);
     }
     counts
 }
 
-/// Counts one product.
-pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
+/// Counts one product, with which everything went well.
+pub(super) fn count(counts: &mut Counts, product: &ProductPlan) {
     match &product.action {
-        _ if !done => counts.failed += 1,
         // Its kind is an update, but nothing was updated.
         Action::Report => counts.skipped += 1,
         action @ (Action::Create
@@ -57,6 +58,9 @@ pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
     *field += 1;
 }
 
+/// The field of a change that says which duplicate is archived.
+pub(super) const DUPLICATE: &str = "duplicate";
+
 /// A product's result before anything happened.
 pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> ResultRow {
     let reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
@@ -71,12 +75,17 @@ pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> 
         | Action::InSync
         | Action::Report => None,
     };
+    let folded = product.folded.iter().map(|duplicate| FieldChange {
+        field: DUPLICATE.to_owned(),
+        from: duplicate.to_string(),
+        to: "archived".to_owned(),
+    });
     ResultRow {
         local_id: product.local_id.clone(),
         name: product.name.clone(),
         action: kind(&product.action),
         reason: reasons.join("; "),
-        changes: product.changes.clone(),
+        changes: product.changes.iter().cloned().chain(folded).collect(),
         outcome,
         product_id: product.product_id.clone(),
         price_id: product.price_id.clone(),

@@ -1,25 +1,28 @@
 //! One run from its start to its end.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
-use super::execute::{Executor, Pass, RUN_DEADLINE};
-use super::observe::{self, Extra};
+use super::execute::RUN_DEADLINE;
+use super::observe::Extra;
 use super::outcome::{self, failure, run_failure};
+use super::passes::Passes;
 use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
-use crate::catalog::{Catalog, LocalId};
-use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
+use crate::catalog::Catalog;
+use crate::plan::check::{self, Earlier, Fuse, Violation};
+use crate::plan::{self, AccountRef, Action, Options, Plan, render};
 use crate::store::{
-    DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
-    Trigger,
+    DryRun, Failure, Outcome, ProgressRow, Record, Run, RunId, RunOptions, RunState, Trigger,
 };
 use crate::stripe::{Call, Meter};
 
-/// How often a product is looked at and planned in one run.
-const PASSES: u32 = 3;
+/// A plan, and whether it may be executed at all.
+pub(super) struct Looked {
+    pub(super) plan: Plan,
+    pub(super) sound: Result<(), Violation>,
+}
 
 impl Engine {
     /// Carries a run through, whatever happens on the way.
@@ -52,10 +55,8 @@ impl Engine {
                 state: RunState::Cancelled,
                 error: None,
             },
-            Err(error) => Ended {
-                state: RunState::Failed,
-                error: Some(error),
-            },
+            // What was done before it failed, by an earlier process perhaps, stays done.
+            Err(error) => ending::of(&log.run(), Some(error), false),
         };
         let is_stopping = self.inner.stop.is_cancelled() && !active.cancel.is_cancelled();
         if is_stopping && !run.options.dry_run && ended.state == RunState::Cancelled {
@@ -141,12 +142,17 @@ impl Engine {
             // What was to be archived last, a duplicate say, shows in a listing only.
             extra.list |= !extra.prices_of.is_empty();
         }
+        let before = self
+            .count_done_before(active)
+            .await
+            .map_err(|error| run_failure(&error))?;
         let options = self.plan_options(&requested);
         let observe_time = self.now();
-        let plan = self
+        let looked = self
             .look(call, &at, &catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
+        let plan = &looked.plan;
 
         self.stage(active, "plan").await?;
         let steps_total = plan
@@ -166,7 +172,7 @@ impl Engine {
             writes: u32::try_from(plan.writes()).unwrap_or(u32::MAX),
         });
         if requested.dry_run {
-            return self.end_dry_run(active, &catalog, &plan, &options).await;
+            return self.end_dry_run(active, &catalog, looked, &options).await;
         }
         if requested
             .plan_digest
@@ -182,16 +188,27 @@ impl Engine {
                 Some("look at a new dry run and apply its digest"),
             ));
         }
-        check::check(&plan, catalog.products.is_empty(), &options)
-            .map_err(|v| outcome::violation(&v))?;
+        let earlier = before.archived(plan, &extra.prices_of);
+        let fuse = Fuse::new(plan, catalog.products.is_empty(), &options, earlier);
+        looked
+            .sound
+            .and_then(|()| fuse.check(plan))
+            .map_err(|violation| outcome::violation(&violation))?;
 
         self.stage(active, "execute").await?;
-        let pass = self
-            .execute(active, call, &at, &catalog, &requested, &plan)
-            .await?;
+        let passes = Passes {
+            engine: self,
+            active,
+            call,
+            at: &at,
+            catalog: &catalog,
+            requested: &requested,
+            did_before: &before.products,
+        };
+        let pass = passes.execute(plan, fuse).await;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
-            let validation = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
+            let validation = ending::validation_after(&catalog, plan, &pass, observe_time, call);
             self.store()
                 .save_validation(&at, &validation)
                 .await
@@ -225,7 +242,7 @@ impl Engine {
             .map_err(|error| run_failure(&Error::Store(error)))
     }
 
-    /// Observes and plans.
+    /// Observes, plans, and looks whether the plan is sound.
     pub(super) async fn look(
         &self,
         call: &Call,
@@ -233,12 +250,14 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
-    ) -> Result<Plan, Error> {
+    ) -> Result<Looked, Error> {
         let known = self.store().known(at).await?;
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
-        Ok(plan::plan(catalog, &known, &observed, options))
+        let plan = plan::plan(catalog, &known, &observed, options);
+        let sound = check::sound(&plan, &known, &observed);
+        Ok(Looked { plan, sound })
     }
 
     /// What the configuration and a request make of a plan.
@@ -251,105 +270,21 @@ impl Engine {
             archive_removed: settings.archive_removed,
             repair_drift: settings.repair_drift,
             max_archives: requested.max_archives.or(settings.max_archives),
-            removals_confirmed: requested.max_archives.is_some(),
+            removals_confirmed: requested.max_archives.is_some_and(|archives| archives > 0),
             accept_price_changes: requested.accept_price_changes,
         }
-    }
-
-    /// Passes over the plan until no product needs another look.
-    async fn execute(
-        &self,
-        active: &Active,
-        call: &Call,
-        at: &AccountRef,
-        catalog: &Catalog,
-        requested: &RunOptions,
-        plan: &Plan,
-    ) -> Result<Pass, Failure> {
-        let did_before = self
-            .count_done_before(active)
-            .await
-            .map_err(|error| run_failure(&error))?;
-        let mut executor = Executor {
-            did_before: &did_before,
-            engine: self,
-            active,
-            call,
-            at,
-            pass: 1,
-            may_look_again: true,
-        };
-        let mut all = executor.execute(plan).await;
-        while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
-            executor.pass += 1;
-            executor.may_look_again = executor.pass < PASSES;
-            let again = std::mem::take(&mut all.again);
-            let settled = match self.settle(call, at).await {
-                Ok(settled) => settled,
-                Err(error) => {
-                    all.abort = Some(run_failure(&error));
-                    break;
-                }
-            };
-            let options = Options {
-                scope: again.clone(),
-                ..self.plan_options(requested)
-            };
-            let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
-                .values()
-                .flat_map(observe::wanted_keys)
-                .collect();
-            let prices_of = again.iter().chain(&settled).cloned().collect();
-            let extra = Extra {
-                prices_of,
-                lookup_keys,
-                ..Extra::default()
-            };
-            let plan = self
-                .look(call, at, catalog, &options, &extra)
-                .await
-                .map_err(|error| run_failure(&error))?;
-            check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
-            let pass = executor.execute(&plan).await;
-            // What turned out to be in sync after all was counted so; it is a
-            // step that ended all the same.
-            active
-                .log
-                .update(|run| run.steps_finished = run.steps_finished.min(run.steps_total));
-            all.again = pass.again;
-            all.done.extend(pass.done);
-            all.abort = pass.abort;
-        }
-        Ok(all)
-    }
-
-    /// Counts what a run did before its process was killed.
-    async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
-        if !active.resumed {
-            return Ok(BTreeSet::new());
-        }
-        let filter = ResultFilter {
-            outcomes: vec![Outcome::Done],
-            ..ResultFilter::default()
-        };
-        let rows = self.all_results(active.log.id(), &filter).await?;
-        active.log.update(|run| {
-            rows.iter()
-                .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
-        });
-        Ok(rows.into_iter().map(|row| row.local_id).collect())
     }
 
     async fn end_dry_run(
         &self,
         active: &Active,
         catalog: &Catalog,
-        plan: &Plan,
+        Looked { plan, sound }: Looked,
         options: &Options,
     ) -> Result<Ended, Failure> {
         let id = active.log.id().clone();
         let text = DryRun {
-            text: render::render(plan),
+            text: render::render(&plan),
         };
         let differing = plan
             .products
@@ -362,15 +297,16 @@ impl Engine {
             results,
             ..Record::default()
         };
-        active.log.update(|run| run.counts = outcome::counts(plan));
+        active.log.update(|run| run.counts = outcome::counts(&plan));
         let kept = async {
             self.store().save_dry_run(&id, &text).await?;
             self.store().record(&record).await
         };
         kept.await
             .map_err(|error| run_failure(&Error::Store(error)))?;
-        let blown = check::check(plan, catalog.products.is_empty(), options).err();
-        Ok(match blown {
+        let is_empty = catalog.products.is_empty();
+        let fuse = Fuse::new(&plan, is_empty, options, Earlier::default());
+        Ok(match sound.and_then(|()| fuse.check(&plan)).err() {
             Some(violation) => Ended {
                 state: RunState::Failed,
                 error: Some(outcome::violation(&violation)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ending::source_notes;
 use super::observe::Extra;
+use super::run::Looked;
 use super::{Engine, Error, status};
 use crate::catalog::LocalId;
 use crate::plan::{self, AccountRef, Action};
@@ -69,7 +70,7 @@ impl Engine {
             product_ids: scope.clone(),
             ..RunOptions::default()
         });
-        let plan = self
+        let Looked { plan, .. } = self
             .look(&call, &at, &catalog, &options, &Extra::default())
             .await?;
         let in_sync = plan

@@ -39,7 +39,7 @@ impl Planner<'_> {
         ProductPlan {
             reasons,
             steps,
-            bind: Some(Bind {
+            bind: Some(Box::new(Bind {
                 product_id: self.options.naming.product_id(self.local_id),
                 prices: target
                     .prices
@@ -55,7 +55,7 @@ impl Planner<'_> {
                 applied: target,
                 origin: self.entry.product.origin.clone(),
                 active: true,
-            }),
+            })),
             product_id: None,
             price_id: None,
             ..self.outline(Action::Create)

@@ -1,6 +1,6 @@
 //! The plan as a whole, and the questions that come before any product's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::identity::{Identity, Index, KeyTaken};
 use super::{
@@ -13,28 +13,37 @@ use crate::catalog::{Catalog, Entry, LocalId, PriceKey, Severity};
 /// What has to happen for Stripe and the database to be as the catalog says.
 pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Options) -> Plan {
     let index = Index::new(observed, known, &options.naming);
-    let clashes = key_clashes(catalog, &options.naming);
+    let named_keys = named_keys(catalog);
+    let clashes = key_clashes(catalog, &named_keys, &options.naming);
     let mut products: Vec<ProductPlan> = Vec::with_capacity(catalog.products.len());
-    for (local_id, entry) in catalog
-        .products
-        .iter()
-        .filter(|(local_id, _)| options.covers(local_id))
-    {
+    // Both are in the order of local ids.
+    let mut bindings = known.bindings.values().peekable();
+    let mut gone: Vec<&Binding> = Vec::new();
+    for (local_id, entry) in &catalog.products {
+        while let Some(binding) = bindings.next_if(|binding| binding.local_id < *local_id) {
+            gone.push(binding);
+        }
+        let binding = bindings.next_if(|binding| binding.local_id == *local_id);
+        if !options.covers(local_id) {
+            continue;
+        }
         let planner = Planner {
             index: &index,
             options,
             entry,
             local_id,
-            binding: known.bindings.get(local_id),
+            binding,
+            named_keys: &named_keys,
         };
         products.push(match clashes.get(local_id) {
             Some(message) if entry.is_syncable() => planner.conflict(message.clone(), None),
             Some(_) | None => planner.plan(),
         });
     }
-    let gone = removal::plan(catalog, &index, options);
-    if !gone.is_empty() {
-        products.extend(gone.into_values());
+    gone.extend(bindings);
+    let removed = removal::plan(catalog, gone, &index, options);
+    if !removed.is_empty() {
+        products.extend(removed.into_values());
         products.sort_by(|a, b| a.local_id.cmp(&b.local_id));
     }
     let mapped = known
@@ -49,16 +58,25 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
     }
 }
 
-/// Products that want a lookup key which another price of the catalog has. Only
-/// keys set by hand can clash; one that is made from ids keeps its price.
-fn key_clashes(catalog: &Catalog, naming: &Naming) -> BTreeMap<LocalId, String> {
-    let mut claims: BTreeMap<&str, Vec<(bool, &LocalId)>> = catalog
+fn named_keys(catalog: &Catalog) -> HashSet<&str> {
+    let prices = catalog
         .products
         .values()
-        .flat_map(|entry| entry.product.prices())
+        .flat_map(|entry| entry.product.prices());
+    prices
         .filter_map(|price| price.lookup_key.as_deref())
-        .map(|key| (key, Vec::new()))
-        .collect();
+        .collect()
+}
+
+/// Products that want a lookup key which another price of the catalog has. Only
+/// keys set by hand can clash; one that is made from ids keeps its price.
+fn key_clashes(
+    catalog: &Catalog,
+    named: &HashSet<&str>,
+    naming: &Naming,
+) -> BTreeMap<LocalId, String> {
+    let mut claims: BTreeMap<&str, Vec<(bool, &LocalId)>> =
+        named.iter().map(|key| (*key, Vec::new())).collect();
     if claims.is_empty() {
         return BTreeMap::new();
     }
@@ -97,6 +115,8 @@ pub(super) struct Planner<'a> {
     pub(super) local_id: &'a LocalId,
     /// Whatever the database has for it, also where Stripe no longer has that.
     pub(super) binding: Option<&'a Binding>,
+    /// Lookup keys that the catalog names.
+    pub(super) named_keys: &'a HashSet<&'a str>,
 }
 
 impl Planner<'_> {
@@ -118,10 +138,11 @@ impl Planner<'_> {
                 ..self.outline(Action::Hold(unreadable(odd)))
             };
         }
-        let target = Target::new(&self.entry.product, &self.options.naming);
-        match self.index.identify(self.local_id) {
+        let applied = self.binding.map(|binding| &binding.applied);
+        let target = Target::of(&self.entry.product, &self.options.naming, applied);
+        match self.index.identify(self.local_id, self.binding) {
             Identity::Taken { product } => self.id_taken(product),
-            Identity::Absent => self.create(target),
+            Identity::Absent => self.create(target.into_owned()),
             Identity::Found {
                 product,
                 bound,
@@ -134,6 +155,7 @@ impl Planner<'_> {
     /// A plan that does nothing yet.
     pub(super) fn outline(&self, action: Action) -> ProductPlan {
         let product = &self.entry.product;
+        let is_work = action != Action::InSync;
         ProductPlan {
             local_id: self.local_id.clone(),
             name: product.name.clone(),
@@ -149,7 +171,7 @@ impl Planner<'_> {
                 .cloned(),
             terms: Some(product.default_price.terms.clone()),
             folded: Vec::new(),
-            origin: Some(product.origin.clone()),
+            origin: is_work.then(|| product.origin.clone()),
         }
     }
 
@@ -188,7 +210,8 @@ impl Planner<'_> {
 
     /// Nothing but Stripe changed since the last time, and policy says to leave that.
     pub(super) fn reports_only(&self, binding: Option<&Binding>, target: &Target) -> bool {
-        let unchanged = binding.is_some_and(|binding| binding.applied == *target && binding.active);
+        let unchanged =
+            binding.is_some_and(|binding| binding.active && binding.has_applied(target));
         unchanged && !self.options.repair_drift && !self.options.force_update
     }
 }
