@@ -178,7 +178,11 @@ impl Sandbox {
 /// What a price shows only when asked.
 fn whole_price() -> Expand {
     let pair = |value: &str| ("expand[]".to_owned(), value.to_owned());
-    let pairs = [pair("tiers"), pair("currency_options")];
+    let pairs = [
+        pair("tiers"),
+        pair("currency_options"),
+        pair("currency_options.tiers"),
+    ];
     let expand = form::tree(&pairs).and_then(|node| {
         let fields = Fields::new(&node, "", &["expand"])?;
         Expand::read(&fields, Shape::Price)

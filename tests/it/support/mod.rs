@@ -302,7 +302,10 @@ pub(crate) fn id(local_id: &str) -> LocalId {
     LocalId::new(local_id).unwrap()
 }
 
-fn client_settings(base: &str, (rate_limit, endpoint_rate_limit): (u32, u32)) -> port::Settings {
+pub(crate) fn client_settings(
+    base: &str,
+    (rate_limit, endpoint_rate_limit): (u32, u32),
+) -> port::Settings {
     port::Settings {
         api_base: base.to_owned(),
         mode: Mode::Test,
@@ -315,7 +318,7 @@ fn client_settings(base: &str, (rate_limit, endpoint_rate_limit): (u32, u32)) ->
     }
 }
 
-fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
+pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
     Settings {
         naming: Naming {
             product_id_prefix: "prod_".to_owned(),

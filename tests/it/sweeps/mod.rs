@@ -3,6 +3,7 @@
 //! nothing had happened.
 
 mod mortal;
+mod property;
 mod scenario;
 mod world;
 
