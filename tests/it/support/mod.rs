@@ -59,6 +59,7 @@ pub(crate) struct Setup {
     pub(crate) rate: (u32, u32),
     pub(crate) lookup_keys: bool,
     pub(crate) settings: fn(&mut Settings),
+    pub(crate) client: fn(&mut port::Settings),
     /// What becomes of each answer on its way.
     pub(crate) edit: Option<fn(&mut serde_json::Value)>,
 }
@@ -74,6 +75,7 @@ impl Default for Setup {
             rate: (10_000, 10_000),
             lookup_keys: true,
             settings: |_| {},
+            client: |_| {},
             edit: None,
         }
     }
@@ -133,11 +135,9 @@ impl TestApp {
         catalog: Arc<Mutex<Catalog>>,
     ) -> Self {
         let dir = TempDir::new().unwrap();
-        let client = connect(
-            client_settings(&base, setup.rate),
-            SecretKey::new(sandbox::SANDBOX_KEY),
-        )
-        .unwrap();
+        let mut client = client_settings(&base, setup.rate);
+        (setup.client)(&mut client);
+        let client = connect(client, SecretKey::new(sandbox::SANDBOX_KEY)).unwrap();
         let store: Arc<dyn Store> =
             Arc::new(Sqlite::open(dir.path().join("test.db")).await.unwrap());
         let mut settings = settings(dir.path().join("reports"), setup.lookup_keys);
