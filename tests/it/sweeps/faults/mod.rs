@@ -83,14 +83,15 @@ enum End {
 }
 
 async fn app(settings: fn(&mut Settings), action: &str) -> TestApp {
+    let patient = Setup::default();
     let setup = Setup {
         settings,
-        client: if action.contains(TOO_LONG) {
-            |client| client.timeout = Duration::from_millis(150)
+        timeout: if action.contains(TOO_LONG) {
+            Duration::from_millis(150)
         } else {
-            |_| {}
+            patient.timeout
         },
-        ..Setup::default()
+        ..patient
     };
     TestApp::with(setup, Vec::new()).await
 }
