@@ -14,9 +14,9 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn of(sandbox: &Sandbox) -> Self {
-        let mut dump = sandbox.dump();
+        let mut objects = sandbox.objects();
         let mut account = Self::default();
-        let accounts = dump["accounts"].as_array_mut().unwrap();
+        let accounts = objects["accounts"].as_array_mut().unwrap();
         for tenant in accounts.iter_mut().filter(|tenant| tenant["live"] == false) {
             for (kind, objects) in [
                 ("products", &mut account.products),

@@ -63,7 +63,7 @@ pub(super) enum Hand {
     OnOurId(usize),
     /// Another catalog's product for the same local id; maybe with our lookup key.
     Partner(usize, bool),
-    /// A product that never had a price is deleted.
+    /// A product is deleted, as the dashboard deletes it.
     Delete,
     /// All of the account's test data.
     Wipe,

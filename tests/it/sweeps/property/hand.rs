@@ -175,23 +175,14 @@ impl World {
                 None
             }
             Hand::Delete => {
-                let bare: Vec<String> = products
-                    .iter()
-                    .filter(|id| account.prices_of(id).next().is_none())
-                    .cloned()
-                    .collect();
-                if let Some(id) = of(&bare) {
-                    let none: &[(&str, &str)] = &[];
-                    let (status, body) = self
-                        .person
-                        .send(
-                            "DELETE",
-                            &format!("/v1/products/{id}"),
-                            none,
-                            &[("stripe-version", crate::support::openapi::PERSON)],
-                        )
-                        .await;
-                    assert_eq!(status, 200, "{body}");
+                // With its prices, and without a trace.
+                if let Some(id) = &product {
+                    self.sandbox.delete_by_hand(id);
+                    let parent = |price: &String| account.prices.get(price);
+                    let gone = |price: &String| {
+                        parent(price).is_some_and(|price| price["product"] == id.as_str())
+                    };
+                    self.foreign.retain(|price| !gone(price));
                 }
                 None
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use stripe_product_sync::catalog::Catalog;
 use stripe_product_sync::engine::{Engine, Parts, Settings, SyncRequest, clock};
-use stripe_product_sync::plan::{AccountRef, Known};
+use stripe_product_sync::plan::{AccountRef, Known, Mode};
 use stripe_product_sync::sandbox::{self, Sandbox};
 use stripe_product_sync::store::sqlite::Sqlite;
 use stripe_product_sync::store::{Page, ResultFilter, ResultRow, Run, RunOptions, Store, Trigger};
@@ -86,7 +86,7 @@ impl World {
         tokio::spawn(sandbox.clone().serve(listener, shutdown.clone()));
         let client_settings = port::Settings {
             retry_delay: Duration::from_millis(1),
-            ..client_settings(&base, (10_000, 10_000))
+            ..client_settings(&base, (10_000, 10_000), Mode::Test)
         };
         let client = connect(client_settings, SecretKey::new(sandbox::SANDBOX_KEY)).unwrap();
         let dir = TempDir::new().unwrap();
