@@ -277,6 +277,16 @@ impl TestApp {
         self.run_on(&self.engine, options).await
     }
 
+    /// A sync as it is due once a day: it lists the account.
+    pub(crate) async fn sync_as_scheduled(&self) -> Run {
+        let asked = SyncRequest {
+            trigger: Trigger::Schedule,
+            ..request(RunOptions::default())
+        };
+        let started = self.engine.sync(asked).await.unwrap();
+        self.engine.wait(&started.run.id, PATIENCE).await.unwrap()
+    }
+
     /// Runs to the end, on this engine.
     pub(crate) async fn run_on(&self, engine: &Engine, options: RunOptions) -> Run {
         let started = engine.sync(request(options)).await.unwrap();
@@ -347,6 +357,21 @@ impl TestApp {
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
         let done = sqlx::query(statement).execute(&mut connection).await;
         done.unwrap().rows_affected()
+    }
+
+    /// Two columns of one row.
+    pub(crate) async fn row(&self, query: &str) -> (String, String) {
+        let file = self.dir.path().join("test.db");
+        let mut connection = SqliteConnectOptions::new()
+            .filename(file)
+            .connect()
+            .await
+            .unwrap();
+        let query = sqlx::AssertSqlSafe(query.to_owned());
+        sqlx::query_as(query)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
     }
 
     /// The result of one product.
