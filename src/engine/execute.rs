@@ -17,7 +17,7 @@ use super::{Engine, Error};
 use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Action, Plan, PriceId, ProductPlan, Step};
 use crate::store::{
-    Counts, Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
+    Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
     WrittenBinding,
 };
 use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
@@ -30,9 +30,8 @@ const UNANSWERED: u32 = 5;
 /// What one pass over a plan left.
 #[derive(Default)]
 pub(super) struct Pass {
-    /// Products that need another look at Stripe and another plan, and how they
-    /// end if there is none.
-    pub(super) again: BTreeMap<LocalId, ResultRow>,
+    /// Products that need another look at Stripe and another plan.
+    pub(super) again: BTreeSet<LocalId>,
     /// Products that are as they should be now.
     pub(super) done: BTreeSet<LocalId>,
     /// Why the run cannot go on.
@@ -56,7 +55,7 @@ pub(super) struct Executor<'a> {
 enum Ended {
     Done,
     Failed(Failure),
-    Again(Box<ResultRow>),
+    Again,
     NotBegun,
 }
 
@@ -102,8 +101,8 @@ impl Executor<'_> {
                     pass.abort.get_or_insert(failure);
                 }
             }
-            Ok(Ended::Again(row)) => {
-                pass.again.insert(product.local_id.clone(), *row);
+            Ok(Ended::Again) => {
+                pass.again.insert(product.local_id.clone());
             }
             Ok(Ended::NotBegun) => {}
             Err(failure) => {
@@ -136,7 +135,7 @@ impl Executor<'_> {
                 | Action::Reactivate
                 | Action::Adopt => continue,
             };
-            self.tell_finished(&row, |counts| outcome::count(counts, product));
+            self.tell_finished(product, &row, true);
             results.push((log.id().clone(), row));
         }
         lock(pass)
@@ -147,7 +146,7 @@ impl Executor<'_> {
         log.update(|run| {
             in_sync
                 .iter()
-                .for_each(|product| outcome::count(&mut run.counts, product))
+                .for_each(|product| outcome::count(&mut run.counts, product, true))
         });
         if results.is_empty() {
             return;
@@ -222,7 +221,7 @@ impl Executor<'_> {
                 written.binding.to_archive.clear();
             }
         }
-        self.tell_finished(&row, |counts| outcome::count(counts, product));
+        self.tell_finished(product, &row, true);
         record.results.push((self.active.log.id().clone(), row));
         self.commit(record).await?;
         Ok(Ended::Done)
@@ -340,13 +339,11 @@ impl Executor<'_> {
         &self,
         product: &ProductPlan,
         error: stripe::Error,
-        record: Record,
+        mut record: Record,
         mut row: ResultRow,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
         let failure = stripe_failure(&error);
-        row.outcome = Outcome::Failed;
-        row.error = Some(failure.clone());
         let look_again = match &error {
             stripe::Error::InTheWay { .. } | stripe::Error::NotFound { .. } => true,
             stripe::Error::Unavailable { uncertain, .. } => {
@@ -366,35 +363,47 @@ impl Executor<'_> {
                 error: failure,
             });
             self.commit(record).await?;
-            return Ok(Ended::Again(Box::new(row)));
+            return Ok(Ended::Again);
         }
-        self.fail(row, record).await?;
-        if error.stops_the_run() {
-            Err(failure)
-        } else {
-            Ok(Ended::Failed(failure))
+        let stops = error.stops_the_run().then(|| failure.clone());
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        record.results.push((self.active.log.id().clone(), row));
+        record.binding = self.still_bound(product).await?;
+        self.commit(record).await?;
+        match stops {
+            Some(failure) => Err(failure),
+            None => Ok(Ended::Failed(failure)),
         }
     }
 
-    /// Records how products ended that wanted another look and get none: the
-    /// run ends before.
-    pub(super) async fn give_up(&self, again: BTreeMap<LocalId, ResultRow>) -> Result<(), Failure> {
-        for row in again.into_values() {
-            self.fail(row, Record::default()).await?;
+    /// Ends products that need another look and don't get one: each is told of
+    /// as failed, for this reason.
+    pub(super) async fn give_up(
+        &self,
+        plan: &Plan,
+        again: &BTreeSet<LocalId>,
+        failure: &Failure,
+    ) -> Result<(), Failure> {
+        let given_up = |product: &&ProductPlan| again.contains(&product.local_id);
+        for product in plan.products.iter().filter(given_up) {
+            let mut row = outcome::result(product, Outcome::Failed, self.pass);
+            row.error = Some(failure.clone());
+            self.tell_finished(product, &row, false);
+            let record = Record {
+                results: vec![(self.active.log.id().clone(), row)],
+                binding: self.still_bound(product).await?,
+                ..Record::default()
+            };
+            self.commit(record).await?;
         }
         Ok(())
     }
 
-    async fn fail(&self, row: ResultRow, mut record: Record) -> Result<(), Failure> {
-        self.tell_finished(&row, |counts| counts.failed += 1);
-        record.binding = self.still_bound(&row.local_id).await?;
-        record.results.push((self.active.log.id().clone(), row));
-        self.commit(record).await
-    }
-
-    fn tell_finished(&self, row: &ResultRow, count: impl FnOnce(&mut Counts)) {
+    fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
         let run = self.active.log.update(|run| {
-            count(&mut run.counts);
+            outcome::count(&mut run.counts, product, done);
             run.steps_finished += 1;
             super::run::count_calls(run, self.call);
         });
@@ -455,11 +464,11 @@ impl Executor<'_> {
     }
 
     /// The mapping of before, marked as failed.
-    async fn still_bound(&self, local_id: &LocalId) -> Result<Option<WrittenBinding>, Failure> {
+    async fn still_bound(&self, product: &ProductPlan) -> Result<Option<WrittenBinding>, Failure> {
         let rows = self
             .engine
             .store()
-            .mappings_by_id(self.at, std::slice::from_ref(local_id))
+            .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
             .await;
         let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
         Ok(rows.pop().map(|row| WrittenBinding {

@@ -23,14 +23,15 @@ pub(super) fn kind(action: &Action) -> ActionKind {
 pub(super) fn counts(plan: &Plan) -> Counts {
     let mut counts = Counts::default();
     for product in &plan.products {
-        count(&mut counts, product);
+        count(&mut counts, product, true);
     }
     counts
 }
 
-/// Counts one product, with which everything went well.
-pub(super) fn count(counts: &mut Counts, product: &ProductPlan) {
+/// Counts one product.
+pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
     match &product.action {
+        _ if !done => counts.failed += 1,
         // Its kind is an update, but nothing was updated.
         Action::Report => counts.skipped += 1,
         action @ (Action::Create

@@ -1,28 +1,27 @@
 //! One run from its start to its end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
-use super::execute::RUN_DEADLINE;
-use super::observe::Extra;
+use super::execute::{Executor, Pass, RUN_DEADLINE};
+use super::fuse::archives_without;
+use super::observe::{self, Extra};
 use super::outcome::{self, failure, run_failure};
-use super::passes::Passes;
 use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
-use crate::catalog::Catalog;
-use crate::plan::check::{self, Earlier, Fuse, Violation};
+use crate::catalog::{Catalog, LocalId};
+use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{self, AccountRef, Action, Options, Plan, render};
 use crate::store::{
-    DryRun, Failure, Outcome, ProgressRow, Record, Run, RunId, RunOptions, RunState, Trigger,
+    DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
+    Trigger,
 };
 use crate::stripe::{Call, Meter};
 
-/// A plan, and whether it may be executed at all.
-pub(super) struct Looked {
-    pub(super) plan: Plan,
-    pub(super) sound: Result<(), Violation>,
-}
+/// How often a product is looked at and planned in one run.
+const PASSES: u32 = 3;
 
 impl Engine {
     /// Carries a run through, whatever happens on the way.
@@ -55,8 +54,10 @@ impl Engine {
                 state: RunState::Cancelled,
                 error: None,
             },
-            // What was done before it failed, by an earlier process perhaps, stays done.
-            Err(error) => ending::of(&log.run(), Some(error), false),
+            Err(error) => Ended {
+                state: RunState::Failed,
+                error: Some(error),
+            },
         };
         let is_stopping = self.inner.stop.is_cancelled() && !active.cancel.is_cancelled();
         if is_stopping && !run.options.dry_run && ended.state == RunState::Cancelled {
@@ -131,10 +132,15 @@ impl Engine {
         let at = self.account().await.map_err(|error| run_failure(&error))?;
         log.update(|run| run.at = Some(at.clone()));
         let mut extra = Extra {
-            list: log.run().trigger == Trigger::Schedule,
+            // What is to be repaired may stand anywhere in the account.
+            list: log.run().trigger == Trigger::Schedule
+                || (requested.force_update && requested.product_ids.is_empty()),
             ..Extra::default()
         };
         if !requested.dry_run {
+            self.show_the_crm(&at)
+                .await
+                .map_err(|error| run_failure(&error))?;
             extra.prices_of = self
                 .settle(call, &at)
                 .await
@@ -142,17 +148,12 @@ impl Engine {
             // What was to be archived last, a duplicate say, shows in a listing only.
             extra.list |= !extra.prices_of.is_empty();
         }
-        let before = self
-            .count_done_before(active)
-            .await
-            .map_err(|error| run_failure(&error))?;
         let options = self.plan_options(&requested);
         let observe_time = self.now();
-        let looked = self
+        let plan = self
             .look(call, &at, &catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
-        let plan = &looked.plan;
 
         self.stage(active, "plan").await?;
         let steps_total = plan
@@ -172,7 +173,7 @@ impl Engine {
             writes: u32::try_from(plan.writes()).unwrap_or(u32::MAX),
         });
         if requested.dry_run {
-            return self.end_dry_run(active, &catalog, looked, &options).await;
+            return self.end_dry_run(active, &catalog, &plan, &options).await;
         }
         if requested
             .plan_digest
@@ -188,27 +189,20 @@ impl Engine {
                 Some("look at a new dry run and apply its digest"),
             ));
         }
-        let earlier = before.archived(plan, &extra.prices_of);
-        let fuse = Fuse::new(plan, catalog.products.is_empty(), &options, earlier);
-        looked
-            .sound
-            .and_then(|()| fuse.check(plan))
-            .map_err(|violation| outcome::violation(&violation))?;
+        let earlier = self
+            .archived_before(active, &plan, &extra.prices_of)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        let fuse = Fuse::new(&plan, catalog.products.is_empty(), &options, earlier);
+        fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
 
         self.stage(active, "execute").await?;
-        let passes = Passes {
-            engine: self,
-            active,
-            call,
-            at: &at,
-            catalog: &catalog,
-            requested: &requested,
-            did_before: &before.products,
-        };
-        let pass = passes.execute(plan, fuse).await;
+        let pass = self
+            .execute(active, call, &at, &catalog, &requested, (&plan, fuse))
+            .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
-            let validation = ending::validation_after(&catalog, plan, &pass, observe_time, call);
+            let validation = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
             self.store()
                 .save_validation(&at, &validation)
                 .await
@@ -219,6 +213,18 @@ impl Engine {
             pass.abort,
             active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
         ))
+    }
+
+    /// The CRM's table holds the mappings of one account: this run's.
+    async fn show_the_crm(&self, at: &AccountRef) -> Result<(), Error> {
+        let mended = self.store().project(at).await?;
+        if mended > 0 {
+            tracing::info!(
+                rows = mended,
+                "stripe_product_mappings showed other objects than the mapped ones"
+            );
+        }
+        Ok(())
     }
 
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {
@@ -242,7 +248,7 @@ impl Engine {
             .map_err(|error| run_failure(&Error::Store(error)))
     }
 
-    /// Observes, plans, and looks whether the plan is sound.
+    /// Observes and plans.
     pub(super) async fn look(
         &self,
         call: &Call,
@@ -250,14 +256,12 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
-    ) -> Result<Looked, Error> {
-        let known = self.store().known(at).await?;
+    ) -> Result<Plan, Error> {
+        let known = self.store().known(at).await?.of_catalog(&options.naming);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
-        let plan = plan::plan(catalog, &known, &observed, options);
-        let sound = check::sound(&plan, &known, &observed);
-        Ok(Looked { plan, sound })
+        Ok(plan::plan(catalog, &known, &observed, options))
     }
 
     /// What the configuration and a request make of a plan.
@@ -275,16 +279,131 @@ impl Engine {
         }
     }
 
+    /// Passes over the plan until no product needs another look.
+    async fn execute(
+        &self,
+        active: &Active,
+        call: &Call,
+        at: &AccountRef,
+        catalog: &Catalog,
+        requested: &RunOptions,
+        (plan, mut fuse): (&Plan, Fuse),
+    ) -> Result<Pass, Failure> {
+        let did_before = self
+            .count_done_before(active)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        let mut executor = Executor {
+            did_before: &did_before,
+            engine: self,
+            active,
+            call,
+            at,
+            pass: 1,
+            may_look_again: true,
+        };
+        let mut all = executor.execute(plan).await;
+        fuse.spend(archives_without(plan, &all.again));
+        // What the products that need another look were planned by.
+        let mut planned: Option<Plan> = None;
+        while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
+            executor.pass += 1;
+            executor.may_look_again = executor.pass < PASSES;
+            let again = all.again.clone();
+            let looked = self
+                .look_again(call, at, catalog, requested, &again, &fuse)
+                .await;
+            let plan = match looked {
+                Ok(plan) => plan,
+                Err(failure) => {
+                    all.abort = Some(failure);
+                    break;
+                }
+            };
+            let pass = executor.execute(&plan).await;
+            fuse.spend(archives_without(&plan, &pass.again));
+            // What turned out to be in sync after all was counted so; it is a
+            // step that ended all the same.
+            active
+                .log
+                .update(|run| run.steps_finished = run.steps_finished.min(run.steps_total));
+            all.again = pass.again;
+            all.done.extend(pass.done);
+            all.abort = pass.abort;
+            planned = Some(plan);
+        }
+        if let Some(failure) = &all.abort {
+            let planned = planned.as_ref().unwrap_or(plan);
+            if let Err(error) = executor.give_up(planned, &all.again, failure).await {
+                // The run ends for the first reason.
+                tracing::warn!(reason = error.reason, "{}", error.message);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Settles what is open, observes and plans for these products only.
+    async fn look_again(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        catalog: &Catalog,
+        requested: &RunOptions,
+        again: &BTreeSet<LocalId>,
+        fuse: &Fuse,
+    ) -> Result<Plan, Failure> {
+        let settled = self
+            .settle(call, at)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        let options = Options {
+            scope: again.clone(),
+            ..self.plan_options(requested)
+        };
+        let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
+            .values()
+            .flat_map(observe::wanted_keys)
+            .collect();
+        let extra = Extra {
+            prices_of: again.iter().chain(&settled).cloned().collect(),
+            lookup_keys,
+            ..Extra::default()
+        };
+        let plan = self
+            .look(call, at, catalog, &options, &extra)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
+        Ok(plan)
+    }
+
+    /// Counts what a run did before its process was killed.
+    async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
+        if !active.resumed {
+            return Ok(BTreeSet::new());
+        }
+        let filter = ResultFilter {
+            outcomes: vec![Outcome::Done],
+            ..ResultFilter::default()
+        };
+        let rows = self.all_results(active.log.id(), &filter).await?;
+        active.log.update(|run| {
+            rows.iter()
+                .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
+        });
+        Ok(rows.into_iter().map(|row| row.local_id).collect())
+    }
+
     async fn end_dry_run(
         &self,
         active: &Active,
         catalog: &Catalog,
-        Looked { plan, sound }: Looked,
+        plan: &Plan,
         options: &Options,
     ) -> Result<Ended, Failure> {
         let id = active.log.id().clone();
         let text = DryRun {
-            text: render::render(&plan),
+            text: render::render(plan),
         };
         let differing = plan
             .products
@@ -297,7 +416,7 @@ impl Engine {
             results,
             ..Record::default()
         };
-        active.log.update(|run| run.counts = outcome::counts(&plan));
+        active.log.update(|run| run.counts = outcome::counts(plan));
         let kept = async {
             self.store().save_dry_run(&id, &text).await?;
             self.store().record(&record).await
@@ -305,8 +424,9 @@ impl Engine {
         kept.await
             .map_err(|error| run_failure(&Error::Store(error)))?;
         let is_empty = catalog.products.is_empty();
-        let fuse = Fuse::new(&plan, is_empty, options, Earlier::default());
-        Ok(match sound.and_then(|()| fuse.check(&plan)).err() {
+        let fuse = Fuse::new(plan, is_empty, options, Earlier::default());
+        let blown = fuse.check(plan).err();
+        Ok(match blown {
             Some(violation) => Ended {
                 state: RunState::Failed,
                 error: Some(outcome::violation(&violation)),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::ending::source_notes;
 use super::observe::Extra;
-use super::run::Looked;
 use super::{Engine, Error, status};
 use crate::catalog::LocalId;
 use crate::plan::{self, AccountRef, Action};
@@ -70,7 +69,7 @@ impl Engine {
             product_ids: scope.clone(),
             ..RunOptions::default()
         });
-        let Looked { plan, .. } = self
+        let plan = self
             .look(&call, &at, &catalog, &options, &Extra::default())
             .await?;
         let in_sync = plan

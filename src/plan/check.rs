@@ -3,14 +3,18 @@
 
 use super::{Options, Plan};
 
-pub use super::sound::sound;
-
 /// Why a plan may not be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// It would take too much off sale at once.
-    #[error("{}", blown(*.archives, *.spent, *.mapped, *.limit))]
+    #[error(
+        "{}{archives} of {mapped} mapped products would be archived, more than the {limit} allowed: {}",
+        if *empty { "the catalog is empty: " } else { "" }, so_far(*.spent)
+    )]
     ArchiveFuse {
+        /// Whether the catalog has no product at all: then none may be archived
+        /// unless the request says how many.
+        empty: bool,
         /// Products that the run would have archived, folded duplicates included.
         archives: usize,
         /// Those of them that it archived before this plan.
@@ -30,21 +34,18 @@ pub enum Violation {
     },
 }
 
-fn blown(archives: usize, spent: usize, mapped: usize, limit: usize) -> String {
-    let outcome = if spent == 0 {
-        "nothing was changed".to_owned()
-    } else {
-        format!("{spent} of them already are, and nothing more was changed")
-    };
-    format!(
-        "{archives} of {mapped} mapped products would be archived, more than the {limit} allowed: {outcome}"
-    )
+fn so_far(spent: usize) -> String {
+    if spent == 0 {
+        return "nothing was changed".to_owned();
+    }
+    format!("{spent} of them already are, and nothing more was changed")
 }
 
 /// How much one run may take off sale, over all its plans: a run that looks at
 /// Stripe again, or is taken up by another process, gets no new allowance.
 #[derive(Clone, Copy, Debug)]
 pub struct Fuse {
+    empty: bool,
     limit: usize,
     mapped: usize,
     spent: usize,
@@ -71,17 +72,22 @@ impl Fuse {
             None => default_limit(mapped),
         };
         Self {
+            empty: catalog_is_empty,
             limit,
             mapped,
             spent: earlier.archived + earlier.folded,
         }
     }
 
-    /// Whether this plan stays within what is left.
+    /// Whether this plan stays within what is left, and does not contradict itself.
     pub fn check(&self, plan: &Plan) -> Result<(), Violation> {
+        if let Some(what) = &plan.contradiction {
+            return Err(Violation::Contradiction { what: what.clone() });
+        }
         let archives = plan.archives();
         if archives > 0 && self.spent + archives > self.limit {
             return Err(Violation::ArchiveFuse {
+                empty: self.empty,
                 archives: self.spent + archives,
                 spent: self.spent,
                 mapped: self.mapped,

@@ -5,11 +5,10 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::check::Violation;
 use super::planner::existing;
 use super::{
-    Bind, Known, Observed, Plan, PriceId, PriceRef, ProductId, ProductPlan, Step, UpdatePrice,
-    UpdateProduct,
+    Bind, Binding, Known, Observed, Plan, PriceId, PriceRef, ProductId, ProductPlan, Step,
+    UpdatePrice, UpdateProduct,
 };
 use crate::catalog::{LocalId, PriceKey};
 
@@ -24,13 +23,13 @@ use crate::catalog::{LocalId, PriceKey};
 /// - a product's steps touch its own prices only;
 /// - a product that another local id is mapped to is not archived;
 /// - what is to be remembered has its step, and the reverse.
-pub fn sound(plan: &Plan, known: &Known, observed: &Observed) -> Result<(), Violation> {
+pub(super) fn sound(plan: &Plan, known: &Known, observed: &Observed) -> Result<(), String> {
     let mut claims = Claims::default();
     for product in &plan.products {
         if product.steps.is_empty() && product.bind.is_none() {
             continue;
         }
-        let mut walk = Walk::new(product, observed);
+        let mut walk = Walk::new(product, known, observed);
         for step in &product.steps {
             claims.add(&product.local_id, step)?;
             walk.step(step)?;
@@ -51,7 +50,7 @@ struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    fn add(&mut self, local_id: &'a LocalId, step: &'a Step) -> Result<(), Violation> {
+    fn add(&mut self, local_id: &'a LocalId, step: &'a Step) -> Result<(), String> {
         let (object, creates, active, key) = match step {
             Step::CreateProduct(create) => (Some(create.id.as_str()), true, None, None),
             Step::UpdateProduct(update) => (Some(update.id.as_str()), false, update.active, None),
@@ -101,7 +100,7 @@ impl<'a> Claims<'a> {
     }
 
     /// Neither what the plan maps nor what stays mapped as it is.
-    fn nothing_mapped_is_archived(&self, plan: &Plan, known: &Known) -> Result<(), Violation> {
+    fn nothing_mapped_is_archived(&self, plan: &Plan, known: &Known) -> Result<(), String> {
         if self.archived.is_empty() {
             return Ok(());
         }
@@ -149,7 +148,7 @@ fn mapped_is_kept<'a>(
     mut prices: impl Iterator<Item = &'a PriceId>,
     archived_for: impl Fn(&str) -> Option<&'a LocalId>,
     may_archive_itself: bool,
-) -> Result<(), Violation> {
+) -> Result<(), String> {
     let by = archived_for(product.as_str());
     if by.is_some_and(|by| by != local_id || !may_archive_itself) {
         return contradiction(format!(
@@ -167,6 +166,7 @@ fn mapped_is_kept<'a>(
 /// One product's steps, in their order.
 struct Walk<'a> {
     plan: &'a ProductPlan,
+    known: Option<&'a Binding>,
     observed: &'a Observed,
     /// Prices that an earlier step created.
     created: BTreeSet<&'a PriceKey>,
@@ -178,7 +178,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(plan: &'a ProductPlan, observed: &'a Observed) -> Self {
+    fn new(plan: &'a ProductPlan, known: &'a Known, observed: &'a Observed) -> Self {
         let product = plan
             .bind
             .as_ref()
@@ -186,6 +186,7 @@ impl<'a> Walk<'a> {
         let default = product.and_then(|product| product.default_price.clone());
         Self {
             plan,
+            known: known.bindings.get(&plan.local_id),
             observed,
             created: BTreeSet::new(),
             reactivated: BTreeSet::new(),
@@ -194,7 +195,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn step(&mut self, step: &'a Step) -> Result<(), Violation> {
+    fn step(&mut self, step: &'a Step) -> Result<(), String> {
         match step {
             Step::CreateProduct(create) => {
                 if create.default_price.is_some() {
@@ -234,7 +235,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn bind(&mut self) -> Result<(), Violation> {
+    fn bind(&mut self) -> Result<(), String> {
         let Some(bind) = &self.plan.bind else {
             return self.end_of_bind();
         };
@@ -242,7 +243,16 @@ impl<'a> Walk<'a> {
             return self.contradicts("it is bound twice");
         }
         self.bound = true;
-        if !bind.active {
+        // A mapping that only is written down once more says nothing new.
+        let as_before = self.known.is_some_and(|known| {
+            let before = known.prices.iter();
+            known.product_id == bind.product_id
+                && before.eq(bind
+                    .prices
+                    .iter()
+                    .filter_map(|(key, price)| Some((key, existing(price)?))))
+        });
+        if !bind.active || (as_before && self.plan.writes() == 0) {
             return Ok(());
         }
         for price in bind.prices.values() {
@@ -254,14 +264,14 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn end(&self) -> Result<(), Violation> {
+    fn end(&self) -> Result<(), String> {
         if self.plan.bind.is_some() == self.bound {
             return Ok(());
         }
         self.end_of_bind()
     }
 
-    fn end_of_bind(&self) -> Result<(), Violation> {
+    fn end_of_bind(&self) -> Result<(), String> {
         self.contradicts("it is bound without a step, or the reverse")
     }
 
@@ -270,7 +280,7 @@ impl<'a> Walk<'a> {
         bind.into_iter().flat_map(|bind| bind.prices.keys())
     }
 
-    fn may_be_archived(&self, price: &PriceRef) -> Result<(), Violation> {
+    fn may_be_archived(&self, price: &PriceRef) -> Result<(), String> {
         let mapped = self.plan.bind.as_ref();
         if mapped.is_some_and(|bind| bind.prices.values().any(|mapped| mapped == price)) {
             return self.contradicts("a mapped price is archived");
@@ -284,7 +294,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn is_on_sale(&self, price: &PriceRef) -> Result<(), Violation> {
+    fn is_on_sale(&self, price: &PriceRef) -> Result<(), String> {
         self.exists(price)?;
         match price {
             PriceRef::Existing(id) => {
@@ -299,7 +309,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Is there by now, and a price of this very product.
-    fn exists(&self, price: &PriceRef) -> Result<(), Violation> {
+    fn exists(&self, price: &PriceRef) -> Result<(), String> {
         match price {
             PriceRef::Existing(id) => match self.observed.prices.get(id) {
                 Some(seen) => self.is_own(id.as_str(), &seen.product),
@@ -313,18 +323,18 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn is_own(&self, what: &str, product: &ProductId) -> Result<(), Violation> {
+    fn is_own(&self, what: &str, product: &ProductId) -> Result<(), String> {
         if self.plan.bind.as_ref().map(|bind| &bind.product_id) == Some(product) {
             return Ok(());
         }
         self.contradicts(&format!("{what} belongs to {product}"))
     }
 
-    fn contradicts(&self, what: &str) -> Result<(), Violation> {
+    fn contradicts(&self, what: &str) -> Result<(), String> {
         contradiction(format!("{}: {what}", self.plan.local_id))
     }
 }
 
-fn contradiction(what: String) -> Result<(), Violation> {
-    Err(Violation::Contradiction { what })
+fn contradiction(what: String) -> Result<(), String> {
+    Err(what)
 }

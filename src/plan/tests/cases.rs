@@ -5,7 +5,6 @@ use super::world::{End, Reading, World};
 use super::{catalog, default_price, first, options, resync, synced, with_eur};
 use crate::catalog::TaxBehavior;
 use crate::catalog::test_support::{price, product};
-use crate::plan::check::sound;
 use crate::plan::{Action, Hold, Observed, Options, PriceId, ProductId, Reason, plan};
 
 #[test]
@@ -101,8 +100,7 @@ fn two_prices_of_a_catalog_never_fight_over_a_key() {
         plan.products[1].action,
         Action::Hold(Hold::Conflict { .. })
     ));
-    let observed = world.observe(&catalog, &prefixed, Reading::Listed);
-    assert_eq!(sound(&plan, &world.known, &observed), Ok(()));
+    assert_eq!(plan.contradiction, None);
 }
 
 #[test]

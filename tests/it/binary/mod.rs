@@ -2,6 +2,7 @@
 
 mod grpcurl;
 mod kill;
+mod partly;
 mod readme;
 mod refusals;
 mod requests;

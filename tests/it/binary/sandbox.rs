@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use super::{command, run, told};
 
 /// Killed when dropped.
-struct Running {
+pub(super) struct Running {
     child: Child,
-    address: String,
+    pub(super) address: String,
 }
 
 impl Running {
-    fn start(dir: &Path, args: &[&str]) -> Self {
+    pub(super) fn start(dir: &Path, args: &[&str]) -> Self {
         let mut child = command(dir)
             .args(["sandbox", "--listen", "127.0.0.1:0"])
             .args(args)
@@ -35,7 +35,7 @@ impl Running {
     }
 
     /// Status and body; 0 if the connection ended without an answer.
-    fn ask(&self, target: &str, kind: &str, body: &str) -> (u16, Value) {
+    pub(super) fn ask(&self, target: &str, kind: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,

@@ -1,8 +1,13 @@
 //! The engine on the sandbox: what a sync leaves behind in Stripe, in the
 //! database and in its own account of itself.
 
+mod adoption;
 mod budget;
+mod checks;
+mod identity;
 mod limits;
 mod oddities;
+mod prices;
 mod queue;
 mod sync;
+mod watched;
