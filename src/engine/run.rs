@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
-use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
+use crate::plan::{self, AccountRef, Action, Known, Options, Plan, check, render};
 use crate::store::{
     DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
     Trigger,
@@ -143,7 +143,7 @@ impl Engine {
         }
         let options = self.plan_options(&requested);
         let observe_time = self.now();
-        let plan = self
+        let (plan, known) = self
             .look(call, &at, &catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
@@ -187,7 +187,7 @@ impl Engine {
 
         self.stage(active, "execute").await?;
         let pass = self
-            .execute(active, call, &at, &catalog, &requested, &plan)
+            .execute(active, call, &at, &catalog, &requested, (&plan, known))
             .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
@@ -225,7 +225,7 @@ impl Engine {
             .map_err(|error| run_failure(&Error::Store(error)))
     }
 
-    /// Observes and plans.
+    /// Observes and plans; returns what the plan was made on as well.
     pub(super) async fn look(
         &self,
         call: &Call,
@@ -233,12 +233,13 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
-    ) -> Result<Plan, Error> {
+    ) -> Result<(Plan, Known), Error> {
         let known = self.store().known(at).await?;
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
-        Ok(plan::plan(catalog, &known, &observed, options))
+        let plan = plan::plan(catalog, &known, &observed, options);
+        Ok((plan, known))
     }
 
     /// What the configuration and a request make of a plan.
@@ -264,7 +265,7 @@ impl Engine {
         at: &AccountRef,
         catalog: &Catalog,
         requested: &RunOptions,
-        plan: &Plan,
+        (plan, known): (&Plan, Known),
     ) -> Result<Pass, Failure> {
         let did_before = self
             .count_done_before(active)
@@ -276,6 +277,7 @@ impl Engine {
             active,
             call,
             at,
+            known,
             pass: 1,
             may_look_again: true,
         };
@@ -305,7 +307,8 @@ impl Engine {
                 lookup_keys,
                 ..Extra::default()
             };
-            let plan = self
+            let plan;
+            (plan, executor.known) = self
                 .look(call, at, catalog, &options, &extra)
                 .await
                 .map_err(|error| run_failure(&error))?;
