@@ -11,7 +11,7 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{
     self, AccountRef, CATALOG, Details, Known, LOCAL_ID, Observed, Options, PriceId, ProductId,
-    Target, Unreadable, details_to_read, lookup_keys_to_read, products_to_find, products_to_price,
+    Target, Unreadable, archived_by_others, details_to_read, lookup_keys_to_read, products_to_find, products_to_price,
     products_to_read,
 };
 use crate::store::{Listed, Listing};
@@ -52,12 +52,7 @@ impl Engine {
         let mut ids = products_to_read(catalog, known, options);
         let last_listing = self.store().last_listing(at).await?;
         if extra.list || self.has_to_list(catalog, known, options, last_listing.as_ref()) {
-            let time = self.now();
-            list(stripe, call, expand, &mut observed).await?;
-            observed.listed = true;
-            self.store()
-                .save_listing(at, &listing(time, &observed))
-                .await?;
+            self.list(call, at, expand, &mut observed).await?;
             // Listed or not there. What is mapped is asked for by its id all the
             // same if the listing lacks it: nothing is held to be deleted on
             // the word of one page.
@@ -79,6 +74,9 @@ impl Engine {
         read(stripe, call, expand, &ids, &mut observed).await?;
         let elsewhere = products_to_find(catalog, known, &observed, options);
         read(stripe, call, expand, &elsewhere, &mut observed).await?;
+        if archived_by_others(catalog, known, &observed, options) {
+            self.list(call, at, expand, &mut observed).await?;
+        }
         let mut to_price = products_of(&extra.prices_of, known, options, &observed);
         // Twice: the first prices can put another product first.
         for _ in 0..2 {
@@ -96,6 +94,21 @@ impl Engine {
         keys.extend(extra.lookup_keys.iter().cloned());
         hold(stripe, call, &keys, &mut observed).await?;
         Ok(observed)
+    }
+
+    /// Lists the account's products, and remembers those with a local id.
+    async fn list(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        expand: Expand,
+        observed: &mut Observed,
+    ) -> Result<(), Error> {
+        let time = self.now();
+        list(self.inner.parts.stripe.as_ref(), call, expand, observed).await?;
+        observed.listed = true;
+        let listing = listing(time, observed);
+        Ok(self.store().save_listing(at, &listing).await?)
     }
 
     /// With nothing bound, the listing *is* the read. Later, a local id that was

@@ -36,7 +36,7 @@ pub use known::{Binding, Known};
 pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};
 pub use planner::plan;
 pub use reads::{
-    Details, creates_unmapped, details_to_read, lookup_keys_to_read, products_to_find,
+    Details, archived_by_others, creates_unmapped, details_to_read, lookup_keys_to_read, products_to_find,
     products_to_price, products_to_read,
 };
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@
 
 mod mortal;
 mod scenario;
+mod twins;
 mod world;
 
 use std::sync::Arc;
