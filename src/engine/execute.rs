@@ -449,6 +449,29 @@ impl Executor<'_> {
         self.commit(record).await
     }
 
+    /// Ends products that need another look and don't get one: each is told of
+    /// as failed, for this reason.
+    pub(super) async fn give_up(
+        &self,
+        plan: &Plan,
+        again: &BTreeSet<LocalId>,
+        failure: &Failure,
+    ) -> Result<(), Failure> {
+        let given_up = |product: &&ProductPlan| again.contains(&product.local_id);
+        for product in plan.products.iter().filter(given_up) {
+            let mut row = outcome::result(product, Outcome::Failed, self.pass);
+            row.error = Some(failure.clone());
+            self.tell_finished(product, &row, false);
+            let record = Record {
+                results: vec![(self.active.log.id().clone(), row)],
+                ..Record::default()
+            };
+            self.commit(record).await?;
+            self.mark_failed(product).await?;
+        }
+        Ok(())
+    }
+
     fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
         let run = self.active.log.update(|run| {
             outcome::count(&mut run.counts, product, done);

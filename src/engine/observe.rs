@@ -11,8 +11,8 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{
     self, AccountRef, CATALOG, Details, Known, LOCAL_ID, Observed, Options, PriceId, ProductId,
-    Target, Unreadable, archived_by_others, details_to_read, lookup_keys_to_read, products_to_find, products_to_price,
-    products_to_read,
+    Target, Unreadable, archived_by_others, details_to_read, lookup_keys_to_read, products_to_find,
+    products_to_price, products_to_read,
 };
 use crate::store::{Listed, Listing};
 use crate::stripe::{self, Call, Expand, ProductPage, Stripe};

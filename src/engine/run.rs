@@ -134,6 +134,9 @@ impl Engine {
             ..Extra::default()
         };
         if !requested.dry_run {
+            self.show_the_crm(&at)
+                .await
+                .map_err(|error| run_failure(&error))?;
             extra.prices_of = self
                 .settle(call, &at)
                 .await
@@ -202,6 +205,18 @@ impl Engine {
             pass.abort,
             active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
         ))
+    }
+
+    /// The CRM's table holds the mappings of one account: this run's.
+    async fn show_the_crm(&self, at: &AccountRef) -> Result<(), Error> {
+        let mended = self.store().project(at).await?;
+        if mended > 0 {
+            tracing::info!(
+                rows = mended,
+                "stripe_product_mappings showed other objects than the mapped ones"
+            );
+        }
+        Ok(())
     }
 
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {
@@ -282,37 +297,21 @@ impl Engine {
             may_look_again: true,
         };
         let mut all = executor.execute(plan).await;
+        // What the products that need another look were planned by.
+        let mut planned: Option<Plan> = None;
         while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
             executor.pass += 1;
             executor.may_look_again = executor.pass < PASSES;
-            let again = std::mem::take(&mut all.again);
-            let settled = match self.settle(call, at).await {
-                Ok(settled) => settled,
-                Err(error) => {
-                    all.abort = Some(run_failure(&error));
+            let again = all.again.clone();
+            let looked = self.look_again(call, at, catalog, requested, &again).await;
+            let plan;
+            (plan, executor.known) = match looked {
+                Ok(looked) => looked,
+                Err(failure) => {
+                    all.abort = Some(failure);
                     break;
                 }
             };
-            let options = Options {
-                scope: again.clone(),
-                ..self.plan_options(requested)
-            };
-            let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
-                .values()
-                .flat_map(observe::wanted_keys)
-                .collect();
-            let prices_of = again.iter().chain(&settled).cloned().collect();
-            let extra = Extra {
-                prices_of,
-                lookup_keys,
-                ..Extra::default()
-            };
-            let plan;
-            (plan, executor.known) = self
-                .look(call, at, catalog, &options, &extra)
-                .await
-                .map_err(|error| run_failure(&error))?;
-            check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
             let pass = executor.execute(&plan).await;
             // What turned out to be in sync after all was counted so; it is a
             // step that ended all the same.
@@ -322,8 +321,50 @@ impl Engine {
             all.again = pass.again;
             all.done.extend(pass.done);
             all.abort = pass.abort;
+            planned = Some(plan);
+        }
+        if let Some(failure) = &all.abort {
+            let planned = planned.as_ref().unwrap_or(plan);
+            if let Err(error) = executor.give_up(planned, &all.again, failure).await {
+                // The run ends for the first reason.
+                tracing::warn!(reason = error.reason, "{}", error.message);
+            }
         }
         Ok(all)
+    }
+
+    /// Settles what is open, observes and plans for these products only.
+    async fn look_again(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        catalog: &Catalog,
+        requested: &RunOptions,
+        again: &BTreeSet<LocalId>,
+    ) -> Result<(Plan, Known), Failure> {
+        let settled = self
+            .settle(call, at)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        let options = Options {
+            scope: again.clone(),
+            ..self.plan_options(requested)
+        };
+        let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
+            .values()
+            .flat_map(observe::wanted_keys)
+            .collect();
+        let extra = Extra {
+            prices_of: again.iter().chain(&settled).cloned().collect(),
+            lookup_keys,
+            ..Extra::default()
+        };
+        let (plan, known) = self
+            .look(call, at, catalog, &options, &extra)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
+        Ok((plan, known))
     }
 
     /// Counts what a run did before its process was killed.

@@ -36,8 +36,8 @@ pub use known::{Binding, Known};
 pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};
 pub use planner::plan;
 pub use reads::{
-    Details, archived_by_others, creates_unmapped, details_to_read, lookup_keys_to_read, products_to_find,
-    products_to_price, products_to_read,
+    Details, archived_by_others, creates_unmapped, details_to_read, lookup_keys_to_read,
+    products_to_find, products_to_price, products_to_read,
 };
 use serde::{Deserialize, Serialize};
 pub use step::{

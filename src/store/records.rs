@@ -478,9 +478,22 @@ pub struct MappingFilter {
     pub local_id_prefix: String,
 }
 
+/// Whose runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Whose {
+    /// Of every account.
+    #[default]
+    Anyones,
+    /// Of this account, and those that ended before theirs was known; `None`:
+    /// only the latter.
+    Of(Option<AccountRef>),
+}
+
 /// Which runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
+    /// Whose.
+    pub whose: Whose,
     /// Only these; empty: all.
     pub states: Vec<RunState>,
     /// Only these; empty: all.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::account::Account;
+use super::super::call::{Call, Work};
 use super::super::expand::{Expand, Shape};
 use super::super::faults::{Fault, FaultStatus};
 use super::super::keys::{Connected, KeyRule};
@@ -14,6 +15,7 @@ use super::super::latency::Latency;
 use super::super::limits::Limits;
 use super::super::params::Fields;
 use super::super::record::RecordedRequest;
+use super::super::state::Context;
 use super::super::{Sandbox, form, lock, price, product};
 
 impl Sandbox {
@@ -84,6 +86,27 @@ impl Sandbox {
         let mut state = self.state();
         state.reset(account)?;
         self.options.listen(&mut state)
+    }
+
+    /// Deletes a product of the sandbox's own account with its prices, as a person
+    /// can at Stripe's dashboard as long as nothing was sold at them; over the API
+    /// a product with prices stays. Says whether there was one.
+    pub fn delete_by_hand(&self, product: &str) -> bool {
+        let call = Call {
+            work: Work::DeleteProductByHand(product.to_owned()),
+            expand: Expand::default(),
+        };
+        let context = Context {
+            tenant: &self.tenant(false),
+            display_name: &self.options.display_name,
+            now: (self.options.clock)(),
+            request_id: "",
+            log_url: String::new(),
+            key: None,
+            forced: None,
+        };
+        let (status, _) = self.state().execute(call, &context);
+        status == 200
     }
 
     /// How many requests were answered, refusals included.

@@ -11,6 +11,7 @@ use super::openapi::PERSON;
 
 pub(crate) struct Stripe {
     base: String,
+    key: String,
     client: Client<HttpConnector, Full<bytes::Bytes>>,
 }
 
@@ -19,7 +20,16 @@ impl Stripe {
         let client = Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
         Self {
             base: base.to_owned(),
+            key: SANDBOX_KEY.to_owned(),
             client,
+        }
+    }
+
+    /// The same with another key.
+    pub(crate) fn with_key(self, key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            ..self
         }
     }
 
@@ -71,7 +81,7 @@ impl Stripe {
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
-            .header("authorization", format!("Bearer {SANDBOX_KEY}"))
+            .header("authorization", format!("Bearer {}", self.key))
             .header("content-type", "application/x-www-form-urlencoded");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -2,6 +2,7 @@
 //! Stripe call and after every commit, then started again, has to end as if
 //! nothing had happened.
 
+mod faults;
 mod mortal;
 mod scenario;
 mod twins;

@@ -104,7 +104,10 @@ pub(super) async fn assert_apart(app: &TestApp, when: &str) {
     let prices = everything(app, "/v1/prices?limit=100").await;
     for price in prices.values() {
         let product = &products[price["product"].as_str().unwrap()];
-        let (of_price, of_product) = (&price["metadata"]["catalog"], &product["metadata"]["catalog"]);
+        let (of_price, of_product) = (
+            &price["metadata"]["catalog"],
+            &product["metadata"]["catalog"],
+        );
         // What a person made by hand has no mark.
         assert!(
             of_price == of_product || of_price.is_null(),

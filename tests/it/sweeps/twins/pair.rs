@@ -7,8 +7,8 @@ use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::store::{Run, RunOptions};
 use tokio::sync::watch;
 
-use super::Side;
 use super::super::mortal::{Life, MortalStore, MortalStripe};
+use super::Side;
 use crate::support::{PATIENCE, TestApp, request};
 
 /// Which of the two.
@@ -36,7 +36,11 @@ impl Order {
             z ^ (z >> 31)
         };
         let turns = (0..40).map(|turn| {
-            let who = if turn % 2 == 0 { Who::First } else { Who::Second };
+            let who = if turn % 2 == 0 {
+                Who::First
+            } else {
+                Who::Second
+            };
             (who, 1 + usize::try_from(next() % 6).unwrap())
         });
         Self(turns.collect())
