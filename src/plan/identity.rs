@@ -230,7 +230,13 @@ impl<'a> Index<'a> {
     /// First match wins: the binding, the id that we would give, the metadata.
     pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
         let binding = self.known.bindings.get(local_id);
-        if let Some(mapped) = binding.and_then(|binding| self.mapped(binding)) {
+        let mapped = binding.and_then(|binding| self.mapped(binding));
+        // An archived one gives way to one that is on sale: two services that each
+        // reactivated their own would sell both.
+        let gives_way = |mapped: &ObservedProduct| {
+            !mapped.active && !self.duplicates(local_id, &mapped.id).is_empty()
+        };
+        if let Some(mapped) = mapped.filter(|mapped| !gives_way(mapped)) {
             return Identity::Found {
                 product: mapped,
                 bound: true,
@@ -337,7 +343,8 @@ fn bound_to<'a>(
         {
             let default = product.default_price.as_ref();
             let price = default.and_then(|id| observed.prices.get(id));
-            let price_agrees = price.is_some_and(|price| price.metadata.get(LOCAL_ID) == Some(mark));
+            let price_agrees =
+                price.is_some_and(|price| price.metadata.get(LOCAL_ID) == Some(mark));
             if price_agrees || product.id == naming.product_id(&marked) {
                 continue;
             }
