@@ -13,7 +13,7 @@ use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::check::{Earlier, Fuse};
-use crate::plan::{self, AccountRef, Action, Options, Plan, render};
+use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
 use crate::store::{
     DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
     Trigger,
@@ -150,7 +150,7 @@ impl Engine {
         }
         let options = self.plan_options(&requested);
         let observe_time = self.now();
-        let plan = self
+        let (plan, known) = self
             .look(call, &at, &catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
@@ -198,7 +198,14 @@ impl Engine {
 
         self.stage(active, "execute").await?;
         let pass = self
-            .execute(active, call, &at, &catalog, &requested, (&plan, fuse))
+            .execute(
+                active,
+                call,
+                &at,
+                &catalog,
+                &requested,
+                (&plan, known, fuse),
+            )
             .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
@@ -248,7 +255,7 @@ impl Engine {
             .map_err(|error| run_failure(&Error::Store(error)))
     }
 
-    /// Observes and plans.
+    /// Observes and plans; returns what the plan was made on as well.
     pub(super) async fn look(
         &self,
         call: &Call,
@@ -256,12 +263,13 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
-    ) -> Result<Plan, Error> {
+    ) -> Result<(Plan, Known), Error> {
         let known = self.store().known(at).await?.of_catalog(&options.naming);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
-        Ok(plan::plan(catalog, &known, &observed, options))
+        let plan = plan::plan(catalog, &known, &observed, options);
+        Ok((plan, known))
     }
 
     /// What the configuration and a request make of a plan.
@@ -287,7 +295,7 @@ impl Engine {
         at: &AccountRef,
         catalog: &Catalog,
         requested: &RunOptions,
-        (plan, mut fuse): (&Plan, Fuse),
+        (plan, known, mut fuse): (&Plan, Known, Fuse),
     ) -> Result<Pass, Failure> {
         let did_before = self
             .count_done_before(active)
@@ -299,6 +307,7 @@ impl Engine {
             active,
             call,
             at,
+            known,
             pass: 1,
             may_look_again: true,
         };
@@ -313,8 +322,9 @@ impl Engine {
             let looked = self
                 .look_again(call, at, catalog, requested, &again, &fuse)
                 .await;
-            let plan = match looked {
-                Ok(plan) => plan,
+            let plan;
+            (plan, executor.known) = match looked {
+                Ok(looked) => looked,
                 Err(failure) => {
                     all.abort = Some(failure);
                     break;
@@ -351,7 +361,7 @@ impl Engine {
         requested: &RunOptions,
         again: &BTreeSet<LocalId>,
         fuse: &Fuse,
-    ) -> Result<Plan, Failure> {
+    ) -> Result<(Plan, Known), Failure> {
         let settled = self
             .settle(call, at)
             .await
@@ -369,12 +379,12 @@ impl Engine {
             lookup_keys,
             ..Extra::default()
         };
-        let plan = self
+        let (plan, known) = self
             .look(call, at, catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
         fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
-        Ok(plan)
+        Ok((plan, known))
     }
 
     /// Counts what a run did before its process was killed.

@@ -26,7 +26,7 @@ pub(super) fn on_adoption(
     target: &Target,
 ) -> Option<Hold> {
     target.prices.iter().find_map(|(key, wanted)| {
-        let before = context.on_sale(key)?;
+        let before = context.on_sale(key, wanted)?;
         let kept = chosen
             .iter()
             .find(|plan| plan.key == *key)

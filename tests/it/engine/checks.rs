@@ -239,7 +239,13 @@ async fn twenty_eight_of_twenty_nine_are_done_and_the_one_is_named() {
         (RunState::PartiallyFailed, "PRODUCTS_FAILED")
     );
     assert_eq!((run.counts.created, run.counts.failed), (28, 1));
-    assert!(run.error.unwrap().message.contains("1 of 29 products"));
+    assert!(
+        run.error
+            .as_ref()
+            .unwrap()
+            .message
+            .contains("1 of 29 products")
+    );
     let results = app.results(&run).await;
     let failed: Vec<_> = results
         .iter()

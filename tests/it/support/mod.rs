@@ -258,6 +258,11 @@ impl TestApp {
         self.parts.clone()
     }
 
+    /// What the catalog says.
+    pub(crate) fn said(&self) -> Catalog {
+        self.catalog.lock().unwrap().clone()
+    }
+
     /// Whether the catalog has this product.
     pub(crate) fn wants(&self, id: &LocalId) -> bool {
         self.catalog.lock().unwrap().products.contains_key(id)
