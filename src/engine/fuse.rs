@@ -36,8 +36,8 @@ impl Engine {
         });
         let changes = rows.iter().flat_map(|row| &row.changes);
         Ok(Earlier {
-            archived: archived.count() + under_way.count(),
-            folded: changes.filter(|change| change.field == DUPLICATE).count(),
+            unmapped: archived.count(),
+            others: changes.filter(|change| change.field == DUPLICATE).count() + under_way.count(),
         })
     }
 }

@@ -54,16 +54,16 @@ pub struct Fuse {
 /// What a run archived in an earlier process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Earlier {
-    /// Products that had been mapped.
-    pub archived: usize,
-    /// Duplicates.
-    pub folded: usize,
+    /// Products that are no longer mapped as on sale.
+    pub unmapped: usize,
+    /// Duplicates, and what the mapping does not show yet.
+    pub others: usize,
 }
 
 impl Fuse {
     /// The fuse of a run whose first plan (in this process) is this one.
     pub fn new(plan: &Plan, catalog_is_empty: bool, options: &Options, earlier: Earlier) -> Self {
-        let mapped = plan.mapped + earlier.archived;
+        let mapped = plan.mapped + earlier.unmapped;
         let limit = match options.max_archives {
             // That nothing at all is sold has to be meant by who asks for it; a number in a
             // configuration was not written with this in mind.
@@ -75,7 +75,7 @@ impl Fuse {
             empty: catalog_is_empty,
             limit,
             mapped,
-            spent: earlier.archived + earlier.folded,
+            spent: earlier.unmapped + earlier.others,
         }
     }
 

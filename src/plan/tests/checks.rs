@@ -151,8 +151,8 @@ fn a_run_has_one_allowance_for_all_its_plans() {
     assert_eq!(tells(fuse.check(&none)), None);
     // A quarter of what was mapped when the run began, in whichever process that was.
     let earlier = Earlier {
-        archived: 6,
-        folded: 0,
+        unmapped: 6,
+        others: 0,
     };
     let resumed = Fuse::new(&plan, false, &options(), earlier);
     let error = resumed.check(&plan).unwrap_err();

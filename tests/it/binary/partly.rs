@@ -16,7 +16,7 @@ fn a_sync_that_could_do_28_of_29_names_the_one_and_exits_with_1() {
         let price = "amount: 10\n    currency: usd\n    interval: month";
         writeln!(
             products,
-            "  - local_id: plan_{n:02}\n    name: Plan {n}\n    {price}"
+            "  - id: plan_{n:02}\n    name: Plan {n}\n    {price}"
         )
         .unwrap();
     }

@@ -87,9 +87,7 @@ async fn allowing_no_archive_stops_a_removal_and_confirms_none() {
 async fn a_run_that_is_taken_up_has_no_second_allowance() {
     for died_after in 1..=3 {
         let app = TestApp::new(many(12)).await;
-        let mut settings = app.engine.settings().clone();
-        settings.concurrency = 1;
-        let app = app.with_settings(move |s| *s = settings).await;
+        let app = app.with_settings(|settings| settings.concurrency = 1).await;
         app.sync().await;
         app.say(many(9));
         let (died, mut dead) = tokio::sync::watch::channel(false);
@@ -135,6 +133,7 @@ async fn a_run_that_is_taken_up_has_no_second_allowance() {
 async fn a_run_that_is_taken_up_keeps_the_allowance_it_had() {
     for died_after in 1..=4 {
         let app = TestApp::new(many(16)).await;
+        let app = app.with_settings(|settings| settings.concurrency = 1).await;
         app.sync().await;
         app.say(many(12));
         let (died, mut dead) = tokio::sync::watch::channel(false);
