@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use stripe_product_sync::catalog::{Catalog, LocalId, Product};
-use stripe_product_sync::engine::{Engine, IfBusy, Parts, Settings, SyncRequest, clock};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use stripe_product_sync::catalog::{Catalog, LocalId, Product};
+use stripe_product_sync::engine::{Engine, IfBusy, Parts, Settings, SyncRequest, clock};
 use stripe_product_sync::plan::{AccountRef, Known, Mode, Naming};
 use stripe_product_sync::sandbox::{self, SANDBOX_KEY, Sandbox};
 use stripe_product_sync::store::sqlite::Sqlite;
@@ -244,6 +244,13 @@ impl TestApp {
     /// Sees every request; [`TestApp`] fails if one is not as Stripe wants it.
     pub(crate) fn witness(&self) -> &Witness {
         &self.far_side.witness
+    }
+
+    /// Another client of the same Stripe.
+    pub(crate) fn client(&self, change: impl FnOnce(&mut port::Settings)) -> Arc<dyn port::Stripe> {
+        let mut settings = client_settings(&self.base, Setup::default().rate, self.settings.mode);
+        change(&mut settings);
+        Arc::new(connect(settings, SecretKey::new(SANDBOX_KEY)).unwrap())
     }
 
     /// What an engine works with.
