@@ -130,7 +130,9 @@ impl Engine {
         let at = self.account().await.map_err(|error| run_failure(&error))?;
         log.update(|run| run.at = Some(at.clone()));
         let mut extra = Extra {
-            list: log.run().trigger == Trigger::Schedule,
+            // What is to be repaired may stand anywhere in the account.
+            list: log.run().trigger == Trigger::Schedule
+                || (requested.force_update && requested.product_ids.is_empty()),
             ..Extra::default()
         };
         if !requested.dry_run {
@@ -249,7 +251,7 @@ impl Engine {
         options: &Options,
         extra: &Extra,
     ) -> Result<Plan, Error> {
-        let known = self.store().known(at).await?;
+        let known = self.store().known(at).await?.of_catalog(&options.naming);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;

@@ -12,7 +12,7 @@ use super::row::{Columns, codes, json};
 use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
 use crate::store::codes::Code as _;
-use crate::store::crm::on_sale;
+use crate::store::crm::{hint, on_sale};
 use crate::store::{MappingFilter, MappingRow, Page, WrittenBinding};
 
 const TABLE: &str = "product_bindings";
@@ -51,12 +51,17 @@ pub(super) async fn known(
         .bind(&*at.account)
         .bind(at.mode.as_str())
         .fetch(&mut *snapshot);
+    let mut broken = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        let binding = read_binding(&row)?;
-        known.bindings.insert(binding.local_id.clone(), binding);
+        match read_binding(&row) {
+            Ok(binding) => drop(known.bindings.insert(binding.local_id.clone(), binding)),
+            Err(fault) => broken.push((hint_of(&row).ok_or(fault))?),
+        }
     }
     drop(rows);
     known.hints = super::crm::hints(&mut snapshot, at).await?;
+    known.hints.extend(broken);
+    known.unprojected = super::crm::unprojected(&mut snapshot, at).await?;
     snapshot.commit().await?;
     Ok(known)
 }
@@ -132,6 +137,16 @@ pub(super) async fn by_id(
         .fetch_all(connection)
         .await?;
     rows.iter().map(read_mapping).collect()
+}
+
+/// What is left of a row that cannot be read, with what was last applied lost say:
+/// the product that it names is looked at, and taken over if it is the local id's.
+fn hint_of(row: &SqliteRow) -> Option<(LocalId, ProductId)> {
+    let columns = Columns::new(row, TABLE);
+    let product_id = columns.text("product_id").ok()?;
+    let (local_id, product_id) = hint(columns.text("local_id").ok()?, product_id)?;
+    tracing::warn!(%local_id, %product_id, "the row of a mapping cannot be read; what it named is looked at anew");
+    Some((local_id, product_id))
 }
 
 fn read_mapping(row: &SqliteRow) -> Result<MappingRow, Fault> {

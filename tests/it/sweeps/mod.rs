@@ -2,7 +2,9 @@
 //! Stripe call and after every commit, then started again, has to end as if
 //! nothing had happened.
 
+mod faults;
 mod mortal;
+mod property;
 mod scenario;
 mod world;
 
