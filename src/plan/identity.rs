@@ -337,7 +337,8 @@ fn bound_to<'a>(
         {
             let default = product.default_price.as_ref();
             let price = default.and_then(|id| observed.prices.get(id));
-            let price_agrees = price.is_some_and(|price| price.metadata.get(LOCAL_ID) == Some(mark));
+            let price_agrees =
+                price.is_some_and(|price| price.metadata.get(LOCAL_ID) == Some(mark));
             if price_agrees || product.id == naming.product_id(&marked) {
                 continue;
             }

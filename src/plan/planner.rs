@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::identity::{Identity, Index, KeyTaken};
 use super::{
     Action, Binding, CATALOG, FieldChange, Hold, Known, LOCAL_ID, Naming, Observed,
-    ObservedProduct, Options, OthersBinding, Plan, PriceId, PriceRef, ProductId, ProductPlan, Step, Target, Unreadable, UpdatePrice,
-    UpdateProduct, digest, removal,
+    ObservedProduct, Options, OthersBinding, Plan, PriceId, PriceRef, ProductId, ProductPlan, Step,
+    Target, Unreadable, UpdatePrice, UpdateProduct, digest, removal,
 };
 use crate::catalog::{Catalog, Entry, LocalId, PriceKey, Severity};
 

@@ -30,7 +30,8 @@ fn objects(app: &TestApp) -> Vec<Value> {
     accounts
         .map(|account| {
             let kept = ["account", "live", "products", "prices"];
-            kept.iter().map(|key| account[key].take()).collect()
+            let kept = kept.map(|key| (key.to_owned(), account[key].take()));
+            kept.into_iter().collect()
         })
         .collect()
 }

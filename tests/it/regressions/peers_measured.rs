@@ -8,13 +8,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde_json::Value;
 use stripe_product_sync::sandbox::{self, Limits};
 use stripe_product_sync::store::RunState;
 
-use super::{assert_exactly, assert_nothing_left_to_do, calls, mappings, objects, on_sale};
+use super::{assert_exactly, assert_nothing_left_to_do, calls, mappings, objects, on_sale, rule};
 use crate::support::catalog::{many, product};
 use crate::support::{Setup, TestApp};
 
@@ -239,21 +238,19 @@ async fn a_product_gone_from_the_catalog_and_from_stripe_is_no_work() {
 /// all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_price_with_a_lookup_key_is_replaced_without_a_moment_without_one() {
-    let setup = Setup {
-        sandbox: sandbox::Options {
-            latency: Duration::from_millis(10).into(),
-            ..Setup::default().sandbox
-        },
-        ..Setup::default()
-    };
-    let app = TestApp::with(setup, vec![product("plan_a", "20")]).await;
+    let app = TestApp::new(vec![product("plan_a", "20")]).await;
     app.sync().await;
-    app.sandbox.set_latency(Duration::ZERO.into(), None);
     let old = mappings(&app).await["plan_a"].1.clone();
     app.say(vec![product("plan_a", "25")]);
+    for endpoint in [
+        "POST /v1/products/{id}",
+        "POST /v1/prices",
+        "POST /v1/prices/{price}",
+    ] {
+        rule(&app, &format!("{endpoint}: delay 60ms"));
+        rule(&app, &format!("{endpoint}: delay-reply 60ms"));
+    }
     let over = Arc::new(AtomicBool::new(false));
-    app.sandbox
-        .set_latency(Duration::from_millis(10).into(), None);
     let syncing = async {
         let run = app.sync().await;
         over.store(true, Ordering::Relaxed);
@@ -269,7 +266,7 @@ async fn a_price_with_a_lookup_key_is_replaced_without_a_moment_without_one() {
     };
     let (run, looks) = tokio::join!(syncing, looking);
     assert_eq!((run.counts.repriced, run.stripe_writes), (1, 3));
-    assert!(looks >= 3, "{looks} looks");
+    assert!(looks >= 6, "{looks} looks");
     let new = mappings(&app).await["plan_a"].1.clone();
     assert_ne!(new, old);
     let sold = on_sale(&app, "prod_plan_a").await;

@@ -120,14 +120,14 @@ async fn a_broken_file_archives_nothing_and_its_place_is_named() {
             0,
             "does not parse",
         ),
-        // One entry.
+        // One entry, which makes two products.
         (
             (
                 "monthlyPrice: 79, yearlyPrice: 79 * 12",
                 "monthlyPrice: load(), yearlyPrice: 79 * 12",
             ),
-            1,
-            28,
+            2,
+            27,
             "`load()` is not a constant",
         ),
     ];
