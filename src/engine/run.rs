@@ -136,9 +136,6 @@ impl Engine {
             ..Extra::default()
         };
         if !requested.dry_run {
-            self.show_the_crm(&at)
-                .await
-                .map_err(|error| run_failure(&error))?;
             extra.prices_of = self
                 .settle(call, &at)
                 .await
@@ -207,18 +204,6 @@ impl Engine {
             pass.abort,
             active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
         ))
-    }
-
-    /// The CRM's table holds the mappings of one account: this run's.
-    async fn show_the_crm(&self, at: &AccountRef) -> Result<(), Error> {
-        let mended = self.store().project(at).await?;
-        if mended > 0 {
-            tracing::info!(
-                rows = mended,
-                "stripe_product_mappings showed other objects than the mapped ones"
-            );
-        }
-        Ok(())
     }
 
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {

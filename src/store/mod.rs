@@ -103,11 +103,6 @@ pub trait Store: Send + Sync {
     /// Writes that were begun and have no outcome yet, in the order they were begun.
     async fn open_intents(&self, at: &AccountRef) -> Result<Vec<Intent>, Error>;
 
-    /// Makes the CRM's table show this account's mappings where it shows others:
-    /// another account's, or what somebody wrote there. Returns how many rows it
-    /// mended.
-    async fn project(&self, at: &AccountRef) -> Result<u32, Error>;
-
     /// Replaces the latest validation.
     async fn save_validation(&self, at: &AccountRef, validation: &Validation) -> Result<(), Error>;
 
