@@ -8,7 +8,10 @@ use crate::{store, stripe};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Fix the request: no such product.
-    #[error("no product {local_id:?} in the catalog or the database{}", did_you_mean(near))]
+    #[error(
+        "no product {local_id:?} in the catalog or the database{}",
+        did_you_mean(near)
+    )]
     UnknownProduct {
         /// As requested.
         local_id: String,
@@ -65,13 +68,17 @@ pub(super) fn near<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> V
         .filter_map(|id| {
             let candidate = plain(id);
             let distance = strsim::damerau_levenshtein(&unknown, &candidate);
-            let holds = unknown.len() >= 3
-                && format!("_{candidate}_").contains(&format!("_{unknown}_"));
+            let holds =
+                unknown.len() >= 3 && format!("_{candidate}_").contains(&format!("_{unknown}_"));
             (distance <= allowed || holds).then_some((distance, id))
         })
         .collect();
     found.sort_unstable();
-    found.into_iter().take(3).map(|(_, id)| id.to_owned()).collect()
+    found
+        .into_iter()
+        .take(3)
+        .map(|(_, id)| id.to_owned())
+        .collect()
 }
 
 #[cfg(test)]

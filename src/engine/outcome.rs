@@ -59,7 +59,14 @@ pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
 
 /// A product's result before anything happened.
 pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> ResultRow {
-    let reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut changes = product.changes.clone();
+    if product.action == Action::Report {
+        changes.extend(product.left.iter().cloned());
+    } else if !product.left.is_empty() {
+        let fields: Vec<&str> = product.left.iter().map(|l| l.field.as_str()).collect();
+        reasons.push(format!("left as changed in Stripe: {}", fields.join(", ")));
+    }
     let error = match &product.action {
         Action::Hold(hold) => Some(held(hold)),
         Action::Create
@@ -76,7 +83,7 @@ pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> 
         name: product.name.clone(),
         action: kind(&product.action),
         reason: reasons.join("; "),
-        changes: product.changes.clone(),
+        changes,
         outcome,
         product_id: product.product_id.clone(),
         price_id: product.price_id.clone(),

@@ -60,9 +60,7 @@ pub fn lost(
 ) -> BTreeSet<LocalId> {
     let index = Index::new(observed, known, &options.naming);
     looked_at(catalog, known, options)
-        .filter(|b| {
-            !observed.unreadable.contains_key(&b.product_id) && index.mapped(b).is_none()
-        })
+        .filter(|b| !observed.unreadable.contains_key(&b.product_id) && index.mapped(b).is_none())
         .map(|b| b.local_id.clone())
         .collect()
 }

@@ -46,7 +46,8 @@ async fn a_product_that_fits_takes_two_writes_and_the_result_says_what_changed()
             // Which of its prices is the one nobody has said yet.
             "GET /v1/prices".to_owned(),
             "GET /v1/prices".to_owned(),
-            // Who holds the lookup key.
+            // Who holds the lookup key, among active and archived ones.
+            "GET /v1/prices".to_owned(),
             "GET /v1/prices".to_owned(),
             format!("POST /v1/prices/{price_id}"),
             format!("POST /v1/products/{id}"),
@@ -123,19 +124,33 @@ async fn whatever_older_code_left_becomes_one_product_at_the_right_price() {
         let app = TestApp::new(vec![product("plan_a", "20")]).await;
         let made = app
             .stripe
-            .post("/v1/products", "name=Old&metadata[localId]=plan_a&metadata[theirs]=kept")
+            .post(
+                "/v1/products",
+                "name=Old&metadata[localId]=plan_a&metadata[theirs]=kept",
+            )
             .await;
         let id = made["id"].as_str().unwrap();
         for (cents, marked, active) in before {
-            let mark = if *marked { "metadata[localId]=plan_a" } else { "" };
+            let mark = if *marked {
+                "metadata[localId]=plan_a"
+            } else {
+                ""
+            };
             let price = app.stripe.older_price(id, *cents, mark).await;
             if !active {
-                app.stripe.post(&format!("/v1/prices/{price}"), "active=false").await;
+                app.stripe
+                    .post(&format!("/v1/prices/{price}"), "active=false")
+                    .await;
             }
         }
         let run = app.sync().await;
         assert_eq!(run.counts.adopted, 1, "{name}");
-        assert_eq!(run.stripe_writes, writes, "{name}: {:?}", app.results(&run).await);
+        assert_eq!(
+            run.stripe_writes,
+            writes,
+            "{name}: {:?}",
+            app.results(&run).await
+        );
         assert_eq!(prices(&app, id).await, after, "{name}");
         let products = app.stripe.products().await;
         assert_eq!(products.len(), 1, "{name}");
@@ -145,10 +160,17 @@ async fn whatever_older_code_left_becomes_one_product_at_the_right_price() {
         assert_eq!(made["default_price"]["unit_amount"], 2000, "{name}");
         assert_eq!(made["default_price"]["active"], true, "{name}");
         assert_eq!(made["default_price"]["lookup_key"], "plan_a", "{name}");
-        assert_eq!(made["default_price"]["metadata"]["localId"], "plan_a", "{name}");
+        assert_eq!(
+            made["default_price"]["metadata"]["localId"], "plan_a",
+            "{name}"
+        );
         assert_eq!(app.findings().await, Vec::<String>::new(), "{name}");
         let bound = &app.known().await.bindings["plan_a"];
-        assert_eq!(bound.prices["default"].as_str(), made["default_price"]["id"], "{name}");
+        assert_eq!(
+            bound.prices["default"].as_str(),
+            made["default_price"]["id"],
+            "{name}"
+        );
     }
 }
 
@@ -165,7 +187,9 @@ async fn monthly_and_yearly_twins_each_keep_their_own_product() {
         .await;
     let annual = made["id"].as_str().unwrap().to_owned();
     // It was sold by the month once, by mistake.
-    app.stripe.older_price(&annual, 20_000, "metadata[localId]=plan_pro_yearly").await;
+    app.stripe
+        .older_price(&annual, 20_000, "metadata[localId]=plan_pro_yearly")
+        .await;
     let form = format!(
         "product={annual}&currency=usd&unit_amount=20000&recurring[interval]=year&metadata[localId]=plan_pro_yearly"
     );
@@ -175,7 +199,10 @@ async fn monthly_and_yearly_twins_each_keep_their_own_product() {
     let interval = |product: Value| product["default_price"]["recurring"]["interval"].clone();
     assert_eq!(interval(app.stripe.product(&monthly).await), "month");
     assert_eq!(interval(app.stripe.product(&annual).await), "year");
-    assert_eq!(prices(&app, &annual).await, [(20_000, true), (20_000, false)]);
+    assert_eq!(
+        prices(&app, &annual).await,
+        [(20_000, true), (20_000, false)]
+    );
     assert_eq!(app.sync().await.counts.in_sync, 2);
 }
 
@@ -186,7 +213,10 @@ async fn a_price_far_from_the_one_on_sale_is_held_back() {
     let app = TestApp::new(vec![product("plan_a", "20"), product("plan_b", "30")]).await;
     let id = app.stripe.older("plan_a", 200_000).await;
     let run = app.sync_with(RunOptions::default()).await;
-    assert_eq!((run.state, run.counts.failed), (RunState::PartiallyFailed, 1));
+    assert_eq!(
+        (run.state, run.counts.failed),
+        (RunState::PartiallyFailed, 1)
+    );
     let error = app.result(&run, "plan_a").await.error.unwrap();
     assert_eq!(error.reason, "PRICE_CHANGE_HELD");
     assert_eq!(prices(&app, &id).await, [(200_000, true)]);
@@ -203,11 +233,17 @@ async fn a_price_far_from_the_one_on_sale_is_held_back() {
 async fn an_archived_product_of_older_code_is_put_back_on_sale() {
     let app = TestApp::new(vec![product("plan_a", "20")]).await;
     let id = app.stripe.older("plan_a", 2000).await;
-    app.stripe.post(&format!("/v1/products/{id}"), "active=false").await;
+    app.stripe
+        .post(&format!("/v1/products/{id}"), "active=false")
+        .await;
     let run = app.sync().await;
     assert_eq!(run.counts.adopted, 1);
     let row = app.result(&run, "plan_a").await;
-    assert!(row.changes.iter().any(|change| change.field == "active"), "{:?}", row.changes);
+    assert!(
+        row.changes.iter().any(|change| change.field == "active"),
+        "{:?}",
+        row.changes
+    );
     assert_eq!(app.stripe.product(&id).await["active"], true);
     assert_eq!(app.stripe.products().await.len(), 1);
 }
@@ -220,9 +256,16 @@ async fn the_duplicate_with_the_newest_active_price_stays_and_the_report_names_t
         let app = TestApp::new(vec![product("plan_a", "20"), product("plan_b", "30")]).await;
         let one = app.stripe.older("plan_a", 1900).await;
         let other = app.stripe.older("plan_a", 1900).await;
-        let (keep, fold) = if newest_first { (one, other) } else { (other, one) };
-        app.sandbox.advance_clock(std::time::Duration::from_secs(60));
-        app.stripe.older_price(&keep, 2000, "metadata[localId]=plan_a").await;
+        let (keep, fold) = if newest_first {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        app.sandbox
+            .advance_clock(std::time::Duration::from_secs(60));
+        app.stripe
+            .older_price(&keep, 2000, "metadata[localId]=plan_a")
+            .await;
         let folded = app.stripe.prices(&fold).await;
         assert_eq!(
             app.findings().await[..2],
@@ -271,7 +314,8 @@ async fn folding_many_duplicates_blows_the_fuse_before_the_first_write() {
 async fn a_later_duplicate_is_found_by_a_listing_and_the_mapped_one_stays() {
     let app = TestApp::new(vec![product("plan_a", "20")]).await;
     app.sync().await;
-    app.sandbox.advance_clock(std::time::Duration::from_secs(60));
+    app.sandbox
+        .advance_clock(std::time::Duration::from_secs(60));
     let other = app.stripe.older("plan_a", 2000).await;
     let run = app.sync().await;
     assert_eq!((run.counts.in_sync, run.stripe_reads), (1, 1));
@@ -281,5 +325,8 @@ async fn a_later_duplicate_is_found_by_a_listing_and_the_mapped_one_stays() {
     assert_eq!(row.reason, format!("{other} is a duplicate"));
     assert_eq!(app.stripe.product(&other).await["active"], false);
     assert_eq!(app.stripe.product("prod_plan_a").await["active"], true);
-    assert_eq!(app.known().await.bindings["plan_a"].product_id.as_str(), "prod_plan_a");
+    assert_eq!(
+        app.known().await.bindings["plan_a"].product_id.as_str(),
+        "prod_plan_a"
+    );
 }

@@ -14,7 +14,12 @@ use crate::support::{Setup, TestApp, id};
 async fn bound(app: &TestApp) -> Vec<String> {
     let bindings = app.known().await.bindings.into_values();
     bindings
-        .map(|b| format!("{} {} {:?} {}", b.local_id, b.product_id, b.prices, b.active))
+        .map(|b| {
+            format!(
+                "{} {} {:?} {}",
+                b.local_id, b.product_id, b.prices, b.active
+            )
+        })
         .collect()
 }
 
@@ -32,19 +37,32 @@ async fn the_mapping_comes_before_our_id_and_our_id_before_marks() {
     let random = app.stripe.older("plan_a", 2000).await;
     app.sync().await;
     // Found by its mark and mapped: what stands on our id by now comes second.
-    let ours = app.stripe.older_with("plan_a", 2000, "&id=prod_plan_a").await;
+    let ours = app
+        .stripe
+        .older_with("plan_a", 2000, "&id=prod_plan_a")
+        .await;
     assert_eq!(ours, "prod_plan_a");
     app.sync().await;
-    assert_eq!(app.known().await.bindings["plan_a"].product_id.as_str(), random);
+    assert_eq!(
+        app.known().await.bindings["plan_a"].product_id.as_str(),
+        random
+    );
 
     // Without the mapping our id is the one, whatever is newer.
     let newest = app.stripe.older("plan_a", 2000).await;
     let again = app.with_an_empty_database().await;
     let run = again.sync().await;
-    assert_eq!(again.known().await.bindings["plan_a"].product_id.as_str(), "prod_plan_a");
+    assert_eq!(
+        again.known().await.bindings["plan_a"].product_id.as_str(),
+        "prod_plan_a"
+    );
     let row = again.result(&run, "plan_a").await;
     for duplicate in [&random, &newest] {
-        assert!(row.reason.contains(&format!("{duplicate} is a duplicate")), "{}", row.reason);
+        assert!(
+            row.reason.contains(&format!("{duplicate} is a duplicate")),
+            "{}",
+            row.reason
+        );
         assert_eq!(again.stripe.product(duplicate).await["active"], false);
     }
 }
@@ -72,7 +90,11 @@ async fn a_row_that_names_no_product_of_the_account_is_no_mapping_and_is_healed(
             "UPDATE stripe_product_mappings SET stripe_product_id = '{poison}' WHERE local_product_id = 'plan_001'"
         ))
         .await;
-        assert_eq!(app.findings().await, ["MappingStale plan_001"], "{poison:?}");
+        assert_eq!(
+            app.findings().await,
+            ["MappingStale plan_001"],
+            "{poison:?}"
+        );
         let run = app.sync().await;
         assert_eq!(
             (run.counts.adopted, run.counts.in_sync, run.stripe_writes),
@@ -80,7 +102,11 @@ async fn a_row_that_names_no_product_of_the_account_is_no_mapping_and_is_healed(
             "{poison:?}"
         );
         assert_eq!(bound(&app).await, before, "{poison:?}");
-        assert_eq!(crm_row(&app, "plan_001").await.0, "prod_plan_001", "{poison:?}");
+        assert_eq!(
+            crm_row(&app, "plan_001").await.0,
+            "prod_plan_001",
+            "{poison:?}"
+        );
         assert_eq!(app.stripe.products().await.len(), 3, "{poison:?}");
         assert_eq!(app.sync().await.counts.in_sync, 3);
     }
@@ -98,9 +124,15 @@ async fn a_poisoned_row_of_an_adopted_product_makes_no_second_one() {
         let app = &app;
         app.sql("UPDATE product_bindings SET product_id = 'fallback_product_id' WHERE local_id = 'plan_a'")
             .await;
-        let later = app.with_settings(|settings| settings.listing_age = listing_age).await;
+        let later = app
+            .with_settings(|settings| settings.listing_age = listing_age)
+            .await;
         let run = later.sync().await;
-        assert_eq!((run.counts.adopted, run.stripe_writes), (1, 0), "{listing_age:?}");
+        assert_eq!(
+            (run.counts.adopted, run.stripe_writes),
+            (1, 0),
+            "{listing_age:?}"
+        );
         assert_eq!(bound(&later).await, before);
         assert_eq!(before[0].split(' ').nth(1), Some(random.as_str()));
         assert_eq!(app.stripe.products().await.len(), 2);
@@ -133,7 +165,12 @@ async fn rows_that_name_each_others_products_are_told_apart_by_the_products() {
             app.sql(statement).await;
             assert_ne!(bound(&app).await, before);
             let run = app.sync().await;
-            assert_eq!(run.stripe_writes, 0, "{statement}: {:?}", app.results(&run).await);
+            assert_eq!(
+                run.stripe_writes,
+                0,
+                "{statement}: {:?}",
+                app.results(&run).await
+            );
             assert_eq!(bound(&app).await, before, "{statement}");
             let now = (app.stripe.products().await, app.stripe.all_prices().await);
             assert_eq!(now, stripe, "{statement}");
@@ -170,8 +207,14 @@ async fn a_row_that_names_another_products_price_touches_no_price() {
     app.sync().await;
     let before = bound(&app).await;
     let stripe = app.stripe.all_prices().await;
-    let of_b = "(SELECT price_id FROM price_bindings WHERE local_id = 'plan_b' AND price_key = 'yearly')";
-    for poison in [of_b, "'price_of_another_account'", "''", "'fallback_price_id'"] {
+    let of_b =
+        "(SELECT price_id FROM price_bindings WHERE local_id = 'plan_b' AND price_key = 'yearly')";
+    for poison in [
+        of_b,
+        "'price_of_another_account'",
+        "''",
+        "'fallback_price_id'",
+    ] {
         for reprice in [false, true] {
             app.sql(&format!(
                 "UPDATE price_bindings SET price_id = {poison} WHERE local_id = 'plan_a' AND price_key = 'default'"
@@ -185,7 +228,12 @@ async fn a_row_that_names_another_products_price_touches_no_price() {
                 .await;
             }
             let run = app.sync().await;
-            assert_eq!(run.stripe_writes, 0, "{poison}: {:?}", app.results(&run).await);
+            assert_eq!(
+                run.stripe_writes,
+                0,
+                "{poison}: {:?}",
+                app.results(&run).await
+            );
             assert_eq!(bound(&app).await, before, "{poison}");
             assert_eq!(app.stripe.all_prices().await, stripe, "{poison}");
             assert_eq!(app.sync().await.counts.in_sync, 2);
@@ -200,14 +248,19 @@ async fn a_row_that_cannot_be_read_is_healed_and_nothing_is_cleared_on_its_word(
     for lost in ["'{}'", "'null'", "'not json'"] {
         for listing_age in [Duration::ZERO, Duration::from_secs(86_400)] {
             let mut described = product("plan_a", "20");
-            described.metadata.insert("tier".to_owned(), "gold".to_owned());
+            described
+                .metadata
+                .insert("tier".to_owned(), "gold".to_owned());
             let app = TestApp::new(vec![described]).await;
             app.sync().await;
-            app.sql(&format!("UPDATE product_bindings SET applied = {lost}")).await;
+            app.sql(&format!("UPDATE product_bindings SET applied = {lost}"))
+                .await;
             let mut bare = product("plan_a", "20");
             bare.description = None;
             app.say(vec![bare]);
-            let app = app.with_settings(|settings| settings.listing_age = listing_age).await;
+            let app = app
+                .with_settings(|settings| settings.listing_age = listing_age)
+                .await;
             let run = app.sync().await;
             assert_eq!((run.counts.adopted, run.stripe_writes), (1, 0), "{lost}");
             let seen = app.stripe.product("prod_plan_a").await;
@@ -225,7 +278,12 @@ async fn a_lost_database_is_rebuilt_from_stripe_alone_whatever_was_there() {
     wide.more_prices.push(price("eur", "19", "eur"));
     let wanted = |repriced: &str| {
         let repriced = product("plan_repriced", repriced);
-        vec![wide.clone(), repriced, product("plan_older", "30"), product("plan_a", "40")]
+        vec![
+            wide.clone(),
+            repriced,
+            product("plan_older", "30"),
+            product("plan_a", "40"),
+        ]
     };
     for lookup_keys in [true, false] {
         let setup = Setup {
@@ -266,7 +324,9 @@ async fn a_big_account_is_rebuilt_page_by_page() {
     let app = TestApp::new(many(260)).await;
     app.sync().await;
     for n in 0..30 {
-        app.stripe.post("/v1/products", &format!("name=Theirs {n}")).await;
+        app.stripe
+            .post("/v1/products", &format!("name=Theirs {n}"))
+            .await;
     }
     let before = bound(&app).await;
     let again = app.with_an_empty_database().await;
@@ -298,9 +358,7 @@ async fn a_key_of_another_account_or_mode_leaves_the_first_ones_mappings_alone()
         let first = (bound(&app).await, app.stripe.products().await);
         let row = crm_row(&app, "plan_001").await;
 
-        let other = app
-            .with_key(key, |settings| settings.mode = mode)
-            .await;
+        let other = app.with_key(key, |settings| settings.mode = mode).await;
         let run = other.sync().await;
         assert_eq!(run.counts.created, 3, "{key}");
         assert_ne!(bound(&other).await, first.0);
@@ -311,7 +369,11 @@ async fn a_key_of_another_account_or_mode_leaves_the_first_ones_mappings_alone()
         let run = back.sync().await;
         assert_eq!((run.counts.in_sync, run.stripe_writes), (3, 0), "{key}");
         assert_eq!(bound(&back).await, first.0);
-        assert_eq!(crm_row(&app, "plan_001").await, row, "{key}: the table that checkout reads");
+        assert_eq!(
+            crm_row(&app, "plan_001").await,
+            row,
+            "{key}: the table that checkout reads"
+        );
         let run = other.sync().await;
         assert_eq!((run.counts.in_sync, run.stripe_writes), (3, 0), "{key}");
         assert_eq!(crm_row(&app, "plan_001").await.0, "prod_plan_001");
@@ -346,7 +408,10 @@ async fn what_an_account_archived_is_archived_in_the_crms_table_when_its_key_is_
 async fn a_mapping_of_another_account_is_no_hint_for_this_one() {
     // The rows of before the database knew of accounts.
     let app = TestApp::new(vec![product("plan_a", "20")]).await;
-    let theirs = app.stripe.post("/v1/products", "id=prod_named&name=Theirs").await;
+    let theirs = app
+        .stripe
+        .post("/v1/products", "id=prod_named&name=Theirs")
+        .await;
     assert_eq!(theirs["id"], "prod_named");
     app.sql(
         "INSERT INTO stripe_product_mappings
@@ -356,7 +421,10 @@ async fn a_mapping_of_another_account_is_no_hint_for_this_one() {
     )
     .await;
     let run = app.sync().await;
-    assert_eq!(run.counts.created, 1, "a row is worth a look, never believed");
+    assert_eq!(
+        run.counts.created, 1,
+        "a row is worth a look, never believed"
+    );
     assert_eq!(app.stripe.product("prod_named").await["name"], "Theirs");
     let row = app.result(&run, "plan_a").await;
     assert_eq!(row.product_id, Some(ProductId::new("prod_plan_a")));
@@ -377,6 +445,10 @@ async fn results_say_that_a_mapping_led_nowhere() {
         "the mapping named prod_plan_000, which is another product's; found in Stripe by its metadata"
     );
     assert_eq!(row.outcome, Outcome::Done);
-    let mapping = app.store.mappings_by_id(&app.at().await, &[id("plan_001")]).await.unwrap();
+    let mapping = app
+        .store
+        .mappings_by_id(&app.at().await, &[id("plan_001")])
+        .await
+        .unwrap();
     assert_eq!(mapping[0].binding.product_id.as_str(), "prod_plan_001");
 }
