@@ -133,7 +133,8 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         stripe::Error::InTheWay { obstacle, .. } => match obstacle {
             Obstacle::ProductExists => (
                 "CONFLICT",
-                "a product with this id was created meanwhile: sync again",
+                "a product with this id was created meanwhile: sync again; if Stripe shows none, it was deleted and its \
+                 id is kept: give the product another id, or set another stripe.product_id_prefix",
             ),
             Obstacle::LookupKeyTaken => {
                 ("CONFLICT", "another price holds the lookup key: sync again")

@@ -98,8 +98,7 @@ async fn a_forced_run_recreates_what_was_deleted_and_folds_duplicates() {
     assert_eq!(app.findings().await, Vec::<String>::new());
 }
 
-/// A duplicate that a listing saw is repaired also where only its product is
-/// forced, without another listing.
+/// No listing for one product; what the last one saw is repaired all the same.
 #[tokio::test]
 async fn a_forced_run_over_one_product_reads_no_more_than_it_needs() {
     let app = TestApp::new(many(150)).await;
@@ -108,9 +107,18 @@ async fn a_forced_run_over_one_product_reads_no_more_than_it_needs() {
         force_update: true,
         ..only(&["plan_007"])
     };
-    let run = app.sync_with(one).await;
+    let run = app.sync_with(one.clone()).await;
     assert_eq!((run.stripe_reads, run.stripe_writes), (1, 2));
     assert_eq!(run.counts.updated, 1);
+
+    let twin = app.stripe.older("plan_007", 1700).await;
+    let reports = app
+        .with_settings(|settings| settings.repair_drift = false)
+        .await;
+    assert_eq!(reports.sync_as_scheduled().await.counts.skipped, 1);
+    let run = app.sync_with(one).await;
+    assert_eq!((run.stripe_reads, run.stripe_writes), (1, 3));
+    assert_eq!(app.stripe.product(&twin).await["active"], false);
 }
 
 #[tokio::test]

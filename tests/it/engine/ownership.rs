@@ -148,6 +148,38 @@ async fn a_second_catalog_with_the_same_ids_and_prefixes_is_a_conflict_and_chang
     );
 }
 
+/// Other product ids, but the same lookup keys: the first one keeps its own, and
+/// the second is whole once its keys have a prefix.
+#[tokio::test]
+async fn a_second_catalog_takes_no_lookup_key_of_the_first() {
+    let first = TestApp::new(vec![product("plan_a", "20")]).await;
+    first.sync().await;
+    let theirs = of_catalog(&first, "main").await;
+    let second = first
+        .beside(vec![product("plan_a", "25")], |settings| {
+            "shop".clone_into(&mut settings.naming.catalog_id);
+            "shop_".clone_into(&mut settings.naming.product_id_prefix);
+        })
+        .await;
+    let run = second.sync_with(RunOptions::default()).await;
+    let message = conflict(&second, &run, "plan_a")
+        .await
+        .error
+        .unwrap()
+        .message;
+    assert!(message.contains("stripe.lookup_key_prefix"), "{message}");
+    assert_eq!(of_catalog(&first, "main").await, theirs);
+    let mended = second
+        .with_settings(|settings| "shop:".clone_into(&mut settings.naming.lookup_key_prefix))
+        .await;
+    mended.sync().await;
+    let made = first.stripe.product("shop_plan_a").await;
+    assert_eq!(made["default_price"]["lookup_key"], "shop:plan_a");
+    assert_eq!(of_catalog(&first, "main").await, theirs);
+    assert_eq!(first.stripe.products().await.len(), 2);
+    assert_eq!(first.sync().await.counts.in_sync, 1);
+}
+
 /// One database has one mapping for a local id: two catalogs that share it by
 /// mistake keep apart, too.
 #[tokio::test]
