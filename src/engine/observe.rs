@@ -11,8 +11,8 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{
     self, AccountRef, CATALOG, Details, Known, LOCAL_ID, Observed, Options, PriceId, ProductId,
-    Target, Unreadable, creates, details_to_read, lookup_keys_to_read, lost, products_to_find,
-    products_to_price, products_to_read,
+    Target, Unreadable, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
+    products_to_find, products_to_price, products_to_read,
 };
 use crate::store::{Listed, Listing};
 use crate::stripe::{self, Call, Expand, ProductPage, Stripe};
@@ -79,7 +79,9 @@ impl Engine {
             elsewhere.retain(|id| !ids.contains(id));
         }
         read(stripe, call, expand, &elsewhere, &mut observed).await?;
-        if !self.is_young(last_listing.as_ref()) && creates(catalog, known, &observed, options) {
+        let creates =
+            !self.is_young(last_listing.as_ref()) && creates(catalog, known, &observed, options);
+        if creates || archived_by_others(catalog, known, &observed, options) {
             self.list(call, at, expand, &mut observed).await?;
         }
         let mut to_price = products_of(&extra.prices_of, known, options, &observed);
@@ -99,6 +101,21 @@ impl Engine {
         keys.extend(extra.lookup_keys.iter().cloned());
         hold(stripe, call, &keys, &mut observed).await?;
         Ok(observed)
+    }
+
+    /// Lists the account's products, and remembers those with a local id.
+    async fn list(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        expand: Expand,
+        observed: &mut Observed,
+    ) -> Result<(), Error> {
+        let time = self.now();
+        list(self.inner.parts.stripe.as_ref(), call, expand, observed).await?;
+        observed.listed = true;
+        let listing = listing(time, observed);
+        Ok(self.store().save_listing(at, &listing).await?)
     }
 
     /// With nothing bound, the listing *is* the read. Later, a local id that was
@@ -129,23 +146,6 @@ impl Engine {
                 .unwrap_or(Duration::ZERO);
             age <= self.settings().listing_age
         })
-    }
-
-    /// Reads the whole account, and remembers what has a local id.
-    async fn list(
-        &self,
-        call: &Call,
-        at: &AccountRef,
-        expand: Expand,
-        observed: &mut Observed,
-    ) -> Result<(), Error> {
-        let time = self.now();
-        list(self.inner.parts.stripe.as_ref(), call, expand, observed).await?;
-        observed.listed = true;
-        self.store()
-            .save_listing(at, &listing(time, observed))
-            .await?;
-        Ok(())
     }
 }
 

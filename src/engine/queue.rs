@@ -231,8 +231,11 @@ impl Engine {
     /// interrupted, and the next run settles what they left.
     pub async fn take_up(&self, resume: bool) -> Result<(), Error> {
         let mut resumed = false;
+        let here = self.remembered_account().await?;
         for mut run in self.store().unfinished_runs().await? {
-            if resume && !resumed && !run.options.dry_run {
+            // What was begun in one account is not gone on with in another.
+            let is_ours = run.at.is_none() || run.at == here;
+            if resume && !resumed && is_ours && !run.options.dry_run {
                 resumed = true;
                 run.last_sequence = self.newest_sequence(&run).await?;
                 self.enqueue(run, true);

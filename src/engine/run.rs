@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
-use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
+use crate::plan::{self, AccountRef, Action, Known, Options, Plan, check, render};
 use crate::store::{
     DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
     Trigger,
@@ -136,6 +136,9 @@ impl Engine {
             ..Extra::default()
         };
         if !requested.dry_run {
+            self.show_the_crm(&at)
+                .await
+                .map_err(|error| run_failure(&error))?;
             extra.prices_of = self
                 .settle(call, &at)
                 .await
@@ -145,7 +148,7 @@ impl Engine {
         }
         let options = self.plan_options(&requested);
         let observe_time = self.now();
-        let plan = self
+        let (plan, known) = self
             .look(call, &at, &catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
@@ -189,7 +192,7 @@ impl Engine {
 
         self.stage(active, "execute").await?;
         let pass = self
-            .execute(active, call, &at, &catalog, &requested, &plan)
+            .execute(active, call, &at, &catalog, &requested, (&plan, known))
             .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
@@ -204,6 +207,18 @@ impl Engine {
             pass.abort,
             active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
         ))
+    }
+
+    /// The CRM's table holds the mappings of one account: this run's.
+    async fn show_the_crm(&self, at: &AccountRef) -> Result<(), Error> {
+        let mended = self.store().project(at).await?;
+        if mended > 0 {
+            tracing::info!(
+                rows = mended,
+                "stripe_product_mappings showed other objects than the mapped ones"
+            );
+        }
+        Ok(())
     }
 
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {
@@ -227,7 +242,7 @@ impl Engine {
             .map_err(|error| run_failure(&Error::Store(error)))
     }
 
-    /// Observes and plans.
+    /// Observes and plans; returns what the plan was made on as well.
     pub(super) async fn look(
         &self,
         call: &Call,
@@ -235,12 +250,13 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
-    ) -> Result<Plan, Error> {
+    ) -> Result<(Plan, Known), Error> {
         let known = self.store().known(at).await?.of_catalog(&options.naming);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
-        Ok(plan::plan(catalog, &known, &observed, options))
+        let plan = plan::plan(catalog, &known, &observed, options);
+        Ok((plan, known))
     }
 
     /// What the configuration and a request make of a plan.
@@ -266,7 +282,7 @@ impl Engine {
         at: &AccountRef,
         catalog: &Catalog,
         requested: &RunOptions,
-        plan: &Plan,
+        (plan, known): (&Plan, Known),
     ) -> Result<Pass, Failure> {
         let did_before = self
             .count_done_before(active)
@@ -278,40 +294,26 @@ impl Engine {
             active,
             call,
             at,
+            known,
             pass: 1,
             may_look_again: true,
         };
         let mut all = executor.execute(plan).await;
+        // What the products that need another look were planned by.
+        let mut planned: Option<Plan> = None;
         while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
             executor.pass += 1;
             executor.may_look_again = executor.pass < PASSES;
-            let again = std::mem::take(&mut all.again);
-            let settled = match self.settle(call, at).await {
-                Ok(settled) => settled,
-                Err(error) => {
-                    all.abort = Some(run_failure(&error));
+            let again = all.again.clone();
+            let looked = self.look_again(call, at, catalog, requested, &again).await;
+            let plan;
+            (plan, executor.known) = match looked {
+                Ok(looked) => looked,
+                Err(failure) => {
+                    all.abort = Some(failure);
                     break;
                 }
             };
-            let options = Options {
-                scope: again.clone(),
-                ..self.plan_options(requested)
-            };
-            let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
-                .values()
-                .flat_map(observe::wanted_keys)
-                .collect();
-            let prices_of = again.iter().chain(&settled).cloned().collect();
-            let extra = Extra {
-                prices_of,
-                lookup_keys,
-                ..Extra::default()
-            };
-            let plan = self
-                .look(call, at, catalog, &options, &extra)
-                .await
-                .map_err(|error| run_failure(&error))?;
-            check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
             let pass = executor.execute(&plan).await;
             // What turned out to be in sync after all was counted so; it is a
             // step that ended all the same.
@@ -321,8 +323,50 @@ impl Engine {
             all.again = pass.again;
             all.done.extend(pass.done);
             all.abort = pass.abort;
+            planned = Some(plan);
+        }
+        if let Some(failure) = &all.abort {
+            let planned = planned.as_ref().unwrap_or(plan);
+            if let Err(error) = executor.give_up(planned, &all.again, failure).await {
+                // The run ends for the first reason.
+                tracing::warn!(reason = error.reason, "{}", error.message);
+            }
         }
         Ok(all)
+    }
+
+    /// Settles what is open, observes and plans for these products only.
+    async fn look_again(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        catalog: &Catalog,
+        requested: &RunOptions,
+        again: &BTreeSet<LocalId>,
+    ) -> Result<(Plan, Known), Failure> {
+        let settled = self
+            .settle(call, at)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        let options = Options {
+            scope: again.clone(),
+            ..self.plan_options(requested)
+        };
+        let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
+            .values()
+            .flat_map(observe::wanted_keys)
+            .collect();
+        let extra = Extra {
+            prices_of: again.iter().chain(&settled).cloned().collect(),
+            lookup_keys,
+            ..Extra::default()
+        };
+        let (plan, known) = self
+            .look(call, at, catalog, &options, &extra)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
+        Ok((plan, known))
     }
 
     /// Counts what a run did before its process was killed.

@@ -235,7 +235,13 @@ impl<'a> Index<'a> {
     /// First match wins: the binding, the id that we would give, the metadata.
     pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
         let binding = self.known.bindings.get(local_id);
-        if let Some(mapped) = binding.and_then(|binding| self.mapped(binding)) {
+        let mapped = binding.and_then(|binding| self.mapped(binding));
+        // An archived one gives way to one that is on sale: two services that each
+        // reactivated their own would sell both.
+        let gives_way = |mapped: &ObservedProduct| {
+            !mapped.active && !self.duplicates(local_id, &mapped.id).is_empty()
+        };
+        if let Some(mapped) = mapped.filter(|mapped| !gives_way(mapped)) {
             return Identity::Found {
                 product: mapped,
                 bound: true,

@@ -36,8 +36,8 @@ pub use known::{Binding, Known, OthersBinding};
 pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};
 pub use planner::plan;
 pub use reads::{
-    Details, creates, details_to_read, lookup_keys_to_read, lost, products_to_find,
-    products_to_price, products_to_read,
+    Details, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
+    products_to_find, products_to_price, products_to_read,
 };
 use serde::{Deserialize, Serialize};
 pub use step::{

@@ -103,6 +103,29 @@ pub fn creates(catalog: &Catalog, known: &Known, observed: &Observed, options: &
     })
 }
 
+/// Whether a mapped product that is wanted turned out to be archived, by hand or
+/// by another service that took it for a duplicate: then the account has to be
+/// listed, for a live object of the same local id is the one to go on with.
+pub fn archived_by_others(
+    catalog: &Catalog,
+    known: &Known,
+    observed: &Observed,
+    options: &Options,
+) -> bool {
+    let is_archived = |local_id: &LocalId| {
+        let binding = known.bindings.get(local_id).filter(|b| b.active);
+        let product = binding.and_then(|b| observed.products.get(&b.product_id));
+        product.is_some_and(|product| !product.active)
+    };
+    !observed.listed
+        && catalog.products.iter().any(|(local_id, entry)| {
+            options.covers(local_id)
+                && entry.is_syncable()
+                && entry.product.active
+                && is_archived(local_id)
+        })
+}
+
 /// What stands before the local id in product ids: as configured now, and as the
 /// mapped products say that it was at other times.
 fn prefixes<'a>(known: &'a Known, options: &'a Options) -> BTreeSet<&'a str> {

@@ -66,6 +66,40 @@ pub(super) async fn known(
     Ok(known)
 }
 
+/// Shows the CRM every binding whose row is missing or names other objects.
+pub(super) async fn project(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+) -> Result<u32, Fault> {
+    let rows = sqlx::query(select!(
+        "AND NOT EXISTS (
+             SELECT 1 FROM stripe_product_mappings m
+             WHERE m.local_product_id = b.local_id AND m.stripe_product_id = b.product_id
+               AND m.active = b.on_sale
+               AND m.stripe_price_id = coalesce(
+                   (SELECT p.price_id FROM price_bindings p
+                    WHERE p.account = b.account AND p.mode = b.mode AND p.local_id = b.local_id
+                      AND p.price_key = $3), ''))
+         ORDER BY local_id"
+    ))
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .bind(PriceKey::DEFAULT)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in &rows {
+        let mapping = read_mapping(row)?;
+        let written = WrittenBinding {
+            at: at.clone(),
+            binding: mapping.binding,
+            status: mapping.status,
+            time: mapping.last_sync_time,
+        };
+        super::crm::project(connection, &written).await?;
+    }
+    Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+}
+
 pub(super) async fn page(
     connection: &mut SqliteConnection,
     at: &AccountRef,

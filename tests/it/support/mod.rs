@@ -62,6 +62,7 @@ struct Place {
     far_side: FarSide,
     key: String,
     rate: (u32, u32),
+    timeout: Duration,
     catalog: Arc<Mutex<Catalog>>,
 }
 
@@ -71,6 +72,8 @@ pub(crate) struct Setup {
     pub(crate) rate: (u32, u32),
     pub(crate) lookup_keys: bool,
     pub(crate) settings: fn(&mut Settings),
+    /// For one attempt of a request to Stripe.
+    pub(crate) timeout: Duration,
     /// What becomes of each answer on its way.
     pub(crate) edit: Option<fn(&mut serde_json::Value)>,
 }
@@ -86,6 +89,7 @@ impl Default for Setup {
             rate: (10_000, 10_000),
             lookup_keys: true,
             settings: |_| {},
+            timeout: Duration::from_secs(10),
             edit: None,
         }
     }
@@ -130,6 +134,7 @@ impl TestApp {
             far_side,
             key: SANDBOX_KEY.to_owned(),
             rate: setup.rate,
+            timeout: setup.timeout,
             catalog,
         };
         Self::assemble(place, dir, None, settings).await
@@ -180,6 +185,7 @@ impl TestApp {
             far_side: self.far_side.clone(),
             key: key.to_owned(),
             rate: Setup::default().rate,
+            timeout: Setup::default().timeout,
             catalog,
         }
     }
@@ -196,13 +202,14 @@ impl TestApp {
             far_side,
             key,
             rate,
+            timeout,
             catalog,
         } = place;
-        let client = connect(
-            client_settings(&base, rate, settings.mode),
-            SecretKey::new(key.as_str()),
-        )
-        .unwrap();
+        let client = port::Settings {
+            timeout,
+            ..client_settings(&base, rate, settings.mode)
+        };
+        let client = connect(client, SecretKey::new(key.as_str())).unwrap();
         let store = match store {
             Some(store) => store,
             None => Arc::new(Sqlite::open(dir.path().join("test.db")).await.unwrap()),
@@ -249,6 +256,11 @@ impl TestApp {
     /// What an engine works with.
     pub(crate) fn parts(&self) -> Parts {
         self.parts.clone()
+    }
+
+    /// What the catalog says.
+    pub(crate) fn said(&self) -> Catalog {
+        self.catalog.lock().unwrap().clone()
     }
 
     /// Whether the catalog has this product.
@@ -424,7 +436,7 @@ pub(crate) fn id(local_id: &str) -> LocalId {
     LocalId::new(local_id).unwrap()
 }
 
-fn client_settings(
+pub(crate) fn client_settings(
     base: &str,
     (rate_limit, endpoint_rate_limit): (u32, u32),
     mode: Mode,
@@ -441,7 +453,7 @@ fn client_settings(
     }
 }
 
-fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
+pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
     Settings {
         naming: Naming {
             product_id_prefix: "prod_".to_owned(),
