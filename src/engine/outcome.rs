@@ -68,7 +68,14 @@ fn field(counts: &mut Counts, action: ActionKind) -> &mut u32 {
 
 /// A product's result before anything happened.
 pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> ResultRow {
-    let reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut changes = product.changes.clone();
+    if product.action == Action::Report {
+        changes.extend(product.left.iter().cloned());
+    } else if !product.left.is_empty() {
+        let fields: Vec<&str> = product.left.iter().map(|l| l.field.as_str()).collect();
+        reasons.push(format!("left as changed in Stripe: {}", fields.join(", ")));
+    }
     let error = match &product.action {
         Action::Hold(hold) => Some(held(hold)),
         Action::Create
@@ -85,7 +92,7 @@ pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> 
         name: product.name.clone(),
         action: kind(&product.action),
         reason: reasons.join("; "),
-        changes: product.changes.clone(),
+        changes,
         outcome,
         product_id: product.product_id.clone(),
         price_id: product.price_id.clone(),
@@ -135,7 +142,8 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         stripe::Error::InTheWay { obstacle, .. } => match obstacle {
             Obstacle::ProductExists => (
                 "CONFLICT",
-                "a product with this id was created meanwhile: sync again",
+                "a product with this id was created meanwhile: sync again; if Stripe shows none, it was deleted and its \
+                 id is kept: give the product another id, or set another stripe.product_id_prefix",
             ),
             Obstacle::LookupKeyTaken => {
                 ("CONFLICT", "another price holds the lookup key: sync again")

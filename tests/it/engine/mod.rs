@@ -3,8 +3,13 @@
 
 mod adoption;
 mod budget;
+mod fields;
+mod force;
 mod identity;
 mod limits;
+mod names;
 mod oddities;
+mod ownership;
 mod queue;
+mod removed;
 mod sync;
