@@ -53,7 +53,7 @@ impl Engine {
         let last_listing = self.store().last_listing(at).await?;
         if extra.list || self.has_to_list(catalog, known, options, last_listing.as_ref()) {
             let time = self.now();
-            list(stripe, call, expand, &mut observed).await?;
+            list(stripe, call, &expand, &mut observed).await?;
             observed.listed = true;
             self.store()
                 .save_listing(at, &listing(time, &observed))
@@ -76,9 +76,9 @@ impl Engine {
                 last_listing.as_ref(),
             ));
         }
-        read(stripe, call, expand, &ids, &mut observed).await?;
+        read(stripe, call, &expand, &ids, &mut observed).await?;
         let elsewhere = products_to_find(catalog, known, &observed, options);
-        read(stripe, call, expand, &elsewhere, &mut observed).await?;
+        read(stripe, call, &expand, &elsewhere, &mut observed).await?;
         let mut to_price = products_of(&extra.prices_of, known, options, &observed);
         // Twice: the first prices can put another product first.
         for _ in 0..2 {
@@ -86,7 +86,7 @@ impl Engine {
             price(
                 stripe,
                 call,
-                expand,
+                &expand,
                 std::mem::take(&mut to_price),
                 &mut observed,
             )
@@ -130,10 +130,12 @@ fn expand(catalog: &Catalog, known: &Known) -> Expand {
     let Details {
         tiers,
         currency_options,
+        option_tiers,
     } = details_to_read(catalog, known);
     Expand {
         tiers,
         currency_options,
+        option_tiers,
     }
 }
 
@@ -161,12 +163,14 @@ async fn hold(
 async fn list(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
     let mut after: Option<ProductId> = None;
     loop {
-        let page = stripe.list_products(call, after.as_ref(), expand).await?;
+        let page = stripe
+            .list_products(call, after.as_ref(), expand.clone())
+            .await?;
         after.clone_from(&page.next);
         add(page, observed);
         if after.is_none() {
@@ -178,7 +182,7 @@ async fn list(
 async fn read(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     ids: &BTreeSet<ProductId>,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
@@ -186,7 +190,7 @@ async fn read(
     // Boxed: the compiler cannot see that futures borrowing from a stream's items are Send.
     let reads: Vec<BoxFuture<'_, _>> = ids
         .chunks(PAGE)
-        .map(|chunk| stripe.products_by_id(call, chunk, expand))
+        .map(|chunk| stripe.products_by_id(call, chunk, expand.clone()))
         .collect();
     let mut pages = stream::iter(reads).buffer_unordered(PARALLEL);
     while let Some(page) = pages.try_next().await? {
@@ -229,7 +233,7 @@ fn add(page: ProductPage, observed: &mut Observed) {
 async fn price(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     products: BTreeSet<ProductId>,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
@@ -255,13 +259,13 @@ async fn prices_of(
     call: &Call,
     product: &ProductId,
     active: bool,
-    expand: Expand,
+    expand: &Expand,
 ) -> Result<(Vec<plan::ObservedPrice>, Vec<Unreadable>), stripe::Error> {
     let (mut found, mut odd) = (Vec::new(), Vec::new());
     let mut after: Option<PriceId> = None;
     loop {
         let page = stripe
-            .prices_of(call, product, active, after.as_ref(), expand)
+            .prices_of(call, product, active, after.as_ref(), expand.clone())
             .await?;
         found.extend(page.prices);
         odd.extend(page.unreadable);
