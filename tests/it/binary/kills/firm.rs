@@ -6,12 +6,14 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::super::sandbox::Running;
 use super::super::{command, told};
+use crate::support::PATIENCE;
 
 const FAR: [&str; 3] = ["--state=stripe.jsonl", "--latency=1ms..4ms", "--record"];
 
@@ -26,6 +28,8 @@ pub(super) struct Firm {
     dir: TempDir,
     pub(super) far: Option<Running>,
     address: String,
+    /// Requests before the frost.
+    answered_before: Option<usize>,
 }
 
 impl Firm {
@@ -42,6 +46,7 @@ impl Firm {
             address: far.address.clone(),
             far: Some(far),
             dir,
+            answered_before: None,
         }
     }
 
@@ -116,6 +121,7 @@ impl Firm {
     /// Kills Stripe's stand-in.
     pub(super) fn kill_far(&mut self) {
         drop(self.far.take());
+        self.answered_before = None;
     }
 
     /// Starts it again where it was.
@@ -123,10 +129,16 @@ impl Firm {
         self.far = Some(Running::at(&self.address, self.dir.path(), &FAR));
     }
 
-    /// From the `n`th request on, nobody gets an answer.
-    pub(super) fn freeze(&self, n: usize, has_effect: bool) {
-        let action = if has_effect { "delay-reply" } else { "delay" };
-        let rule = serde_json::json!({ "rule": format!("* from {n}: {action} 1h") });
+    /// From the `n`th request on, nobody gets an answer for a while: time to kill
+    /// a process. Their effect comes at once, or only afterwards.
+    pub(super) fn freeze(&mut self, n: usize, at_once: bool) {
+        self.answered_before = Some(self.answered());
+        let action = if at_once {
+            "delay-reply 1s"
+        } else {
+            "delay 1s"
+        };
+        let rule = serde_json::json!({ "rule": format!("* from {n}: {action}") });
         let (status, answer) = self.far().ask(
             "POST /_sandbox/faults",
             "application/json",
@@ -135,15 +147,28 @@ impl Firm {
         assert_eq!(status, 200, "{answer}");
     }
 
-    pub(super) fn thaw(&self) {
+    /// Once what was under way has had its effect, all is as before.
+    pub(super) fn thaw(&mut self) {
+        if let Some(before) = self.answered_before.take() {
+            let deadline = Instant::now() + PATIENCE;
+            while self.far.is_some() && self.answered() - before < self.frost("seen") {
+                assert!(Instant::now() < deadline, "a request has no end");
+            }
+        }
         self.far()
             .ask("DELETE /_sandbox/faults", "application/json", "");
     }
 
     /// Whether a request has met the frost.
     pub(super) fn is_frozen(&self) -> bool {
+        self.frost("fired") > 0
+    }
+
+    /// What the stand-in counted of its frost.
+    fn frost(&self, counted: &str) -> usize {
         let (_, answer) = self.far().ask("GET /_sandbox/faults", "text/plain", "");
-        answer["faults"][0]["fired"].as_u64() > Some(0)
+        let counted = answer["faults"][0][counted].as_u64();
+        usize::try_from(counted.unwrap_or(0)).unwrap()
     }
 
     /// Waits until a request has met the frost; `false` if the process ended first.

@@ -278,7 +278,7 @@ fn first_sync_killed(count: usize) {
     let rows: Vec<Row> = (0..count)
         .map(|n| row(&format!("plan_{n:03}"), &format!("P{n}"), 10, None))
         .collect();
-    let firm = Firm::new(&rows);
+    let mut firm = Firm::new(&rows);
     // Half of the writes: some products whole, some without their lookup key.
     firm.freeze(count, true);
     let mut victim = Victim::start(&firm, As::Command);
