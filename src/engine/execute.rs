@@ -63,9 +63,8 @@ enum Ended {
 
 /// Why the work on a product stops on the spot.
 enum Stop {
-    /// Somebody else works on it: its plan holds no longer. With the outcomes
-    /// that are not kept yet.
-    Overtaken(Vec<IntentOutcome>),
+    /// Somebody else works on it: its plan holds no longer.
+    Overtaken,
     /// The run cannot go on.
     Failed(Failure),
 }
@@ -186,7 +185,7 @@ impl Executor<'_> {
         match self.steps(product, unanswered).await {
             Ok(ended) => Ok(ended),
             Err(Stop::Failed(failure)) => Err(failure),
-            Err(Stop::Overtaken(finished)) => self.overtaken(product, finished).await,
+            Err(Stop::Overtaken) => self.overtaken(product).await,
         }
     }
 
@@ -254,7 +253,7 @@ impl Executor<'_> {
         self.tell_finished(product, &row, true);
         record.results.push((self.active.log.id().clone(), row));
         let kept = self.commit_on(product, &mut basis, record).await;
-        if matches!(kept, Err(Stop::Overtaken(_))) {
+        if matches!(kept, Err(Stop::Overtaken)) {
             self.active.log.update(|run| {
                 outcome::count_back(&mut run.counts, product);
                 run.steps_finished -= 1;
@@ -412,15 +411,10 @@ impl Executor<'_> {
     }
 
     /// Somebody else works on the product: it is looked at again, if that may be.
-    async fn overtaken(
-        &self,
-        product: &ProductPlan,
-        finished: Vec<IntentOutcome>,
-    ) -> Result<Ended, Failure> {
-        let mut record = Record {
-            finished,
-            ..Record::default()
-        };
+    /// The last write stays open although its outcome is known: who settles it
+    /// reads all of the product's prices, also one that nobody mapped.
+    async fn overtaken(&self, product: &ProductPlan) -> Result<Ended, Failure> {
+        let mut record = Record::default();
         let failure = outcome::overtaken(&product.local_id);
         if self.may_look_again {
             self.again(product, failure, record).await?;
@@ -506,7 +500,6 @@ impl Executor<'_> {
             binding: basis.clone(),
             none_open: true,
         });
-        let finished = record.finished.clone();
         let bound = record.binding.as_ref().map(|bound| bound.binding.clone());
         match self.keep(record).await {
             Ok(()) => {
@@ -515,7 +508,7 @@ impl Executor<'_> {
                 }
                 Ok(())
             }
-            Err(store::Error::Overtaken { .. }) => Err(Stop::Overtaken(finished)),
+            Err(store::Error::Overtaken { .. }) => Err(Stop::Overtaken),
             Err(error) => Err(outcome::run_failure(&Error::Store(error)).into()),
         }
     }

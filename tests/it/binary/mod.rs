@@ -2,6 +2,7 @@
 
 mod grpcurl;
 mod kill;
+mod kills;
 mod readme;
 mod refusals;
 mod requests;
