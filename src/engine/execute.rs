@@ -55,6 +55,8 @@ pub(super) struct Executor<'a> {
 enum Ended {
     Done,
     Failed(Failure),
+    /// Told, and the run cannot go on.
+    Stopped(Failure),
     Again,
     NotBegun,
 }
@@ -105,7 +107,11 @@ impl Executor<'_> {
                 pass.again.insert(product.local_id.clone());
             }
             Ok(Ended::NotBegun) => {}
+            Ok(Ended::Stopped(failure)) => {
+                pass.abort.get_or_insert(failure);
+            }
             Err(failure) => {
+                self.not_kept(product, &failure);
                 pass.abort.get_or_insert(failure);
             }
         }
@@ -155,12 +161,15 @@ impl Executor<'_> {
             results,
             ..Record::default()
         };
+        let rows = record.results.clone();
         if let Err(failure) = self.commit(record).await {
+            rows.into_iter().for_each(|(_, row)| log.lose(row));
             lock(pass).abort.get_or_insert(failure);
         }
     }
 
-    /// Carries out one product's steps. `Err`: the run cannot go on.
+    /// Carries out one product's steps. `Err`: the run cannot go on, and nobody
+    /// was told how it ended.
     async fn product(
         &self,
         product: &ProductPlan,
@@ -221,10 +230,61 @@ impl Executor<'_> {
                 written.binding.to_archive.clear();
             }
         }
-        self.tell_finished(product, &row, true);
-        record.results.push((self.active.log.id().clone(), row));
-        self.commit(record).await?;
-        Ok(Ended::Done)
+        Ok(match self.conclude(product, row, record).await {
+            Ok(()) => Ended::Done,
+            Err(failure) => Ended::Stopped(failure),
+        })
+    }
+
+    /// Tells how a product ended and commits it, in one. What the database does
+    /// not take is not done, whatever Stripe says by now: then that is told.
+    async fn conclude(
+        &self,
+        product: &ProductPlan,
+        row: ResultRow,
+        mut record: Record,
+    ) -> Result<(), Failure> {
+        self.tell_finished(product, &row, row.outcome == Outcome::Done);
+        record
+            .results
+            .push((self.active.log.id().clone(), row.clone()));
+        let Err(failure) = self.commit(record).await else {
+            return Ok(());
+        };
+        if row.outcome == Outcome::Done {
+            self.take_back(row, &failure);
+        } else {
+            self.active.log.lose(row);
+        }
+        Err(failure)
+    }
+
+    /// Tells that what was told as done is not.
+    fn take_back(&self, mut row: ResultRow, failure: &Failure) {
+        let log = &self.active.log;
+        let run = log.update(|run| outcome::take_back(&mut run.counts, row.action));
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        log.emit(Progress::StepFinished {
+            result: Box::new(row.clone()),
+            steps_finished: run.steps_finished,
+            steps_total: run.steps_total,
+        });
+        log.lose(row);
+    }
+
+    /// Tells how a product ended whose work the database would not take.
+    fn not_kept(&self, product: &ProductPlan, failure: &Failure) {
+        let mut row = outcome::result(product, Outcome::Failed, self.pass);
+        if product.action == Action::InSync {
+            if !self.did_before.contains(&product.local_id) {
+                self.take_back(row, failure);
+            }
+            return;
+        }
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        self.active.log.lose(row);
     }
 
     /// Keeps the write, sends it, and notes its outcome in the record that the
@@ -368,37 +428,33 @@ impl Executor<'_> {
         let stops = error.stops_the_run().then(|| failure.clone());
         row.outcome = Outcome::Failed;
         row.error = Some(failure.clone());
-        self.tell_finished(product, &row, false);
-        record.results.push((self.active.log.id().clone(), row));
         record.binding = self.still_bound(product).await?;
-        self.commit(record).await?;
-        match stops {
-            Some(failure) => Err(failure),
-            None => Ok(Ended::Failed(failure)),
-        }
+        let kept = self.conclude(product, row, record).await;
+        Ok(match (kept.err(), stops) {
+            (Some(failure), _) | (None, Some(failure)) => Ended::Stopped(failure),
+            (None, None) => Ended::Failed(failure),
+        })
     }
 
     /// Ends products that need another look and don't get one: each is told of
     /// as failed, for this reason.
-    pub(super) async fn give_up(
-        &self,
-        plan: &Plan,
-        again: &BTreeSet<LocalId>,
-        failure: &Failure,
-    ) -> Result<(), Failure> {
+    pub(super) async fn give_up(&self, plan: &Plan, again: &BTreeSet<LocalId>, failure: &Failure) {
         let given_up = |product: &&ProductPlan| again.contains(&product.local_id);
         for product in plan.products.iter().filter(given_up) {
             let mut row = outcome::result(product, Outcome::Failed, self.pass);
             row.error = Some(failure.clone());
-            self.tell_finished(product, &row, false);
-            let record = Record {
-                results: vec![(self.active.log.id().clone(), row)],
-                binding: self.still_bound(product).await?,
-                ..Record::default()
+            let concluded = async {
+                let record = Record {
+                    binding: self.still_bound(product).await?,
+                    ..Record::default()
+                };
+                self.conclude(product, row, record).await
             };
-            self.commit(record).await?;
+            // The run ends for the first reason.
+            if let Err(error) = concluded.await {
+                tracing::warn!(reason = error.reason, "{}", error.message);
+            }
         }
-        Ok(())
     }
 
     fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
@@ -475,7 +531,8 @@ impl Executor<'_> {
             at: self.at.clone(),
             binding: row.binding,
             status: SyncStatus::Error,
-            time: self.engine.now(),
+            // Nothing was made right.
+            time: row.last_sync_time,
         }))
     }
 }

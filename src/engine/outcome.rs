@@ -45,7 +45,18 @@ pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
 
 /// Counts a result of earlier.
 pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
-    let field = match action {
+    *counted(counts, action) += 1;
+}
+
+/// Counts as failed what was counted as done.
+pub(super) fn take_back(counts: &mut Counts, action: ActionKind) {
+    let done = counted(counts, action);
+    *done = done.saturating_sub(1);
+    counts.failed += 1;
+}
+
+fn counted(counts: &mut Counts, action: ActionKind) -> &mut u32 {
+    match action {
         ActionKind::InSync => &mut counts.in_sync,
         ActionKind::Create => &mut counts.created,
         ActionKind::Update | ActionKind::Reactivate => &mut counts.updated,
@@ -53,8 +64,7 @@ pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
         ActionKind::Archive => &mut counts.archived,
         ActionKind::Adopt => &mut counts.adopted,
         ActionKind::Block => &mut counts.failed,
-    };
-    *field += 1;
+    }
 }
 
 /// A product's result before anything happened.

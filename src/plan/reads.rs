@@ -12,8 +12,8 @@ use crate::catalog::{Catalog, Charge, LocalId, PriceKey};
 /// rows name.
 ///
 /// A product that was archived because it left the catalog is not among them
-/// unless the scope names it: such products only ever become more. Whether
-/// somebody put one back on sale is seen in the listings.
+/// unless the scope names it or the last attempt on it failed: such products only
+/// ever become more. Whether somebody put one back on sale is seen in the listings.
 pub fn products_to_read(
     catalog: &Catalog,
     known: &Known,
@@ -23,7 +23,10 @@ pub fn products_to_read(
     let bound = known
         .bindings
         .values()
-        .filter(|b| options.covers(&b.local_id) && (b.active || offered(&b.local_id)))
+        .filter(|b| {
+            let open = b.active || offered(&b.local_id) || known.failed.contains(&b.local_id);
+            options.covers(&b.local_id) && open
+        })
         .map(|b| b.product_id.clone());
     let unbound = catalog
         .products

@@ -84,6 +84,10 @@ fn removed(
     // Off sale already. Only a policy that archives remembers it as its own work:
     // otherwise a duplicate that comes to light would turn it into a report.
     if !on_sale && (!binding.active || !options.archive_removed) {
+        if index.known.failed.contains(&binding.local_id) {
+            plan.steps.push(Step::Bind);
+            plan.bind = Some(again(binding));
+        }
         return plan;
     }
     plan.reasons.push(Reason::Removed);
@@ -124,6 +128,14 @@ fn removed(
 /// The binding as it is, but off sale.
 fn archived(binding: &Binding) -> Bind {
     Bind {
+        active: false,
+        ..again(binding)
+    }
+}
+
+/// The binding as it is.
+fn again(binding: &Binding) -> Bind {
+    Bind {
         product_id: binding.product_id.clone(),
         prices: binding
             .prices
@@ -134,7 +146,7 @@ fn archived(binding: &Binding) -> Bind {
         to_archive: binding.to_archive.clone(),
         applied: binding.applied.clone(),
         origin: binding.origin.clone(),
-        active: false,
+        active: binding.active,
     }
 }
 

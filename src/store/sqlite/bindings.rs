@@ -13,7 +13,7 @@ use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
 use crate::store::codes::Code as _;
 use crate::store::crm::on_sale;
-use crate::store::{MappingFilter, MappingRow, Page, WrittenBinding};
+use crate::store::{MappingFilter, MappingRow, Page, SyncStatus, WrittenBinding};
 
 const TABLE: &str = "product_bindings";
 
@@ -52,7 +52,12 @@ pub(super) async fn known(
         .bind(at.mode.as_str())
         .fetch(&mut *snapshot);
     while let Some(row) = rows.try_next().await? {
-        let binding = read_binding(&row)?;
+        let MappingRow {
+            binding, status, ..
+        } = read_mapping(&row)?;
+        if status == SyncStatus::Error {
+            known.failed.insert(binding.local_id.clone());
+        }
         known.bindings.insert(binding.local_id.clone(), binding);
     }
     drop(rows);

@@ -17,6 +17,8 @@ pub(super) enum Fault {
     },
     /// A row that has to be there is not.
     Absent(String),
+    /// A row that must not be there is.
+    Present(String),
     /// The store was closed.
     Closed,
     /// The file itself is gone.
@@ -50,6 +52,7 @@ impl Fault {
                 ),
                 source: None,
             },
+            Self::Present(what) => Error::Duplicate { what },
             Self::Absent(what) => Error::Unusable {
                 message: format!("{what} is not in `{}`", file.display()),
                 source: None,

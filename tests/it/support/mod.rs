@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use stripe_product_sync::catalog::{Catalog, LocalId, Product};
-use stripe_product_sync::engine::{Engine, IfBusy, Parts, Settings, SyncRequest, clock};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use stripe_product_sync::catalog::{Catalog, LocalId, Product};
+use stripe_product_sync::engine::{Engine, IfBusy, Parts, Settings, SyncRequest, clock};
 use stripe_product_sync::plan::{AccountRef, Known, Mode, Naming};
 use stripe_product_sync::sandbox::{self, SANDBOX_KEY, Sandbox};
 use stripe_product_sync::store::sqlite::Sqlite;
