@@ -15,10 +15,10 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{LocalId, PriceKey};
-use crate::plan::{AccountRef, Action, Plan, PriceId, ProductPlan, Step};
+use crate::plan::{AccountRef, Action, Binding, Known, Plan, PriceId, ProductPlan, Step};
 use crate::store::{
-    Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
-    WrittenBinding,
+    self, Basis, Counts, Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow,
+    SyncStatus, WrittenBinding,
 };
 use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
 use tokio_util::sync::CancellationToken;
@@ -44,13 +44,19 @@ pub(super) struct Executor<'a> {
     pub(super) active: &'a Active,
     pub(super) call: &'a Call,
     pub(super) at: &'a AccountRef,
+    /// What the plan was made on.
+    pub(super) known: Known,
     /// From 1.
     pub(super) pass: u32,
     /// Whether a product that is in another's way is looked at again.
     pub(super) may_look_again: bool,
-    /// What this run did in an earlier process.
-    pub(super) did_before: &'a BTreeSet<LocalId>,
+    /// What this run did in an earlier process, and is counted: by local id, until
+    /// another result replaces it.
+    pub(super) before: &'a Before,
 }
+
+/// Results of an earlier process.
+pub(super) type Before = Mutex<BTreeMap<LocalId, ResultRow>>;
 
 enum Ended {
     Done,
@@ -59,6 +65,21 @@ enum Ended {
     Stopped(Failure),
     Again,
     NotBegun,
+}
+
+/// Why the work on a product stops on the spot.
+enum Stop {
+    /// Somebody else works on it: its plan holds no longer. With the outcomes
+    /// that are not kept yet.
+    Overtaken(Vec<IntentOutcome>),
+    /// The run cannot go on.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl Executor<'_> {
@@ -148,7 +169,20 @@ impl Executor<'_> {
             .done
             .extend(in_sync.iter().map(|product| product.local_id.clone()));
         // What this run did before its process was killed is counted as that.
-        in_sync.retain(|product| !self.did_before.contains(&product.local_id));
+        in_sync.retain(|product| !self.did_before(&product.local_id));
+        for product in &in_sync {
+            // It failed then, and is as it should be after all.
+            if lock(self.before).contains_key(&product.local_id) {
+                let row = outcome::result(product, Outcome::Done, self.pass);
+                let run = log.update(|run| self.forget_before(&mut run.counts, product));
+                log.emit(Progress::StepFinished {
+                    result: Box::new(row.clone()),
+                    steps_finished: run.steps_finished,
+                    steps_total: run.steps_total,
+                });
+                results.push((log.id().clone(), row));
+            }
+        }
         log.update(|run| {
             in_sync
                 .iter()
@@ -168,20 +202,43 @@ impl Executor<'_> {
         }
     }
 
-    /// Carries out one product's steps. `Err`: the run cannot go on, and nobody
-    /// was told how it ended.
+    /// Whether this run did the product's work in an earlier process.
+    fn did_before(&self, local_id: &LocalId) -> bool {
+        let before = lock(self.before);
+        let row = before.get(local_id);
+        row.is_some_and(|row| row.outcome == Outcome::Done)
+    }
+
+    /// Another result replaces the one of an earlier process.
+    fn forget_before(&self, counts: &mut Counts, product: &ProductPlan) {
+        if let Some(row) = lock(self.before).remove(&product.local_id) {
+            outcome::count_row_back(counts, &row);
+        }
+    }
+
+    /// Carries out one product's plan. `Err`: the run cannot go on, and nobody
+    /// was told how the product ended.
     async fn product(
         &self,
         product: &ProductPlan,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
+        match self.steps(product, unanswered).await {
+            Ok(ended) => Ok(ended),
+            Err(Stop::Failed(failure)) => Err(failure),
+            Err(Stop::Overtaken(finished)) => self.overtaken(product, finished).await,
+        }
+    }
+
+    async fn steps(&self, product: &ProductPlan, unanswered: &AtomicU32) -> Result<Ended, Stop> {
+        let mut basis = self.known.bindings.get(&product.local_id).cloned();
         if product.action == Action::InSync {
             // Only what the database remembers is behind.
             let record = Record {
                 binding: self.binding(product, &BTreeMap::new())?,
                 ..Record::default()
             };
-            self.commit(record).await?;
+            self.commit_on(product, &mut basis, record).await?;
             return Ok(Ended::Done);
         }
         self.active.log.emit(Progress::StepStarted {
@@ -199,12 +256,13 @@ impl Executor<'_> {
                 record.binding = self.binding(product, &created)?;
                 // With nothing to tidy up after it, it goes with the result, in one commit.
                 if product.steps.last() != Some(step) {
-                    self.commit(std::mem::take(&mut record)).await?;
+                    let record = std::mem::take(&mut record);
+                    self.commit_on(product, &mut basis, record).await?;
                 }
                 continue;
             }
             let answer = self
-                .write(product, step, begun, &mut created, &mut record)
+                .write(product, step, begun, &mut created, &mut basis, &mut record)
                 .await?;
             match answer {
                 Ok(receipt) => {
@@ -216,7 +274,10 @@ impl Executor<'_> {
                     self.commit(record).await?;
                     return Ok(Ended::NotBegun);
                 }
-                Err(error) => return self.failed(product, error, record, row, unanswered).await,
+                Err(error) => {
+                    let failed = self.failed(product, error, record, row, unanswered);
+                    return Ok(failed.await?);
+                }
             }
         }
         if product
@@ -230,36 +291,27 @@ impl Executor<'_> {
                 written.binding.to_archive.clear();
             }
         }
-        Ok(match self.conclude(product, row, record).await {
-            Ok(()) => Ended::Done,
-            Err(failure) => Ended::Stopped(failure),
-        })
-    }
-
-    /// Tells how a product ended and commits it, in one. What the database does
-    /// not take is not done, whatever Stripe says by now: then that is told.
-    async fn conclude(
-        &self,
-        product: &ProductPlan,
-        row: ResultRow,
-        mut record: Record,
-    ) -> Result<(), Failure> {
-        self.tell_finished(product, &row, row.outcome == Outcome::Done);
-        record
-            .results
-            .push((self.active.log.id().clone(), row.clone()));
-        let Err(failure) = self.commit(record).await else {
-            return Ok(());
-        };
-        if row.outcome == Outcome::Done {
-            self.take_back(row, &failure);
-        } else {
-            self.active.log.lose(row);
+        self.tell_finished(product, &row, true);
+        let told = (self.active.log.id().clone(), row.clone());
+        record.results.push(told);
+        match self.commit_on(product, &mut basis, record).await {
+            Ok(()) => Ok(Ended::Done),
+            Err(Stop::Overtaken(finished)) => {
+                self.active.log.update(|run| {
+                    outcome::count_back(&mut run.counts, product);
+                    run.steps_finished -= 1;
+                });
+                Err(Stop::Overtaken(finished))
+            }
+            Err(Stop::Failed(failure)) => {
+                self.take_back(row, &failure);
+                Ok(Ended::Stopped(failure))
+            }
         }
-        Err(failure)
     }
 
-    /// Tells that what was told as done is not.
+    /// Tells that what was told as done is not: what the database does not take
+    /// is not done, whatever Stripe says by now.
     fn take_back(&self, mut row: ResultRow, failure: &Failure) {
         let log = &self.active.log;
         let run = log.update(|run| outcome::take_back(&mut run.counts, row.action));
@@ -277,7 +329,7 @@ impl Executor<'_> {
     fn not_kept(&self, product: &ProductPlan, failure: &Failure) {
         let mut row = outcome::result(product, Outcome::Failed, self.pass);
         if product.action == Action::InSync {
-            if !self.did_before.contains(&product.local_id) {
+            if !self.did_before(&product.local_id) {
                 self.take_back(row, failure);
             }
             return;
@@ -285,6 +337,26 @@ impl Executor<'_> {
         row.error = Some(failure.clone());
         self.tell_finished(product, &row, false);
         self.active.log.lose(row);
+    }
+
+    /// Tells that a product failed, and commits it.
+    async fn tell_failed(
+        &self,
+        product: &ProductPlan,
+        mut row: ResultRow,
+        failure: &Failure,
+        mut record: Record,
+    ) -> Result<(), Failure> {
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        let told = (self.active.log.id().clone(), row.clone());
+        record.results.push(told);
+        let kept = self.commit(record).await;
+        if kept.is_err() {
+            self.active.log.lose(row);
+        }
+        kept
     }
 
     /// Keeps the write, sends it, and notes its outcome in the record that the
@@ -295,8 +367,9 @@ impl Executor<'_> {
         step: &Step,
         begun: bool,
         created: &mut BTreeMap<PriceKey, PriceId>,
+        basis: &mut Option<Binding>,
         record: &mut Record,
-    ) -> Result<Result<Receipt, stripe::Error>, Failure> {
+    ) -> Result<Result<Receipt, stripe::Error>, Stop> {
         let intent = Intent {
             id: IntentId::new(uuid::Uuid::now_v7().simple().to_string()),
             at: self.at.clone(),
@@ -310,7 +383,8 @@ impl Executor<'_> {
         let id = intent.id.clone();
         let key = IdempotencyKey::new(&self.at.account, id.as_str(), intent.attempt);
         record.begun.push(intent);
-        self.commit(std::mem::take(record)).await?;
+        self.commit_on(product, basis, std::mem::take(record))
+            .await?;
         let call = self.call_for(product, begun);
         let answer = self
             .engine
@@ -399,8 +473,8 @@ impl Executor<'_> {
         &self,
         product: &ProductPlan,
         error: stripe::Error,
-        mut record: Record,
-        mut row: ResultRow,
+        record: Record,
+        row: ResultRow,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
         let failure = stripe_failure(&error);
@@ -416,24 +490,56 @@ impl Executor<'_> {
             | stripe::Error::Cancelled(_) => false,
         };
         if look_again && self.may_look_again && unanswered.load(Ordering::Relaxed) < UNANSWERED {
-            self.active.log.emit(Progress::StepRetried {
-                local_id: product.local_id.to_string(),
-                attempt: self.pass + 1,
-                delay_ms: 0,
-                error: failure,
-            });
-            self.commit(record).await?;
+            self.again(product, failure, record).await?;
             return Ok(Ended::Again);
         }
         let stops = error.stops_the_run().then(|| failure.clone());
-        row.outcome = Outcome::Failed;
-        row.error = Some(failure.clone());
-        record.binding = self.still_bound(product).await?;
-        let kept = self.conclude(product, row, record).await;
-        Ok(match (kept.err(), stops) {
+        let kept = async {
+            self.tell_failed(product, row, &failure, record).await?;
+            self.mark_failed(product).await
+        };
+        Ok(match (kept.await.err(), stops) {
             (Some(failure), _) | (None, Some(failure)) => Ended::Stopped(failure),
             (None, None) => Ended::Failed(failure),
         })
+    }
+
+    /// Somebody else works on the product: it is looked at again, if that may be.
+    async fn overtaken(
+        &self,
+        product: &ProductPlan,
+        finished: Vec<IntentOutcome>,
+    ) -> Result<Ended, Failure> {
+        let record = Record {
+            finished,
+            ..Record::default()
+        };
+        let failure = outcome::overtaken(&product.local_id);
+        if self.may_look_again {
+            self.again(product, failure, record).await?;
+            return Ok(Ended::Again);
+        }
+        let row = outcome::result(product, Outcome::Failed, self.pass);
+        let kept = self.tell_failed(product, row, &failure, record).await;
+        Ok(match kept {
+            Ok(()) => Ended::Failed(failure),
+            Err(failure) => Ended::Stopped(failure),
+        })
+    }
+
+    async fn again(
+        &self,
+        product: &ProductPlan,
+        failure: Failure,
+        record: Record,
+    ) -> Result<(), Failure> {
+        self.active.log.emit(Progress::StepRetried {
+            local_id: product.local_id.to_string(),
+            attempt: self.pass + 1,
+            delay_ms: 0,
+            error: failure,
+        });
+        self.commit(record).await
     }
 
     /// Ends products that need another look and don't get one: each is told of
@@ -441,17 +547,14 @@ impl Executor<'_> {
     pub(super) async fn give_up(&self, plan: &Plan, again: &BTreeSet<LocalId>, failure: &Failure) {
         let given_up = |product: &&ProductPlan| again.contains(&product.local_id);
         for product in plan.products.iter().filter(given_up) {
-            let mut row = outcome::result(product, Outcome::Failed, self.pass);
-            row.error = Some(failure.clone());
-            let concluded = async {
-                let record = Record {
-                    binding: self.still_bound(product).await?,
-                    ..Record::default()
-                };
-                self.conclude(product, row, record).await
+            let row = outcome::result(product, Outcome::Failed, self.pass);
+            let kept = async {
+                self.tell_failed(product, row, failure, Record::default())
+                    .await?;
+                self.mark_failed(product).await
             };
             // The run ends for the first reason.
-            if let Err(error) = concluded.await {
+            if let Err(error) = kept.await {
                 tracing::warn!(reason = error.reason, "{}", error.message);
             }
         }
@@ -459,6 +562,7 @@ impl Executor<'_> {
 
     fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
         let run = self.active.log.update(|run| {
+            self.forget_before(&mut run.counts, product);
             outcome::count(&mut run.counts, product, done);
             run.steps_finished += 1;
             super::run::count_calls(run, self.call);
@@ -472,7 +576,40 @@ impl Executor<'_> {
 
     /// Commits, with the progress that has come since the last commit. A
     /// database that cannot take it ends the run: what is not kept is not sent.
-    async fn commit(&self, mut record: Record) -> Result<(), Failure> {
+    async fn commit(&self, record: Record) -> Result<(), Failure> {
+        let kept = self.keep(record).await;
+        kept.map_err(|error| outcome::run_failure(&Error::Store(error)))
+    }
+
+    /// Commits, provided that the product's binding is still this one and nobody
+    /// else writes for the product; keeps in mind what the record binds.
+    async fn commit_on(
+        &self,
+        product: &ProductPlan,
+        basis: &mut Option<Binding>,
+        mut record: Record,
+    ) -> Result<(), Stop> {
+        record.basis = Some(Basis {
+            at: self.at.clone(),
+            local_id: product.local_id.clone(),
+            binding: basis.clone(),
+            none_open: true,
+        });
+        let finished = record.finished.clone();
+        let bound = record.binding.as_ref().map(|bound| bound.binding.clone());
+        match self.keep(record).await {
+            Ok(()) => {
+                if bound.is_some() {
+                    *basis = bound;
+                }
+                Ok(())
+            }
+            Err(store::Error::Overtaken { .. }) => Err(Stop::Overtaken(finished)),
+            Err(error) => Err(outcome::run_failure(&Error::Store(error)).into()),
+        }
+    }
+
+    async fn keep(&self, mut record: Record) -> Result<(), store::Error> {
         record.progress = self.active.log.take_unsaved();
         if !record.results.is_empty() {
             record.run = Some(self.active.log.run());
@@ -481,7 +618,7 @@ impl Executor<'_> {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.active.log.return_unsaved(record.progress);
-                Err(outcome::run_failure(&Error::Store(error)))
+                Err(error)
             }
         }
     }
@@ -519,21 +656,39 @@ impl Executor<'_> {
         }))
     }
 
-    /// The mapping of before, marked as failed.
-    async fn still_bound(&self, product: &ProductPlan) -> Result<Option<WrittenBinding>, Failure> {
+    /// Marks the mapping of before as failed, unless somebody changes it just now.
+    async fn mark_failed(&self, product: &ProductPlan) -> Result<(), Failure> {
         let rows = self
             .engine
             .store()
             .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
             .await;
         let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
-        Ok(rows.pop().map(|row| WrittenBinding {
+        let Some(row) = rows.pop() else {
+            return Ok(());
+        };
+        let basis = Basis {
+            at: self.at.clone(),
+            local_id: product.local_id.clone(),
+            binding: Some(row.binding.clone()),
+            none_open: false,
+        };
+        let binding = WrittenBinding {
             at: self.at.clone(),
             binding: row.binding,
             status: SyncStatus::Error,
             // Nothing was made right.
             time: row.last_sync_time,
-        }))
+        };
+        let record = Record {
+            basis: Some(basis),
+            binding: Some(binding),
+            ..Record::default()
+        };
+        match self.keep(record).await {
+            Ok(()) | Err(store::Error::Overtaken { .. }) => Ok(()),
+            Err(error) => Err(outcome::run_failure(&Error::Store(error))),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Plans, errors and holds in the words of runs and results.
 
+use crate::catalog::LocalId;
 use crate::plan::{Action, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines};
 use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
 use crate::stripe::{self, Obstacle};
@@ -43,19 +44,42 @@ pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
     }
 }
 
-/// Counts a result of earlier.
-pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
-    *counted(counts, action) += 1;
+/// Takes back that a product was counted as done.
+pub(super) fn count_back(counts: &mut Counts, product: &ProductPlan) {
+    *field(counts, kind(&product.action)) -= 1;
+}
+
+fn count_kind(counts: &mut Counts, action: ActionKind) {
+    *field(counts, action) += 1;
 }
 
 /// Counts as failed what was counted as done.
 pub(super) fn take_back(counts: &mut Counts, action: ActionKind) {
-    let done = counted(counts, action);
+    let done = field(counts, action);
     *done = done.saturating_sub(1);
     counts.failed += 1;
 }
 
-fn counted(counts: &mut Counts, action: ActionKind) -> &mut u32 {
+/// Counts a result of earlier, one that was done or failed.
+pub(super) fn count_row(counts: &mut Counts, row: &ResultRow) {
+    *row_field(counts, row) += 1;
+}
+
+/// Takes back that a result of earlier was counted: another one replaces it.
+pub(super) fn count_row_back(counts: &mut Counts, row: &ResultRow) {
+    let field = row_field(counts, row);
+    *field = field.saturating_sub(1);
+}
+
+fn row_field<'a>(counts: &'a mut Counts, row: &ResultRow) -> &'a mut u32 {
+    match row.outcome {
+        Outcome::Failed => &mut counts.failed,
+        Outcome::Skipped => &mut counts.skipped,
+        Outcome::Done | Outcome::Planned => field(counts, row.action),
+    }
+}
+
+fn field(counts: &mut Counts, action: ActionKind) -> &mut u32 {
     match action {
         ActionKind::InSync => &mut counts.in_sync,
         ActionKind::Create => &mut counts.created,
@@ -162,6 +186,15 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         stripe_request_id: error.request_id().map(str::to_owned),
         ..failure(reason, error.to_string(), Some(hint))
     }
+}
+
+/// A product that another process works on.
+pub(super) fn overtaken(local_id: &LocalId) -> Failure {
+    failure(
+        "CONFLICT",
+        format!("another process changes {local_id} at the same time"),
+        Some("see to it that one service works for the account, then sync again"),
+    )
 }
 
 /// A request's error, as a run's.

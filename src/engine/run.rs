@@ -1,17 +1,17 @@
 //! One run from its start to its end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
-use super::execute::{Executor, Pass, RUN_DEADLINE};
+use super::execute::{Before, Executor, Pass, RUN_DEADLINE};
 use super::observe::{self, Extra};
 use super::outcome::{self, failure, run_failure};
 use super::progress::{Progress, RunLog};
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
-use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
+use crate::plan::{self, AccountRef, Action, Known, Options, Plan, check, render};
 use crate::store::{
     DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Trigger,
 };
@@ -68,7 +68,7 @@ impl Engine {
                 results: log.take_lost(),
                 ..Record::default()
             };
-            self.keep(&active.log, &record).await;
+            self.keep(log, &record).await;
             return;
         }
         self.finish(active, &call, ended).await;
@@ -127,8 +127,8 @@ impl Engine {
     async fn carry_out(&self, active: &Active, call: &Call) -> Result<Ended, Failure> {
         let log = &active.log;
         let requested = log.run().options;
-        let did_before = self
-            .count_done_before(active)
+        let before = self
+            .count_before(active)
             .await
             .map_err(|error| run_failure(&error))?;
         self.stage(active, "discover").await?;
@@ -145,7 +145,9 @@ impl Engine {
             .map_err(|error| run_failure(&error))?;
         log.update(|run| run.at = Some(at.clone()));
         let mut extra = Extra {
-            list: log.run().trigger == Trigger::Schedule,
+            // What is to be repaired may stand anywhere in the account.
+            list: log.run().trigger == Trigger::Schedule
+                || (requested.force_update && requested.product_ids.is_empty()),
             ..Extra::default()
         };
         if !requested.dry_run {
@@ -161,7 +163,7 @@ impl Engine {
         }
         let options = self.plan_options(&requested);
         let observe_time = self.now();
-        let plan = self
+        let (plan, known) = self
             .look(call, &at, &catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
@@ -205,7 +207,7 @@ impl Engine {
 
         self.stage(active, "execute").await?;
         let pass = self
-            .execute(active, call, &at, &catalog, &plan, &did_before)
+            .execute(active, call, &at, &catalog, &before, (&plan, known))
             .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
@@ -256,7 +258,7 @@ impl Engine {
         })
     }
 
-    /// Observes and plans.
+    /// Observes and plans; returns what the plan was made on as well.
     pub(super) async fn look(
         &self,
         call: &Call,
@@ -264,12 +266,13 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
-    ) -> Result<Plan, Error> {
-        let known = self.store().known(at).await?;
+    ) -> Result<(Plan, Known), Error> {
+        let known = self.store().known(at).await?.of_catalog(&options.naming);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
-        Ok(plan::plan(catalog, &known, &observed, options))
+        let plan = plan::plan(catalog, &known, &observed, options);
+        Ok((plan, known))
     }
 
     /// What the configuration and a request make of a plan.
@@ -294,16 +297,17 @@ impl Engine {
         call: &Call,
         at: &AccountRef,
         catalog: &Catalog,
-        plan: &Plan,
-        did_before: &BTreeSet<LocalId>,
+        before: &Before,
+        (plan, known): (&Plan, Known),
     ) -> Result<Pass, Failure> {
         let requested = active.log.run().options;
         let mut executor = Executor {
-            did_before,
+            before,
             engine: self,
             active,
             call,
             at,
+            known,
             pass: 1,
             may_look_again: true,
         };
@@ -315,8 +319,9 @@ impl Engine {
             executor.may_look_again = executor.pass < PASSES;
             let again = all.again.clone();
             let looked = self.look_again(call, at, catalog, &requested, &again).await;
-            let plan = match looked {
-                Ok(plan) => plan,
+            let plan;
+            (plan, executor.known) = match looked {
+                Ok(looked) => looked,
                 Err(failure) => {
                     all.abort = Some(failure);
                     break;
@@ -348,7 +353,7 @@ impl Engine {
         catalog: &Catalog,
         requested: &RunOptions,
         again: &BTreeSet<LocalId>,
-    ) -> Result<Plan, Failure> {
+    ) -> Result<(Plan, Known), Failure> {
         let settled = self
             .settle(call, at)
             .await
@@ -366,29 +371,27 @@ impl Engine {
             lookup_keys,
             ..Extra::default()
         };
-        let plan = self
+        let (plan, known) = self
             .look(call, at, catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
         check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
-        Ok(plan)
+        Ok((plan, known))
     }
 
     /// Counts what a run did before its process was killed.
-    async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
-        if !active.resumed {
-            return Ok(BTreeSet::new());
+    async fn count_before(&self, active: &Active) -> Result<Before, Error> {
+        let mut before = BTreeMap::new();
+        if active.resumed {
+            let all = ResultFilter::default();
+            let rows = self.all_results(active.log.id(), &all).await?;
+            active.log.update(|run| {
+                rows.iter()
+                    .for_each(|row| outcome::count_row(&mut run.counts, row));
+            });
+            before.extend(rows.into_iter().map(|row| (row.local_id.clone(), row)));
         }
-        let filter = ResultFilter {
-            outcomes: vec![Outcome::Done],
-            ..ResultFilter::default()
-        };
-        let rows = self.all_results(active.log.id(), &filter).await?;
-        active.log.update(|run| {
-            rows.iter()
-                .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
-        });
-        Ok(rows.into_iter().map(|row| row.local_id).collect())
+        Ok(Before::new(before))
     }
 
     async fn end_dry_run(

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::identity::Index;
 use super::planner::{archive_product, changed, unreadable};
 use super::{
-    Action, Bind, Binding, Hold, ObservedProduct, Options, PriceRef, ProductPlan, Reason, Step,
+    Action, Bind, Binding, Hold, Known, ObservedProduct, Options, PriceRef, ProductPlan, Reason,
+    Step,
 };
 use crate::catalog::{Catalog, LocalId, PriceKey};
 
@@ -84,9 +85,17 @@ fn removed(
     // Off sale already. Only a policy that archives remembers it as its own work:
     // otherwise a duplicate that comes to light would turn it into a report.
     if !on_sale && (!binding.active || !options.archive_removed) {
-        if index.known.failed.contains(&binding.local_id) {
+        let Known {
+            unprojected,
+            failed,
+            ..
+        } = index.known;
+        if unprojected.contains(&binding.local_id) || failed.contains(&binding.local_id) {
             plan.steps.push(Step::Bind);
-            plan.bind = Some(again(binding));
+            plan.bind = Some(Bind {
+                active: binding.active,
+                ..archived(binding)
+            });
         }
         return plan;
     }
@@ -128,14 +137,6 @@ fn removed(
 /// The binding as it is, but off sale.
 fn archived(binding: &Binding) -> Bind {
     Bind {
-        active: false,
-        ..again(binding)
-    }
-}
-
-/// The binding as it is.
-fn again(binding: &Binding) -> Bind {
-    Bind {
         product_id: binding.product_id.clone(),
         prices: binding
             .prices
@@ -146,7 +147,7 @@ fn again(binding: &Binding) -> Bind {
         to_archive: binding.to_archive.clone(),
         applied: binding.applied.clone(),
         origin: binding.origin.clone(),
-        active: binding.active,
+        active: false,
     }
 }
 

@@ -9,7 +9,7 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 pub use records::{
-    ActionKind, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
+    ActionKind, Basis, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
     MappingFilter, MappingRow, Outcome, Page, ProgressRow, Record, RememberedAccount, ResultFilter,
     ResultRow, Run, RunFilter, RunId, RunOptions, RunState, SourceNote, SyncStatus, Timestamp,
     Trigger, Validation, Whose, WrittenBinding,
@@ -96,8 +96,9 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ProgressRow>, Error>;
 
-    /// Commits what happened to one product, all or nothing. Progress that is
-    /// there already is taken again as it was, and [`Error::Duplicate`] otherwise.
+    /// Commits what happened to one product, all or nothing.
+    /// [`Error::Overtaken`] if its basis doesn't hold. Progress that is there
+    /// already is taken again as it was, and [`Error::Duplicate`] otherwise.
     async fn record(&self, record: &Record) -> Result<(), Error>;
 
     /// Writes that were begun and have no outcome yet, in the order they were begun.
@@ -158,6 +159,12 @@ pub enum Error {
     Duplicate {
         /// What is.
         what: String,
+    },
+    /// Look again: what a plan was made on has changed.
+    #[error("another process works on {local_id} at the same time")]
+    Overtaken {
+        /// The product.
+        local_id: LocalId,
     },
     /// A row holds what this program never wrote.
     #[error("{table} holds a row that cannot be read: {message}")]

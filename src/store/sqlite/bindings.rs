@@ -12,7 +12,7 @@ use super::row::{Columns, codes, json};
 use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
 use crate::store::codes::Code as _;
-use crate::store::crm::on_sale;
+use crate::store::crm::{hint, on_sale};
 use crate::store::{MappingFilter, MappingRow, Page, SyncStatus, WrittenBinding};
 
 const TABLE: &str = "product_bindings";
@@ -51,17 +51,24 @@ pub(super) async fn known(
         .bind(&*at.account)
         .bind(at.mode.as_str())
         .fetch(&mut *snapshot);
+    let mut broken = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        let MappingRow {
-            binding, status, ..
-        } = read_mapping(&row)?;
-        if status == SyncStatus::Error {
-            known.failed.insert(binding.local_id.clone());
+        match read_mapping(&row) {
+            Ok(MappingRow {
+                binding, status, ..
+            }) => {
+                if status == SyncStatus::Error {
+                    known.failed.insert(binding.local_id.clone());
+                }
+                known.bindings.insert(binding.local_id.clone(), binding);
+            }
+            Err(fault) => broken.push((hint_of(&row).ok_or(fault))?),
         }
-        known.bindings.insert(binding.local_id.clone(), binding);
     }
     drop(rows);
     known.hints = super::crm::hints(&mut snapshot, at).await?;
+    known.hints.extend(broken);
+    known.unprojected = super::crm::unprojected(&mut snapshot, at).await?;
     snapshot.commit().await?;
     Ok(known)
 }
@@ -137,6 +144,16 @@ pub(super) async fn by_id(
         .fetch_all(connection)
         .await?;
     rows.iter().map(read_mapping).collect()
+}
+
+/// What is left of a row that cannot be read, with what was last applied lost say:
+/// the product that it names is looked at, and taken over if it is the local id's.
+fn hint_of(row: &SqliteRow) -> Option<(LocalId, ProductId)> {
+    let columns = Columns::new(row, TABLE);
+    let product_id = columns.text("product_id").ok()?;
+    let (local_id, product_id) = hint(columns.text("local_id").ok()?, product_id)?;
+    tracing::warn!(%local_id, %product_id, "the row of a mapping cannot be read; what it named is looked at anew");
+    Some((local_id, product_id))
 }
 
 fn read_mapping(row: &SqliteRow) -> Result<MappingRow, Fault> {

@@ -258,6 +258,11 @@ impl TestApp {
         self.parts.clone()
     }
 
+    /// What the catalog says.
+    pub(crate) fn said(&self) -> Catalog {
+        self.catalog.lock().unwrap().clone()
+    }
+
     /// Whether the catalog has this product.
     pub(crate) fn wants(&self, id: &LocalId) -> bool {
         self.catalog.lock().unwrap().products.contains_key(id)
@@ -275,6 +280,16 @@ impl TestApp {
     /// Runs to the end.
     pub(crate) async fn sync_with(&self, options: RunOptions) -> Run {
         self.run_on(&self.engine, options).await
+    }
+
+    /// A sync as it is due once a day: it lists the account.
+    pub(crate) async fn sync_as_scheduled(&self) -> Run {
+        let asked = SyncRequest {
+            trigger: Trigger::Schedule,
+            ..request(RunOptions::default())
+        };
+        let started = self.engine.sync(asked).await.unwrap();
+        self.engine.wait(&started.run.id, PATIENCE).await.unwrap()
     }
 
     /// Runs to the end, on this engine.
@@ -349,6 +364,21 @@ impl TestApp {
         done.unwrap().rows_affected()
     }
 
+    /// Two columns of one row.
+    pub(crate) async fn row(&self, query: &str) -> (String, String) {
+        let file = self.dir.path().join("test.db");
+        let mut connection = SqliteConnectOptions::new()
+            .filename(file)
+            .connect()
+            .await
+            .unwrap();
+        let query = sqlx::AssertSqlSafe(query.to_owned());
+        sqlx::query_as(query)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    }
+
     /// The result of one product.
     pub(crate) async fn result(&self, run: &Run, local_id: &str) -> ResultRow {
         let results = self.results(run).await;
@@ -406,7 +436,7 @@ pub(crate) fn id(local_id: &str) -> LocalId {
     LocalId::new(local_id).unwrap()
 }
 
-fn client_settings(
+pub(crate) fn client_settings(
     base: &str,
     (rate_limit, endpoint_rate_limit): (u32, u32),
     mode: Mode,
@@ -423,7 +453,7 @@ fn client_settings(
     }
 }
 
-fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
+pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
     Settings {
         naming: Naming {
             product_id_prefix: "prod_".to_owned(),

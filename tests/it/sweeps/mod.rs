@@ -4,7 +4,9 @@
 
 mod faults;
 mod mortal;
+mod property;
 mod scenario;
+mod twins;
 mod world;
 
 use std::sync::Arc;

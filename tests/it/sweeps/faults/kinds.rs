@@ -1,5 +1,7 @@
 //! What can go wrong with one request: every kind of fault that the sandbox has.
 
+use std::time::Duration;
+
 /// One kind of fault.
 pub(super) struct Kind {
     /// As a rule has it after the colon.
@@ -62,8 +64,28 @@ const fn waits(action: &'static str) -> Kind {
     }
 }
 
-/// Longer than the tests' client waits for an answer.
-pub(super) const TOO_LONG: &str = "400ms";
+/// Longer than [`PATIENCE`].
+pub(super) const TOO_LONG: &str = "700ms";
+/// How long a client waits for an answer that comes too late.
+pub(super) const PATIENCE: Duration = Duration::from_millis(300);
+
+impl Kind {
+    /// Whether a write may have its effect without an answer that says so.
+    pub(super) fn leaves_doubt(&self) -> bool {
+        const UNHEARD: [&str; 9] = [
+            "after",
+            "lost-reply",
+            "cut",
+            "html",
+            "delay",
+            "truncated",
+            "nonsense",
+            "empty",
+            "saved",
+        ];
+        UNHEARD.iter().any(|word| self.action.contains(word))
+    }
+}
 
 /// All of them.
 pub(super) const ALL: &[Kind] = &[
@@ -94,8 +116,8 @@ pub(super) const ALL: &[Kind] = &[
     kind("lost-reply", Once::Ridden),
     kind("cut", Once::Ridden),
     kind("html", Once::Ridden),
-    kind("delay 400ms", Once::Either),
-    kind("delay-reply 400ms", Once::Either),
+    kind("delay 700ms", Once::Either),
+    kind("delay-reply 700ms", Once::Either),
     Kind {
         action: "slow 20ms",
         once: Once::Ridden,

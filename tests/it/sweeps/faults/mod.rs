@@ -89,7 +89,7 @@ async fn app(settings: fn(&mut Settings), action: &str) -> TestApp {
     let setup = Setup {
         settings,
         timeout: if action.contains(TOO_LONG) {
-            Duration::from_millis(150)
+            kinds::PATIENCE
         } else {
             patient.timeout
         },
@@ -148,7 +148,7 @@ impl Case {
             found: &found,
             expected,
             requests: &requests,
-            may_look_done: scenario.options.force_update,
+            may_look_done: scenario.options.force_update || kind.leaves_doubt(),
             when: &when,
         };
         let rows = ended.assert_truthful().await;
@@ -198,7 +198,7 @@ impl Case {
                 found: &found,
                 expected,
                 requests: &requests,
-                may_look_done: scenario.options.force_update,
+                may_look_done: scenario.options.force_update || kind.leaves_doubt(),
                 when: &when,
             }
             .assert_truthful()
