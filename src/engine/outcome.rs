@@ -49,9 +49,34 @@ pub(super) fn count_back(counts: &mut Counts, product: &ProductPlan) {
     *field(counts, kind(&product.action)) -= 1;
 }
 
-/// Counts a result of earlier.
-pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
+fn count_kind(counts: &mut Counts, action: ActionKind) {
     *field(counts, action) += 1;
+}
+
+/// Counts as failed what was counted as done.
+pub(super) fn take_back(counts: &mut Counts, action: ActionKind) {
+    let done = field(counts, action);
+    *done = done.saturating_sub(1);
+    counts.failed += 1;
+}
+
+/// Counts a result of earlier, one that was done or failed.
+pub(super) fn count_row(counts: &mut Counts, row: &ResultRow) {
+    *row_field(counts, row) += 1;
+}
+
+/// Takes back that a result of earlier was counted: another one replaces it.
+pub(super) fn count_row_back(counts: &mut Counts, row: &ResultRow) {
+    let field = row_field(counts, row);
+    *field = field.saturating_sub(1);
+}
+
+fn row_field<'a>(counts: &'a mut Counts, row: &ResultRow) -> &'a mut u32 {
+    match row.outcome {
+        Outcome::Failed => &mut counts.failed,
+        Outcome::Skipped => &mut counts.skipped,
+        Outcome::Done | Outcome::Planned => field(counts, row.action),
+    }
 }
 
 fn field(counts: &mut Counts, action: ActionKind) -> &mut u32 {

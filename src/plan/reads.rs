@@ -36,10 +36,10 @@ fn looked_at<'a>(
     options: &'a Options,
 ) -> impl Iterator<Item = &'a Binding> {
     let offered = |id: &LocalId| catalog.products.contains_key(id) || options.scope.contains(id);
-    known
-        .bindings
-        .values()
-        .filter(move |b| options.covers(&b.local_id) && (b.active || offered(&b.local_id)))
+    known.bindings.values().filter(move |b| {
+        let open = b.active || offered(&b.local_id) || known.failed.contains(&b.local_id);
+        options.covers(&b.local_id) && open
+    })
 }
 
 /// What Stripe takes in the id of a product: a row of the database may hold

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::identity::Index;
 use super::planner::{archive_product, changed, unreadable};
 use super::{
-    Action, Bind, Binding, Hold, ObservedProduct, Options, PriceRef, ProductPlan, Reason, Step,
+    Action, Bind, Binding, Hold, Known, ObservedProduct, Options, PriceRef, ProductPlan, Reason,
+    Step,
 };
 use crate::catalog::{Catalog, LocalId, PriceKey};
 
@@ -85,7 +86,12 @@ fn removed(
     // Off sale already. Only a policy that archives remembers it as its own work:
     // otherwise a duplicate that comes to light would turn it into a report.
     if !on_sale && (!binding.active || !options.archive_removed) {
-        if index.known.unprojected.contains(&binding.local_id) {
+        let Known {
+            unprojected,
+            failed,
+            ..
+        } = index.known;
+        if unprojected.contains(&binding.local_id) || failed.contains(&binding.local_id) {
             plan.steps.push(Step::Bind);
             plan.bind = Some(Bind {
                 active: binding.active,

@@ -142,6 +142,7 @@ impl Planner<'_> {
         let writes = writes_before || !found.leftovers.is_empty() || !found.duplicates.is_empty();
         let needs_bind = writes_before
             || !found.leftovers.is_empty()
+            || self.index.known.failed.contains(self.local_id)
             || !binding.is_some_and(|binding| {
                 is_bound_so(
                     binding,

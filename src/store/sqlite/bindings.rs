@@ -13,7 +13,7 @@ use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
 use crate::store::codes::Code as _;
 use crate::store::crm::{hint, on_sale};
-use crate::store::{MappingFilter, MappingRow, Page, WrittenBinding};
+use crate::store::{MappingFilter, MappingRow, Page, SyncStatus, WrittenBinding};
 
 const TABLE: &str = "product_bindings";
 
@@ -53,8 +53,15 @@ pub(super) async fn known(
         .fetch(&mut *snapshot);
     let mut broken = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        match read_binding(&row) {
-            Ok(binding) => drop(known.bindings.insert(binding.local_id.clone(), binding)),
+        match read_mapping(&row) {
+            Ok(MappingRow {
+                binding, status, ..
+            }) => {
+                if status == SyncStatus::Error {
+                    known.failed.insert(binding.local_id.clone());
+                }
+                known.bindings.insert(binding.local_id.clone(), binding);
+            }
             Err(fault) => broken.push((hint_of(&row).ok_or(fault))?),
         }
     }
