@@ -15,6 +15,9 @@ pub struct Known {
     /// Objects that the CRM's older table names for a local id: worth reading,
     /// never believed.
     pub hints: BTreeMap<LocalId, ProductId>,
+    /// Bound local ids whose mapping is marked: the last attempt on them failed.
+    /// Found as they should be, they are bound again, which takes the mark away.
+    pub failed: BTreeSet<LocalId>,
     /// Local ids whose row in the CRM's table shows something else than the
     /// binding: that table has one row a local id, for all accounts.
     pub unprojected: BTreeSet<LocalId>,
