@@ -230,7 +230,7 @@ impl Executor<'_> {
     }
 
     async fn steps(&self, product: &ProductPlan, unanswered: &AtomicU32) -> Result<Ended, Stop> {
-        let mut basis = self.known.bindings.get(&product.local_id).cloned();
+        let mut basis = self.known.row(&product.local_id).cloned();
         if product.action == Action::InSync {
             // Only what the database remembers is behind.
             let record = Record {
@@ -656,8 +656,13 @@ impl Executor<'_> {
             .store()
             .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
             .await;
-        let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
-        let Some(row) = rows.pop() else {
+        let row = match rows {
+            Ok(mut rows) => rows.pop(),
+            // Nothing to mark: a run that succeeds writes it anew.
+            Err(store::Error::Corrupt { .. }) => None,
+            Err(error) => return Err(outcome::run_failure(&Error::Store(error))),
+        };
+        let Some(row) = row else {
             return Ok(());
         };
         let basis = Basis {

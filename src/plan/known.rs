@@ -30,8 +30,8 @@ pub struct Known {
 pub struct OthersBinding {
     /// The other catalog's id.
     pub catalog: String,
-    /// Its product.
-    pub product_id: ProductId,
+    /// As it stands in the database.
+    pub binding: Binding,
 }
 
 impl Known {
@@ -48,12 +48,18 @@ impl Known {
             .map(|(local_id, binding)| {
                 let other = OthersBinding {
                     catalog: binding.applied.metadata[CATALOG].clone(),
-                    product_id: binding.product_id,
+                    binding,
                 };
                 (local_id, other)
             })
             .collect();
         self
+    }
+
+    /// What the database has for a local id, whichever catalog's it is.
+    pub fn row(&self, local_id: &LocalId) -> Option<&Binding> {
+        let other = self.others.get(local_id).map(|other| &other.binding);
+        self.bindings.get(local_id).or(other)
     }
 }
 
