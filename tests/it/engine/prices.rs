@@ -565,7 +565,7 @@ async fn a_price_made_by_hand_with_our_lookup_key_is_a_conflict() {
     let error = app.result(&run, "a").await.error.unwrap();
     assert_eq!(error.reason, "CONFLICT");
     assert!(
-        error.message.contains(&theirs) && error.message.contains("ake the key"),
+        error.message.contains(&theirs) && error.message.contains("another key in Stripe"),
         "{error:?}"
     );
     let after = prices(&app).await;
@@ -575,7 +575,7 @@ async fn a_price_made_by_hand_with_our_lookup_key_is_a_conflict() {
     {
         assert_eq!(price, &after[id]);
     }
-    // The person takes the key away from it, as the message says.
+    // The person gives it another one, as the message says.
     app.stripe
         .post(&format!("/v1/prices/{theirs}"), "lookup_key=theirs")
         .await;
