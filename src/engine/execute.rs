@@ -9,23 +9,20 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
-use super::bind::{bound, created_key, fill};
-use super::outcome::{self, stripe_failure};
+use super::bind::fill;
+use super::journal::Journal;
+use super::outcome;
 use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
-use crate::catalog::{LocalId, PriceKey};
-use crate::plan::{AccountRef, Action, Plan, PriceId, ProductPlan, Step};
-use crate::store::{
-    Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
-    WrittenBinding,
-};
-use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
-use tokio_util::sync::CancellationToken;
+use crate::catalog::LocalId;
+use crate::plan::{AccountRef, Action, Plan, ProductPlan, Step};
+use crate::store::{Failure, Outcome, Record, ResultRow};
+use crate::stripe::{self, Call};
 
 /// After so many products in a row that Stripe did not answer for, the rest
 /// would only wait as long for the same.
-const UNANSWERED: u32 = 5;
+pub(super) const UNANSWERED: u32 = 5;
 
 /// What one pass over a plan left.
 #[derive(Default)]
@@ -34,6 +31,8 @@ pub(super) struct Pass {
     pub(super) again: BTreeSet<LocalId>,
     /// Products that are as they should be now.
     pub(super) done: BTreeSet<LocalId>,
+    /// Products of which it may have created the object.
+    pub(super) creating: BTreeSet<LocalId>,
     /// Why the run cannot go on.
     pub(super) abort: Option<Failure>,
 }
@@ -50,9 +49,11 @@ pub(super) struct Executor<'a> {
     pub(super) may_look_again: bool,
     /// What this run did in an earlier process.
     pub(super) did_before: &'a BTreeSet<LocalId>,
+    /// What earlier processes left open.
+    pub(super) journal: &'a Journal,
 }
 
-enum Ended {
+pub(super) enum Ended {
     Done,
     Failed(Failure),
     Again,
@@ -90,7 +91,7 @@ impl Executor<'_> {
         if lock(pass).abort.is_some() || self.is_stopped() {
             return;
         }
-        let ended = self.product(product, unanswered).await;
+        let ended = self.product(product, pass, unanswered).await;
         let mut pass = lock(pass);
         match ended {
             Ok(Ended::Done) => {
@@ -120,14 +121,25 @@ impl Executor<'_> {
         let log = &self.active.log;
         let mut results = Vec::new();
         let mut in_sync = Vec::new();
+        let mut finished = match self.pass {
+            1 => self.journal.closing_beside(plan),
+            _ => Vec::new(),
+        };
         for product in &plan.products {
             let row = match &product.action {
                 Action::InSync => {
+                    if !has_work(product) {
+                        finished.extend(self.journal.closing(&product.local_id));
+                    }
                     in_sync.push(product);
                     continue;
                 }
+                // What was left open stays so until the product is dealt with.
                 Action::Hold(_) => outcome::result(product, Outcome::Failed, self.pass),
-                Action::Report => outcome::result(product, Outcome::Skipped, self.pass),
+                Action::Report => {
+                    finished.extend(self.journal.closing(&product.local_id));
+                    outcome::result(product, Outcome::Skipped, self.pass)
+                }
                 Action::Create
                 | Action::Update
                 | Action::Reprice
@@ -148,11 +160,12 @@ impl Executor<'_> {
                 .iter()
                 .for_each(|product| outcome::count(&mut run.counts, product, true))
         });
-        if results.is_empty() {
+        if results.is_empty() && finished.is_empty() {
             return;
         }
         let record = Record {
             results,
+            finished,
             ..Record::default()
         };
         if let Err(failure) = self.commit(record).await {
@@ -164,12 +177,14 @@ impl Executor<'_> {
     async fn product(
         &self,
         product: &ProductPlan,
+        pass: &Mutex<Pass>,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
         if product.action == Action::InSync {
             // Only what the database remembers is behind.
             let record = Record {
                 binding: self.binding(product, &BTreeMap::new())?,
+                finished: self.journal.closing(&product.local_id),
                 ..Record::default()
             };
             self.commit(record).await?;
@@ -194,9 +209,12 @@ impl Executor<'_> {
                 }
                 continue;
             }
-            let answer = self
+            let (answer, status) = self
                 .write(product, step, begun, &mut created, &mut record)
                 .await?;
+            if matches!(step, Step::CreateProduct(_)) && status.may_have_happened() {
+                lock(pass).creating.insert(product.local_id.clone());
+            }
             match answer {
                 Ok(receipt) => {
                     begun = true;
@@ -223,162 +241,14 @@ impl Executor<'_> {
         }
         self.tell_finished(product, &row, true);
         record.results.push((self.active.log.id().clone(), row));
+        record
+            .finished
+            .extend(self.journal.closing(&product.local_id));
         self.commit(record).await?;
         Ok(Ended::Done)
     }
 
-    /// Keeps the write, sends it, and notes its outcome in the record that the
-    /// next commit takes.
-    async fn write(
-        &self,
-        product: &ProductPlan,
-        step: &Step,
-        begun: bool,
-        created: &mut BTreeMap<PriceKey, PriceId>,
-        record: &mut Record,
-    ) -> Result<Result<Receipt, stripe::Error>, Failure> {
-        let intent = Intent {
-            id: IntentId::new(uuid::Uuid::now_v7().simple().to_string()),
-            at: self.at.clone(),
-            run: self.active.log.id().clone(),
-            local_id: product.local_id.clone(),
-            step: step.clone(),
-            prices: created.clone(),
-            attempt: 1,
-            begin_time: self.engine.now(),
-        };
-        let id = intent.id.clone();
-        let key = IdempotencyKey::new(&self.at.account, id.as_str(), intent.attempt);
-        record.begun.push(intent);
-        self.commit(std::mem::take(record)).await?;
-        let call = self.call_for(product, begun);
-        let answer = self
-            .engine
-            .inner
-            .parts
-            .stripe
-            .send(&call, step, created, &key)
-            .await;
-        let answer = answer.and_then(|receipt| {
-            if let Some(key) = created_key(step) {
-                let price = receipt
-                    .price
-                    .clone()
-                    .ok_or_else(|| stripe::Error::Unexpected {
-                        message: format!("Stripe's answer to {} has no price", step.describe()),
-                        request_id: receipt.request_id.clone(),
-                    })?;
-                created.insert(key.clone(), price);
-            }
-            Ok(receipt)
-        });
-        let state = match &answer {
-            Ok(_) => Some("done"),
-            // It may have had its effect: it stays open until somebody has looked.
-            Err(
-                stripe::Error::Unavailable {
-                    uncertain: true, ..
-                }
-                | stripe::Error::Unexpected { .. },
-            ) => None,
-            Err(stripe::Error::Cancelled(_)) => Some("void"),
-            Err(
-                stripe::Error::Unavailable { .. }
-                | stripe::Error::Credentials { .. }
-                | stripe::Error::InTheWay { .. }
-                | stripe::Error::NotFound { .. }
-                | stripe::Error::Refused { .. },
-            ) => Some("failed"),
-        };
-        if let Some(state) = state {
-            let request_id = match &answer {
-                Ok(receipt) => receipt.request_id.clone(),
-                Err(error) => error.request_id().map(str::to_owned),
-            };
-            let price = answer
-                .as_ref()
-                .ok()
-                .and_then(|receipt| receipt.price.clone());
-            record.finished.push(IntentOutcome {
-                id,
-                state,
-                request_id,
-                price,
-            });
-        }
-        Ok(answer)
-    }
-
-    /// What has begun is carried through: only the first write can still be called off.
-    fn call_for(&self, product: &ProductPlan, begun: bool) -> Call {
-        let (log, local_id) = (self.active.log.clone(), product.local_id.to_string());
-        let on_retry = RetryHook::new(move |retry| {
-            log.emit(Progress::StepRetried {
-                local_id: local_id.clone(),
-                attempt: retry.attempt,
-                delay_ms: u64::try_from(retry.delay.as_millis()).unwrap_or(u64::MAX),
-                error: Failure {
-                    stripe_request_id: retry.request_id.clone(),
-                    ..outcome::failure("STRIPE_UNREACHABLE", retry.reason.clone(), None)
-                },
-            });
-        });
-        let cancel = if begun {
-            CancellationToken::new()
-        } else {
-            self.call.cancel.clone()
-        };
-        Call {
-            cancel,
-            on_retry: Some(on_retry),
-            ..self.call.clone()
-        }
-    }
-
-    async fn failed(
-        &self,
-        product: &ProductPlan,
-        error: stripe::Error,
-        mut record: Record,
-        mut row: ResultRow,
-        unanswered: &AtomicU32,
-    ) -> Result<Ended, Failure> {
-        let failure = stripe_failure(&error);
-        let look_again = match &error {
-            stripe::Error::InTheWay { .. } | stripe::Error::NotFound { .. } => true,
-            stripe::Error::Unavailable { uncertain, .. } => {
-                unanswered.fetch_add(1, Ordering::Relaxed);
-                *uncertain
-            }
-            stripe::Error::Credentials { .. }
-            | stripe::Error::Refused { .. }
-            | stripe::Error::Unexpected { .. }
-            | stripe::Error::Cancelled(_) => false,
-        };
-        if look_again && self.may_look_again && unanswered.load(Ordering::Relaxed) < UNANSWERED {
-            self.active.log.emit(Progress::StepRetried {
-                local_id: product.local_id.to_string(),
-                attempt: self.pass + 1,
-                delay_ms: 0,
-                error: failure,
-            });
-            self.commit(record).await?;
-            return Ok(Ended::Again);
-        }
-        let stops = error.stops_the_run().then(|| failure.clone());
-        row.outcome = Outcome::Failed;
-        row.error = Some(failure.clone());
-        self.tell_finished(product, &row, false);
-        record.results.push((self.active.log.id().clone(), row));
-        record.binding = self.still_bound(product).await?;
-        self.commit(record).await?;
-        match stops {
-            Some(failure) => Err(failure),
-            None => Ok(Ended::Failed(failure)),
-        }
-    }
-
-    fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
+    pub(super) fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
         let run = self.active.log.update(|run| {
             outcome::count(&mut run.counts, product, done);
             run.steps_finished += 1;
@@ -393,7 +263,7 @@ impl Executor<'_> {
 
     /// Commits, with the progress that has come since the last commit. A
     /// database that cannot take it ends the run: what is not kept is not sent.
-    async fn commit(&self, mut record: Record) -> Result<(), Failure> {
+    pub(super) async fn commit(&self, mut record: Record) -> Result<(), Failure> {
         record.progress = self.active.log.take_unsaved();
         if !record.results.is_empty() {
             record.run = Some(self.active.log.run());
@@ -405,55 +275,6 @@ impl Executor<'_> {
                 Err(outcome::run_failure(&Error::Store(error)))
             }
         }
-    }
-
-    fn binding(
-        &self,
-        product: &ProductPlan,
-        created: &BTreeMap<PriceKey, PriceId>,
-    ) -> Result<Option<WrittenBinding>, Failure> {
-        let Some(bind) = &product.bind else {
-            return Ok(None);
-        };
-        let binding = bound(&product.local_id, bind, created).ok_or_else(|| {
-            outcome::failure(
-                "INTERNAL",
-                format!(
-                    "{} is bound to a price that no step created",
-                    product.local_id
-                ),
-                None,
-            )
-        })?;
-        let status = match &product.action {
-            Action::Create => SyncStatus::Created,
-            Action::Update | Action::Reprice | Action::Archive | Action::Reactivate => {
-                SyncStatus::Updated
-            }
-            Action::Adopt | Action::InSync | Action::Report | Action::Hold(_) => SyncStatus::Synced,
-        };
-        Ok(Some(WrittenBinding {
-            at: self.at.clone(),
-            binding,
-            status,
-            time: self.engine.now(),
-        }))
-    }
-
-    /// The mapping of before, marked as failed.
-    async fn still_bound(&self, product: &ProductPlan) -> Result<Option<WrittenBinding>, Failure> {
-        let rows = self
-            .engine
-            .store()
-            .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
-            .await;
-        let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
-        Ok(rows.pop().map(|row| WrittenBinding {
-            at: self.at.clone(),
-            binding: row.binding,
-            status: SyncStatus::Error,
-            time: self.engine.now(),
-        }))
     }
 }
 

@@ -10,9 +10,11 @@ pub mod clock;
 mod ending;
 mod error;
 mod execute;
+mod intent;
 mod journal;
 mod observe;
 mod outcome;
+mod passes;
 pub mod progress;
 mod queue;
 mod report;
@@ -21,6 +23,7 @@ mod status;
 #[cfg(test)]
 mod test_support;
 mod validate;
+mod write;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -102,6 +102,19 @@ fn held(hold: &Hold) -> Failure {
         Hold::Unreadable { .. } => "STRIPE_UNEXPECTED",
         Hold::PriceJump { .. } => "PRICE_CHANGE_HELD",
         Hold::SourceIncomplete { .. } => "SOURCE_INCOMPLETE",
+        Hold::Unsettled {
+            message,
+            request_id,
+        } => {
+            return Failure {
+                stripe_request_id: request_id.clone(),
+                ..failure(
+                    "WRITE_UNSETTLED",
+                    message.clone(),
+                    Some("nothing is lost: the write is settled at the next sync"),
+                )
+            };
+        }
     };
     failure(reason, hold_lines(hold).join("; "), None)
 }
@@ -145,6 +158,16 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         ),
         stripe::Error::Unexpected { .. } => {
             ("STRIPE_UNEXPECTED", "check stripe.api_base and stripe.mode")
+        }
+        stripe::Error::Garbled { .. } => (
+            "STRIPE_UNEXPECTED",
+            "what it did is settled at the next sync: sync again",
+        ),
+        stripe::Error::Unsure(inner) => {
+            return Failure {
+                message: error.to_string(),
+                ..stripe_failure(inner)
+            };
         }
         stripe::Error::Cancelled(_) => ("CANCELLED", "sync again when it suits"),
     };

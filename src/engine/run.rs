@@ -1,25 +1,22 @@
 //! One run from its start to its end.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
-use super::execute::{Executor, Pass, RUN_DEADLINE};
-use super::observe::{self, Extra};
+use super::execute::RUN_DEADLINE;
+use super::journal::Journal;
+use super::observe::Extra;
 use super::outcome::{self, failure, run_failure};
+use super::passes::as_created;
 use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
-use crate::catalog::{Catalog, LocalId};
+use crate::catalog::Catalog;
 use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
 use crate::store::{
-    DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
-    Trigger,
+    DryRun, Failure, Outcome, ProgressRow, Record, Run, RunId, RunOptions, RunState, Trigger,
 };
 use crate::stripe::{Call, Meter};
-
-/// How often a product is looked at and planned in one run.
-const PASSES: u32 = 3;
 
 impl Engine {
     /// Carries a run through, whatever happens on the way.
@@ -127,26 +124,37 @@ impl Engine {
         });
 
         self.stage(active, "observe").await?;
-        let at = self.account().await.map_err(|error| run_failure(&error))?;
+        let at = self
+            .account(call)
+            .await
+            .map_err(|error| run_failure(&error))?;
         log.update(|run| run.at = Some(at.clone()));
         let mut extra = Extra {
             list: log.run().trigger == Trigger::Schedule,
             ..Extra::default()
         };
+        let options = self.plan_options(&requested);
+        let mut journal = Journal::default();
         if !requested.dry_run {
-            extra.prices_of = self
-                .settle(call, &at)
+            self.settle(call, &at, |id| options.covers(id), &mut journal)
                 .await
                 .map_err(|error| run_failure(&error))?;
+            extra.prices_of = journal.to_read();
             // What was to be archived last, a duplicate say, shows in a listing only.
             extra.list |= !extra.prices_of.is_empty();
         }
-        let options = self.plan_options(&requested);
         let observe_time = self.now();
-        let plan = self
-            .look(call, &at, &catalog, &options, &extra)
+        let mut plan = self
+            .look(call, &at, &catalog, &options, &extra, &journal)
             .await
             .map_err(|error| run_failure(&error))?;
+        if active.resumed {
+            journal.creating = self
+                .creating_before(active)
+                .await
+                .map_err(|error| run_failure(&error))?;
+            as_created(&mut plan, &journal.creating);
+        }
 
         self.stage(active, "plan").await?;
         let steps_total = plan
@@ -187,7 +195,14 @@ impl Engine {
 
         self.stage(active, "execute").await?;
         let pass = self
-            .execute(active, call, &at, &catalog, &requested, &plan)
+            .execute(
+                active,
+                call,
+                &at,
+                &catalog,
+                (&requested, &plan),
+                &mut journal,
+            )
             .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
@@ -233,8 +248,10 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
+        journal: &Journal,
     ) -> Result<Plan, Error> {
-        let known = self.store().known(at).await?;
+        let mut known = self.store().known(at).await?;
+        known.open_writes.clone_from(&journal.open);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
@@ -254,90 +271,6 @@ impl Engine {
             removals_confirmed: requested.max_archives.is_some(),
             accept_price_changes: requested.accept_price_changes,
         }
-    }
-
-    /// Passes over the plan until no product needs another look.
-    async fn execute(
-        &self,
-        active: &Active,
-        call: &Call,
-        at: &AccountRef,
-        catalog: &Catalog,
-        requested: &RunOptions,
-        plan: &Plan,
-    ) -> Result<Pass, Failure> {
-        let did_before = self
-            .count_done_before(active)
-            .await
-            .map_err(|error| run_failure(&error))?;
-        let mut executor = Executor {
-            did_before: &did_before,
-            engine: self,
-            active,
-            call,
-            at,
-            pass: 1,
-            may_look_again: true,
-        };
-        let mut all = executor.execute(plan).await;
-        while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
-            executor.pass += 1;
-            executor.may_look_again = executor.pass < PASSES;
-            let again = std::mem::take(&mut all.again);
-            let settled = match self.settle(call, at).await {
-                Ok(settled) => settled,
-                Err(error) => {
-                    all.abort = Some(run_failure(&error));
-                    break;
-                }
-            };
-            let options = Options {
-                scope: again.clone(),
-                ..self.plan_options(requested)
-            };
-            let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
-                .values()
-                .flat_map(observe::wanted_keys)
-                .collect();
-            let prices_of = again.iter().chain(&settled).cloned().collect();
-            let extra = Extra {
-                prices_of,
-                lookup_keys,
-                ..Extra::default()
-            };
-            let plan = self
-                .look(call, at, catalog, &options, &extra)
-                .await
-                .map_err(|error| run_failure(&error))?;
-            check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
-            let pass = executor.execute(&plan).await;
-            // What turned out to be in sync after all was counted so; it is a
-            // step that ended all the same.
-            active
-                .log
-                .update(|run| run.steps_finished = run.steps_finished.min(run.steps_total));
-            all.again = pass.again;
-            all.done.extend(pass.done);
-            all.abort = pass.abort;
-        }
-        Ok(all)
-    }
-
-    /// Counts what a run did before its process was killed.
-    async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
-        if !active.resumed {
-            return Ok(BTreeSet::new());
-        }
-        let filter = ResultFilter {
-            outcomes: vec![Outcome::Done],
-            ..ResultFilter::default()
-        };
-        let rows = self.all_results(active.log.id(), &filter).await?;
-        active.log.update(|run| {
-            rows.iter()
-                .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
-        });
-        Ok(rows.into_iter().map(|row| row.local_id).collect())
     }
 
     async fn end_dry_run(

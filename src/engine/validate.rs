@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::ending::source_notes;
+use super::journal::Journal;
 use super::observe::Extra;
 use super::{Engine, Error, status};
 use crate::catalog::LocalId;
@@ -46,7 +47,7 @@ impl Engine {
         let max_age = max_age.unwrap_or_else(|| self.settings().validation_age);
         let _one_at_a_time = self.inner.validating.lock().await;
         let catalog = self.discover().await?;
-        let at = self.account().await?;
+        let at = self.account(&Call::default()).await?;
         let fingerprint = status::fingerprint(&catalog);
         let cached = self.store().last_validation(&at).await?.filter(|cached| {
             let age = self
@@ -70,7 +71,14 @@ impl Engine {
             ..RunOptions::default()
         });
         let plan = self
-            .look(&call, &at, &catalog, &options, &Extra::default())
+            .look(
+                &call,
+                &at,
+                &catalog,
+                &options,
+                &Extra::default(),
+                &Journal::default(),
+            )
             .await?;
         let in_sync = plan
             .products

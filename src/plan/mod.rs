@@ -7,6 +7,7 @@
 pub mod check;
 mod create;
 mod digest;
+mod doubt;
 mod fields;
 mod findings;
 mod identity;
@@ -30,6 +31,7 @@ mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use doubt::OpenWrite;
 pub use findings::{Finding, FindingKind, findings};
 pub use ids::{AccountRef, Mode, PriceId, ProductId};
 pub use known::{Binding, Known};
@@ -212,6 +214,13 @@ pub enum Hold {
         from: String,
         /// As the catalog says.
         to: String,
+    },
+    /// A write of earlier may yet take effect: what is there is not known.
+    Unsettled {
+        /// Which write, and why it could not be settled.
+        message: String,
+        /// Stripe's id of the request that told so, `req_…`.
+        request_id: Option<String>,
     },
     /// Gone from a source that was not read whole.
     SourceIncomplete {

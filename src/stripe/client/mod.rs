@@ -29,7 +29,7 @@ use self::account::RetrieveAccount;
 use self::lists::{price_list, product_list};
 use self::pages::{Asked, AskedPrices};
 pub(crate) use self::reply::Reply;
-use super::transport::{BadSettings, BudgetUse, Outgoing, SecretKey, Transport};
+use super::transport::{Answer, BadSettings, BudgetUse, Operation, Outgoing, SecretKey, Transport};
 use super::{
     Account, Call, Error, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Refusal,
     Settings, Stripe,
@@ -110,6 +110,29 @@ impl Client {
     where
         R: StripeRequest + Sync,
     {
+        let (operation, answer) = self.answer(call, request, key).await?;
+        reply::read(operation.as_str(), &answer)
+    }
+
+    /// Sends one that writes: of it, an answer that cannot be read says that it
+    /// was done.
+    async fn write<R>(&self, call: &Call, request: &R, key: &IdempotencyKey) -> Result<Reply, Error>
+    where
+        R: StripeRequest + Sync,
+    {
+        let (operation, answer) = self.answer(call, request, Some(key)).await?;
+        reply::read(operation.as_str(), &answer).map_err(error::garbled)
+    }
+
+    async fn answer<R>(
+        &self,
+        call: &Call,
+        request: &R,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<(Operation, Answer), Error>
+    where
+        R: StripeRequest + Sync,
+    {
         let RequestBuilder {
             query,
             body,
@@ -135,7 +158,7 @@ impl Client {
             base: &self.base,
         };
         let answer = error::check(context, delivered)?;
-        reply::read(operation.as_str(), &answer)
+        Ok((operation, answer))
     }
 }
 

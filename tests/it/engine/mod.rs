@@ -5,4 +5,5 @@ mod budget;
 mod limits;
 mod oddities;
 mod queue;
+mod settle;
 mod sync;

@@ -1,0 +1,163 @@
+//! Passes over a plan, until no product needs another look.
+
+use std::collections::BTreeSet;
+
+use super::execute::{Executor, Pass};
+use super::journal::Journal;
+use super::observe::{self, Extra};
+use super::outcome::{self, run_failure};
+use super::progress::Progress;
+use super::queue::Active;
+use super::{Engine, Error};
+use crate::catalog::{Catalog, LocalId};
+use crate::plan::{AccountRef, Action, Options, Plan, Reason, check};
+use crate::store::{ActionKind, Failure, Outcome, ResultFilter, RunOptions};
+use crate::stripe::Call;
+
+/// How often a product is looked at and planned in one run.
+const PASSES: u32 = 3;
+
+impl Engine {
+    /// Carries the plan out, and plans again for what was in the way or had no answer.
+    pub(super) async fn execute(
+        &self,
+        active: &Active,
+        call: &Call,
+        at: &AccountRef,
+        catalog: &Catalog,
+        (requested, plan): (&RunOptions, &Plan),
+        journal: &mut Journal,
+    ) -> Result<Pass, Failure> {
+        let did_before = self
+            .count_done_before(active)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        let mut all = self
+            .executor(active, call, at, &did_before, journal, 1)
+            .execute(plan)
+            .await;
+        let mut pass = 1;
+        while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
+            pass += 1;
+            let again = std::mem::take(&mut all.again);
+            journal.creating.extend(std::mem::take(&mut all.creating));
+            let covers = |local_id: &LocalId| again.contains(local_id);
+            if let Err(error) = self.settle(call, at, covers, journal).await {
+                all.abort = Some(run_failure(&error));
+                break;
+            }
+            let options = Options {
+                scope: again.clone(),
+                ..self.plan_options(requested)
+            };
+            let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
+                .values()
+                .flat_map(observe::wanted_keys)
+                .collect();
+            let extra = Extra {
+                prices_of: again,
+                lookup_keys,
+                ..Extra::default()
+            };
+            let mut plan = self
+                .look(call, at, catalog, &options, &extra, journal)
+                .await
+                .map_err(|error| run_failure(&error))?;
+            as_created(&mut plan, &journal.creating);
+            check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
+            let next = self
+                .executor(active, call, at, &did_before, journal, pass)
+                .execute(&plan)
+                .await;
+            // What turned out to be in sync after all was counted so; it is a
+            // step that ended all the same.
+            active
+                .log
+                .update(|run| run.steps_finished = run.steps_finished.min(run.steps_total));
+            all.again = next.again;
+            all.done.extend(next.done);
+            all.creating = next.creating;
+            all.abort = next.abort;
+        }
+        Ok(all)
+    }
+
+    fn executor<'a>(
+        &'a self,
+        active: &'a Active,
+        call: &'a Call,
+        at: &'a AccountRef,
+        did_before: &'a BTreeSet<LocalId>,
+        journal: &'a Journal,
+        pass: u32,
+    ) -> Executor<'a> {
+        Executor {
+            engine: self,
+            active,
+            call,
+            at,
+            pass,
+            may_look_again: pass < PASSES,
+            did_before,
+            journal,
+        }
+    }
+
+    /// Counts what a run did before its process was killed.
+    async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
+        if !active.resumed {
+            return Ok(BTreeSet::new());
+        }
+        let filter = ResultFilter {
+            outcomes: vec![Outcome::Done],
+            ..ResultFilter::default()
+        };
+        let rows = self.all_results(active.log.id(), &filter).await?;
+        active.log.update(|run| {
+            rows.iter()
+                .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
+        });
+        Ok(rows.into_iter().map(|row| row.local_id).collect())
+    }
+
+    /// The products that a run began to create before its process was killed.
+    /// That is kept with the first write, before it is sent.
+    pub(super) async fn creating_before(
+        &self,
+        active: &Active,
+    ) -> Result<BTreeSet<LocalId>, Error> {
+        let mut creating = BTreeSet::new();
+        let mut after = 0;
+        loop {
+            let rows = self.store().progress(active.log.id(), after, 1000).await?;
+            let Some(last) = rows.last() else {
+                return Ok(creating);
+            };
+            after = last.sequence;
+            creating.extend(
+                rows.iter()
+                    .filter_map(|row| match serde_json::from_str(&row.body) {
+                        Ok(Progress::StepStarted {
+                            local_id,
+                            action: ActionKind::Create,
+                            ..
+                        }) => LocalId::new(&local_id).ok(),
+                        Ok(_) | Err(_) => None,
+                    }),
+            );
+        }
+    }
+}
+
+/// What this run created without hearing of it, or without living to map it, is
+/// found in Stripe as if it had been there before. It was not.
+pub(super) fn as_created(plan: &mut Plan, creating: &BTreeSet<LocalId>) {
+    let adopted = plan
+        .products
+        .iter_mut()
+        .filter(|product| product.action == Action::Adopt && creating.contains(&product.local_id));
+    for product in adopted {
+        product.action = Action::Create;
+        product.reasons = vec![Reason::New];
+    }
+}

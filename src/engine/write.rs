@@ -1,0 +1,210 @@
+//! One write of a product: kept before it is sent, its outcome noted after, and
+//! what becomes of the product if it fails.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+use super::Error;
+use super::bind::{bound, created_key};
+use super::execute::{Ended, Executor, UNANSWERED};
+use super::intent::{Event, Status, next_status};
+use super::outcome::{self, stripe_failure};
+use super::progress::Progress;
+use crate::catalog::PriceKey;
+use crate::plan::{Action, PriceId, ProductPlan, Step};
+use crate::store::{
+    Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
+    WrittenBinding,
+};
+use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
+
+impl Executor<'_> {
+    /// Keeps the write, sends it, and notes its outcome in the record that the
+    /// next commit takes.
+    pub(super) async fn write(
+        &self,
+        product: &ProductPlan,
+        step: &Step,
+        begun: bool,
+        created: &mut BTreeMap<PriceKey, PriceId>,
+        record: &mut Record,
+    ) -> Result<(Result<Receipt, stripe::Error>, Status), Failure> {
+        let intent = Intent {
+            id: IntentId::new(uuid::Uuid::now_v7().simple().to_string()),
+            at: self.at.clone(),
+            run: self.active.log.id().clone(),
+            local_id: product.local_id.clone(),
+            step: step.clone(),
+            prices: created.clone(),
+            attempt: 1,
+            begin_time: self.engine.now(),
+        };
+        let key = IdempotencyKey::new(&self.at.account, intent.id.as_str(), intent.attempt);
+        record.begun.push(intent.clone());
+        self.commit(std::mem::take(record)).await?;
+        let call = self.call_for(product, begun);
+        let answer = self
+            .engine
+            .inner
+            .parts
+            .stripe
+            .send(&call, step, created, &key)
+            .await;
+        let status = next_status(&intent, Event::Sent(&answer));
+        let answer = answer.and_then(|receipt| {
+            if let Some(key) = created_key(step) {
+                let price = receipt
+                    .price
+                    .clone()
+                    .ok_or_else(|| stripe::Error::Garbled {
+                        message: format!("Stripe's answer to {} has no price", step.describe()),
+                        request_id: receipt.request_id.clone(),
+                    })?;
+                created.insert(key.clone(), price);
+            }
+            Ok(receipt)
+        });
+        if let Some(state) = status.closed() {
+            let request_id = match &answer {
+                Ok(receipt) => receipt.request_id.clone(),
+                Err(error) => error.request_id().map(str::to_owned),
+            };
+            let price = answer
+                .as_ref()
+                .ok()
+                .and_then(|receipt| receipt.price.clone());
+            record.finished.push(IntentOutcome {
+                id: intent.id,
+                state,
+                request_id,
+                price,
+            });
+        }
+        Ok((answer, status))
+    }
+
+    /// What has begun is carried through: only the first write can still be called off.
+    fn call_for(&self, product: &ProductPlan, begun: bool) -> Call {
+        let (log, local_id) = (self.active.log.clone(), product.local_id.to_string());
+        let on_retry = RetryHook::new(move |retry| {
+            log.emit(Progress::StepRetried {
+                local_id: local_id.clone(),
+                attempt: retry.attempt,
+                delay_ms: u64::try_from(retry.delay.as_millis()).unwrap_or(u64::MAX),
+                error: Failure {
+                    stripe_request_id: retry.request_id.clone(),
+                    ..outcome::failure("STRIPE_UNREACHABLE", retry.reason.clone(), None)
+                },
+            });
+        });
+        let cancel = if begun {
+            CancellationToken::new()
+        } else {
+            self.call.cancel.clone()
+        };
+        Call {
+            cancel,
+            on_retry: Some(on_retry),
+            ..self.call.clone()
+        }
+    }
+
+    pub(super) async fn failed(
+        &self,
+        product: &ProductPlan,
+        error: stripe::Error,
+        mut record: Record,
+        mut row: ResultRow,
+        unanswered: &AtomicU32,
+    ) -> Result<Ended, Failure> {
+        let failure = stripe_failure(&error);
+        let look_again = match &error {
+            stripe::Error::InTheWay { .. } | stripe::Error::NotFound { .. } => true,
+            stripe::Error::Unavailable { uncertain, .. } => {
+                unanswered.fetch_add(1, Ordering::Relaxed);
+                *uncertain
+            }
+            stripe::Error::Garbled { .. } => {
+                unanswered.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+            stripe::Error::Unsure(error) => !error.stops_the_run(),
+            stripe::Error::Credentials { .. }
+            | stripe::Error::Refused { .. }
+            | stripe::Error::Unexpected { .. }
+            | stripe::Error::Cancelled(_) => false,
+        };
+        if look_again && self.may_look_again && unanswered.load(Ordering::Relaxed) < UNANSWERED {
+            self.active.log.emit(Progress::StepRetried {
+                local_id: product.local_id.to_string(),
+                attempt: self.pass + 1,
+                delay_ms: 0,
+                error: failure,
+            });
+            self.commit(record).await?;
+            return Ok(Ended::Again);
+        }
+        let stops = error.stops_the_run().then(|| failure.clone());
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        record.results.push((self.active.log.id().clone(), row));
+        record.binding = self.still_bound(product).await?;
+        self.commit(record).await?;
+        match stops {
+            Some(failure) => Err(failure),
+            None => Ok(Ended::Failed(failure)),
+        }
+    }
+
+    pub(super) fn binding(
+        &self,
+        product: &ProductPlan,
+        created: &BTreeMap<PriceKey, PriceId>,
+    ) -> Result<Option<WrittenBinding>, Failure> {
+        let Some(bind) = &product.bind else {
+            return Ok(None);
+        };
+        let binding = bound(&product.local_id, bind, created).ok_or_else(|| {
+            outcome::failure(
+                "INTERNAL",
+                format!(
+                    "{} is bound to a price that no step created",
+                    product.local_id
+                ),
+                None,
+            )
+        })?;
+        let status = match &product.action {
+            Action::Create => SyncStatus::Created,
+            Action::Update | Action::Reprice | Action::Archive | Action::Reactivate => {
+                SyncStatus::Updated
+            }
+            Action::Adopt | Action::InSync | Action::Report | Action::Hold(_) => SyncStatus::Synced,
+        };
+        Ok(Some(WrittenBinding {
+            at: self.at.clone(),
+            binding,
+            status,
+            time: self.engine.now(),
+        }))
+    }
+
+    /// The mapping of before, marked as failed.
+    async fn still_bound(&self, product: &ProductPlan) -> Result<Option<WrittenBinding>, Failure> {
+        let rows = self
+            .engine
+            .store()
+            .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
+            .await;
+        let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
+        Ok(rows.pop().map(|row| WrittenBinding {
+            at: self.at.clone(),
+            binding: row.binding,
+            status: SyncStatus::Error,
+            time: self.engine.now(),
+        }))
+    }
+}
