@@ -17,7 +17,7 @@ use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Action, Plan, ProductPlan, Step};
-use crate::store::{Failure, Outcome, Record, ResultRow};
+use crate::store::{ActionKind, Failure, Outcome, Record, ResultRow};
 use crate::stripe::{self, Call};
 
 /// After so many products in a row that Stripe did not answer for, the rest
@@ -31,8 +31,8 @@ pub(super) struct Pass {
     pub(super) again: BTreeSet<LocalId>,
     /// Products that are as they should be now.
     pub(super) done: BTreeSet<LocalId>,
-    /// Products of which it may have created the object.
-    pub(super) creating: BTreeSet<LocalId>,
+    /// What it began for those and may have done.
+    pub(super) begun: BTreeMap<LocalId, ActionKind>,
     /// Why the run cannot go on.
     pub(super) abort: Option<Failure>,
 }
@@ -56,7 +56,10 @@ pub(super) struct Executor<'a> {
 pub(super) enum Ended {
     Done,
     Failed(Failure),
-    Again,
+    /// Whether any of its writes may have been done.
+    Again {
+        begun: bool,
+    },
     NotBegun,
 }
 
@@ -91,7 +94,7 @@ impl Executor<'_> {
         if lock(pass).abort.is_some() || self.is_stopped() {
             return;
         }
-        let ended = self.product(product, pass, unanswered).await;
+        let ended = self.product(product, unanswered).await;
         let mut pass = lock(pass);
         match ended {
             Ok(Ended::Done) => {
@@ -102,8 +105,12 @@ impl Executor<'_> {
                     pass.abort.get_or_insert(failure);
                 }
             }
-            Ok(Ended::Again) => {
+            Ok(Ended::Again { begun }) => {
                 pass.again.insert(product.local_id.clone());
+                if begun {
+                    let kind = self.kind(product);
+                    pass.begun.insert(product.local_id.clone(), kind);
+                }
             }
             Ok(Ended::NotBegun) => {}
             Err(failure) => {
@@ -121,6 +128,7 @@ impl Executor<'_> {
         let log = &self.active.log;
         let mut results = Vec::new();
         let mut in_sync = Vec::new();
+        let mut done = BTreeSet::new();
         let mut finished = match self.pass {
             1 => self.journal.closing_beside(plan),
             _ => Vec::new(),
@@ -131,14 +139,19 @@ impl Executor<'_> {
                     if !has_work(product) {
                         finished.extend(self.journal.closing(&product.local_id));
                     }
-                    in_sync.push(product);
-                    continue;
+                    if !self.journal.begun.contains_key(&product.local_id) {
+                        in_sync.push(product);
+                        continue;
+                    }
+                    // This run did it, and nobody was there to hear of it.
+                    done.insert(product.local_id.clone());
+                    self.row(product, Outcome::Done)
                 }
                 // What was left open stays so until the product is dealt with.
-                Action::Hold(_) => outcome::result(product, Outcome::Failed, self.pass),
+                Action::Hold(_) => self.row(product, Outcome::Failed),
                 Action::Report => {
                     finished.extend(self.journal.closing(&product.local_id));
-                    outcome::result(product, Outcome::Skipped, self.pass)
+                    self.row(product, Outcome::Skipped)
                 }
                 Action::Create
                 | Action::Update
@@ -150,15 +163,14 @@ impl Executor<'_> {
             self.tell_finished(product, &row, true);
             results.push((log.id().clone(), row));
         }
-        lock(pass)
-            .done
-            .extend(in_sync.iter().map(|product| product.local_id.clone()));
+        done.extend(in_sync.iter().map(|product| product.local_id.clone()));
+        lock(pass).done.append(&mut done);
         // What this run did before its process was killed is counted as that.
         in_sync.retain(|product| !self.did_before.contains(&product.local_id));
         log.update(|run| {
             in_sync
                 .iter()
-                .for_each(|product| outcome::count(&mut run.counts, product, true))
+                .for_each(|product| outcome::count(&mut run.counts, product))
         });
         if results.is_empty() && finished.is_empty() {
             return;
@@ -177,7 +189,6 @@ impl Executor<'_> {
     async fn product(
         &self,
         product: &ProductPlan,
-        pass: &Mutex<Pass>,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
         if product.action == Action::InSync {
@@ -193,13 +204,13 @@ impl Executor<'_> {
         self.active.log.emit(Progress::StepStarted {
             local_id: product.local_id.to_string(),
             name: product.name.clone(),
-            action: outcome::kind(&product.action),
+            action: self.kind(product),
         });
         let mut created = BTreeMap::new();
         let mut record = Record::default();
         // Whether anything reached Stripe: from then on it is carried through.
         let mut begun = false;
-        let mut row = outcome::result(product, Outcome::Done, self.pass);
+        let mut row = self.row(product, Outcome::Done);
         for step in &product.steps {
             if *step == Step::Bind {
                 record.binding = self.binding(product, &created)?;
@@ -212,9 +223,6 @@ impl Executor<'_> {
             let (answer, status) = self
                 .write(product, step, begun, &mut created, &mut record)
                 .await?;
-            if matches!(step, Step::CreateProduct(_)) && status.may_have_happened() {
-                lock(pass).creating.insert(product.local_id.clone());
-            }
             match answer {
                 Ok(receipt) => {
                     begun = true;
@@ -225,7 +233,12 @@ impl Executor<'_> {
                     self.commit(record).await?;
                     return Ok(Ended::NotBegun);
                 }
-                Err(error) => return self.failed(product, error, record, row, unanswered).await,
+                Err(error) => {
+                    begun |= status.may_have_happened();
+                    return self
+                        .failed(product, (error, begun), record, row, unanswered)
+                        .await;
+                }
             }
         }
         if product
@@ -248,9 +261,45 @@ impl Executor<'_> {
         Ok(Ended::Done)
     }
 
+    /// What kind of work it is, what this run began for it before included: what
+    /// it did without hearing of it, or without living to record it, shows in
+    /// Stripe as if it had been so before.
+    pub(super) fn kind(&self, product: &ProductPlan) -> ActionKind {
+        use ActionKind::{Adopt, Create, InSync, Reactivate, Reprice, Update};
+        let planned = outcome::kind(&product.action);
+        match (planned, self.journal.begun.get(&product.local_id)) {
+            (InSync, Some(begun)) => *begun,
+            (Adopt | Update | Reprice, Some(Create)) => Create,
+            (Update, Some(begun @ (Adopt | Reprice | Reactivate))) => *begun,
+            (planned, Some(_) | None) => planned,
+        }
+    }
+
+    fn row(&self, product: &ProductPlan, outcome: Outcome) -> ResultRow {
+        let mut row = outcome::result(product, outcome, self.pass);
+        let kind = self.kind(product);
+        if kind != row.action {
+            row.action = kind;
+            "begun by this run, and looked at again".clone_into(&mut row.reason);
+        }
+        row
+    }
+
     pub(super) fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
         let run = self.active.log.update(|run| {
-            outcome::count(&mut run.counts, product, done);
+            match &product.action {
+                _ if !done => run.counts.failed += 1,
+                // Its kind is an update, but nothing was updated.
+                Action::Report => run.counts.skipped += 1,
+                Action::Create
+                | Action::Update
+                | Action::Reprice
+                | Action::Archive
+                | Action::Reactivate
+                | Action::Adopt
+                | Action::InSync
+                | Action::Hold(_) => outcome::count_kind(&mut run.counts, row.action),
+            }
             run.steps_finished += 1;
             super::run::count_calls(run, self.call);
         });

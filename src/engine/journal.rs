@@ -13,7 +13,7 @@ use super::intent::{Event, Settlement, next_status, settlement};
 use super::{Engine, Error};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, OpenWrite, Plan};
-use crate::store::{Intent, IntentOutcome};
+use crate::store::{ActionKind, Intent, IntentOutcome};
 use crate::stripe::{self, Call, IdempotencyKey, Receipt};
 
 /// Writes that are sent again at once.
@@ -31,8 +31,9 @@ pub(super) struct Journal {
     /// What could not be settled, or is not this run's to settle: nothing is
     /// planned beside it.
     pub(super) open: BTreeMap<LocalId, OpenWrite>,
-    /// Products that this run began to create, in this process or in an earlier one.
-    pub(super) creating: BTreeSet<LocalId>,
+    /// What this run began and did not end, in this process or in an earlier one:
+    /// it may be done without anybody having heard of it.
+    pub(super) begun: BTreeMap<LocalId, ActionKind>,
 }
 
 impl Journal {

@@ -21,15 +21,14 @@ pub(super) fn kind(action: &Action) -> ActionKind {
 pub(super) fn counts(plan: &Plan) -> Counts {
     let mut counts = Counts::default();
     for product in &plan.products {
-        count(&mut counts, product, true);
+        count(&mut counts, product);
     }
     counts
 }
 
 /// Counts one product.
-pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
+pub(super) fn count(counts: &mut Counts, product: &ProductPlan) {
     match &product.action {
-        _ if !done => counts.failed += 1,
         // Its kind is an update, but nothing was updated.
         Action::Report => counts.skipped += 1,
         action @ (Action::Create

@@ -1,6 +1,6 @@
 //! Passes over a plan, until no product needs another look.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::execute::{Executor, Pass};
 use super::journal::Journal;
@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
-use crate::plan::{AccountRef, Action, Options, Plan, Reason, check};
+use crate::plan::{AccountRef, Options, Plan, check};
 use crate::store::{ActionKind, Failure, Outcome, ResultFilter, RunOptions};
 use crate::stripe::Call;
 
@@ -40,7 +40,7 @@ impl Engine {
         while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
             pass += 1;
             let again = std::mem::take(&mut all.again);
-            journal.creating.extend(std::mem::take(&mut all.creating));
+            journal.begun.append(&mut all.begun);
             let covers = |local_id: &LocalId| again.contains(local_id);
             if let Err(error) = self.settle(call, at, covers, journal).await {
                 all.abort = Some(run_failure(&error));
@@ -59,11 +59,10 @@ impl Engine {
                 lookup_keys,
                 ..Extra::default()
             };
-            let mut plan = self
+            let plan = self
                 .look(call, at, catalog, &options, &extra, journal)
                 .await
                 .map_err(|error| run_failure(&error))?;
-            as_created(&mut plan, &journal.creating);
             check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
             let next = self
                 .executor(active, call, at, &did_before, journal, pass)
@@ -76,7 +75,7 @@ impl Engine {
                 .update(|run| run.steps_finished = run.steps_finished.min(run.steps_total));
             all.again = next.again;
             all.done.extend(next.done);
-            all.creating = next.creating;
+            all.begun = next.begun;
             all.abort = next.abort;
         }
         Ok(all)
@@ -120,44 +119,41 @@ impl Engine {
         Ok(rows.into_iter().map(|row| row.local_id).collect())
     }
 
-    /// The products that a run began to create before its process was killed.
-    /// That is kept with the first write, before it is sent.
-    pub(super) async fn creating_before(
+    /// What a run began and did not end before its process was killed. That it
+    /// begins is kept with the first write, before it is sent.
+    pub(super) async fn begun_before(
         &self,
         active: &Active,
-    ) -> Result<BTreeSet<LocalId>, Error> {
-        let mut creating = BTreeSet::new();
+    ) -> Result<BTreeMap<LocalId, ActionKind>, Error> {
+        let mut begun = BTreeMap::new();
         let mut after = 0;
         loop {
             let rows = self.store().progress(active.log.id(), after, 1000).await?;
             let Some(last) = rows.last() else {
-                return Ok(creating);
+                return Ok(begun);
             };
             after = last.sequence;
-            creating.extend(
-                rows.iter()
-                    .filter_map(|row| match serde_json::from_str(&row.body) {
-                        Ok(Progress::StepStarted {
-                            local_id,
-                            action: ActionKind::Create,
-                            ..
-                        }) => LocalId::new(&local_id).ok(),
-                        Ok(_) | Err(_) => None,
-                    }),
-            );
+            for row in &rows {
+                match serde_json::from_str(&row.body) {
+                    Ok(Progress::StepStarted {
+                        local_id, action, ..
+                    }) => {
+                        if let Ok(local_id) = LocalId::new(&local_id) {
+                            begun.insert(local_id, action);
+                        }
+                    }
+                    Ok(Progress::StepFinished { result, .. }) => {
+                        begun.remove(&result.local_id);
+                    }
+                    Ok(
+                        Progress::RunStarted { .. }
+                        | Progress::PlanReady { .. }
+                        | Progress::StepRetried { .. }
+                        | Progress::RunFinished { .. },
+                    )
+                    | Err(_) => {}
+                }
+            }
         }
-    }
-}
-
-/// What this run created without hearing of it, or without living to map it, is
-/// found in Stripe as if it had been there before. It was not.
-pub(super) fn as_created(plan: &mut Plan, creating: &BTreeSet<LocalId>) {
-    let adopted = plan
-        .products
-        .iter_mut()
-        .filter(|product| product.action == Action::Adopt && creating.contains(&product.local_id));
-    for product in adopted {
-        product.action = Action::Create;
-        product.reasons = vec![Reason::New];
     }
 }

@@ -7,7 +7,6 @@ use super::execute::RUN_DEADLINE;
 use super::journal::Journal;
 use super::observe::Extra;
 use super::outcome::{self, failure, run_failure};
-use super::passes::as_created;
 use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
@@ -144,16 +143,15 @@ impl Engine {
             extra.list |= !extra.prices_of.is_empty();
         }
         let observe_time = self.now();
-        let mut plan = self
+        let plan = self
             .look(call, &at, &catalog, &options, &extra, &journal)
             .await
             .map_err(|error| run_failure(&error))?;
         if active.resumed {
-            journal.creating = self
-                .creating_before(active)
+            journal.begun = self
+                .begun_before(active)
                 .await
                 .map_err(|error| run_failure(&error))?;
-            as_created(&mut plan, &journal.creating);
         }
 
         self.stage(active, "plan").await?;
@@ -165,6 +163,7 @@ impl Engine {
         let steps_total = u32::try_from(steps_total).unwrap_or(u32::MAX);
         log.update(|run| {
             run.plan_digest = Some(plan.digest.clone());
+            run.warnings.extend(plan.warnings.iter().take(100).cloned());
             run.steps_total = steps_total;
         });
         log.emit(Progress::PlanReady {

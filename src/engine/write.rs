@@ -13,9 +13,9 @@ use super::intent::{Event, Status, next_status};
 use super::outcome::{self, stripe_failure};
 use super::progress::Progress;
 use crate::catalog::PriceKey;
-use crate::plan::{Action, PriceId, ProductPlan, Step};
+use crate::plan::{PriceId, ProductPlan, Step};
 use crate::store::{
-    Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
+    ActionKind, Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
     WrittenBinding,
 };
 use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
@@ -114,7 +114,7 @@ impl Executor<'_> {
     pub(super) async fn failed(
         &self,
         product: &ProductPlan,
-        error: stripe::Error,
+        (error, begun): (stripe::Error, bool),
         mut record: Record,
         mut row: ResultRow,
         unanswered: &AtomicU32,
@@ -144,7 +144,7 @@ impl Executor<'_> {
                 error: failure,
             });
             self.commit(record).await?;
-            return Ok(Ended::Again);
+            return Ok(Ended::Again { begun });
         }
         let stops = error.stops_the_run().then(|| failure.clone());
         row.outcome = Outcome::Failed;
@@ -177,12 +177,13 @@ impl Executor<'_> {
                 None,
             )
         })?;
-        let status = match &product.action {
-            Action::Create => SyncStatus::Created,
-            Action::Update | Action::Reprice | Action::Archive | Action::Reactivate => {
-                SyncStatus::Updated
-            }
-            Action::Adopt | Action::InSync | Action::Report | Action::Hold(_) => SyncStatus::Synced,
+        let status = match self.kind(product) {
+            ActionKind::Create => SyncStatus::Created,
+            ActionKind::Update
+            | ActionKind::Reprice
+            | ActionKind::Archive
+            | ActionKind::Reactivate => SyncStatus::Updated,
+            ActionKind::Adopt | ActionKind::InSync | ActionKind::Block => SyncStatus::Synced,
         };
         Ok(Some(WrittenBinding {
             at: self.at.clone(),

@@ -86,6 +86,8 @@ pub struct Plan {
     pub products: Vec<ProductPlan>,
     /// How many products were mapped and on sale before: the fuse's measure.
     pub mapped: usize,
+    /// What a person should look at though it stops nothing.
+    pub warnings: Vec<String>,
     /// Identifies the actions: equal plans have equal digests, in any process.
     pub digest: String,
 }

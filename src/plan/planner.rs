@@ -49,8 +49,14 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
         .values()
         .filter(|binding| binding.active)
         .count();
+    let known_here =
+        |id: &str| catalog.products.contains_key(id) || known.bindings.contains_key(id);
+    let warnings = index.overlooked(|id| {
+        known_here(id) && (options.scope.is_empty() || options.scope.contains(id))
+    });
     Plan {
         mapped,
+        warnings,
         digest: digest::of(&products),
         products,
     }

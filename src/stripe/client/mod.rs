@@ -183,7 +183,8 @@ impl Stripe for Client {
         }
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let list = product_list(expand).ids(texts);
-        self.product_page(call, &list, Asked::These(ids)).await
+        self.product_page(call, &list, Asked::These(ids), expand)
+            .await
     }
 
     async fn list_products(
@@ -196,7 +197,8 @@ impl Stripe for Client {
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }
-        self.product_page(call, &list, Asked::After(after)).await
+        self.product_page(call, &list, Asked::After(after), expand)
+            .await
     }
 
     async fn prices_of(
@@ -216,7 +218,7 @@ impl Stripe for Client {
             active,
             after,
         };
-        self.price_page(call, &list, asked).await
+        self.price_page(call, &list, asked, expand).await
     }
 
     async fn prices_by_lookup_key(&self, call: &Call, keys: &[String]) -> Result<PricePage, Error> {
@@ -238,7 +240,9 @@ impl Stripe for Client {
             }
             let list = price_list(active, Expand::default()).lookup_keys(wanted.clone());
             let asked = AskedPrices::Holding(&wanted);
-            let page = self.price_page(call, &list, asked).await?;
+            let page = self
+                .price_page(call, &list, asked, Expand::default())
+                .await?;
             holders.prices.extend(page.prices);
             holders.unreadable.extend(page.unreadable);
         }

@@ -286,6 +286,49 @@ async fn a_product_whose_creation_had_no_usable_answer_was_created_not_adopted()
     }
 }
 
+/// It was done, though nobody heard of it before it was looked at again.
+#[tokio::test]
+async fn what_was_done_without_an_answer_counts_as_what_it_was() {
+    let mut renamed = two("20", "30");
+    renamed[0].name = "Renamed".to_owned();
+    let gone = two("20", "30").split_off(1);
+    for (catalog, fault, action) in [
+        (
+            renamed,
+            "POST /v1/products/{id} first 3",
+            ActionKind::Update,
+        ),
+        (
+            two("25", "30"),
+            "POST /v1/prices first 3",
+            ActionKind::Reprice,
+        ),
+        (
+            two("25", "30"),
+            "POST /v1/products/{id} first 3",
+            ActionKind::Reprice,
+        ),
+        (
+            two("25", "30"),
+            "POST /v1/prices/{id} first 3",
+            ActionKind::Reprice,
+        ),
+        (gone, "POST /v1/products/{id} first 3", ActionKind::Archive),
+    ] {
+        let app = TestApp::new(two("20", "30")).await;
+        app.sync().await;
+        app.say(catalog);
+        faults(&app, &[&format!("{fault}: lost-reply")]);
+        let run = app.sync().await;
+        let when = format!("{action:?}, {fault}");
+        assert_eq!(run.counts.in_sync, 1, "{when}: {:?}", run.counts);
+        let row = row(&app, &run, "plan_a").await;
+        assert_eq!((row.action, row.outcome), (action, Outcome::Done), "{when}");
+        assert_eq!(app.results(&run).await.len(), 1);
+        assert_eq!(app.findings().await, Vec::<String>::new());
+    }
+}
+
 #[tokio::test]
 async fn a_repeated_500_is_read_and_then_tried_anew() {
     for with_effect in [true, false] {
