@@ -387,7 +387,7 @@ and in another terminal:\n  \
 Without flags it adds no latency, no limits, no faults and no search lag. --help tells all of it.",
     after_long_help = "Faults are written 'ENDPOINT [CALLS]: ACTION':\n  \
     ENDPOINT  *, or as in 'POST /v1/prices', 'GET /v1/products/{id}'; with an id it is that object alone\n  \
-    CALLS     #3 the third; every 10; first 2; nothing: all. Counted for each rule.\n  \
+    CALLS     #3 the third; every 10; first 2; from 5; nothing: all. Counted for each rule.\n  \
     ACTION    500 (200 to 599)       that status, before any effect and kept nowhere. Options:\n            \
               after                  the effect happens all the same\n            \
               saved                  kept under the idempotency key, so a repeat gets it too\n            \

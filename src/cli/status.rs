@@ -200,7 +200,7 @@ fn findings(counts: &FindingCounts) -> String {
         (counts.orphaned, "orphaned"),
         (counts.conflict, "in conflict"),
         (counts.mapping_stale, "with a stale mapping"),
-        (counts.lint, "lint remarks"),
+        (counts.lint, "lint"),
     ]
     .iter()
     .filter(|(count, _)| *count > 0)

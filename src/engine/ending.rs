@@ -76,13 +76,24 @@ pub(super) fn incomplete(run: &Run) -> Failure {
     } else {
         String::new()
     };
+    // Only a limit in the request itself says that a removal is meant.
+    let (archived, hint) = match run.options.max_archives {
+        None => (
+            "Nothing that came from there is archived",
+            "mend the source; if what is gone was meant to go, sync --max-archives N",
+        ),
+        Some(_) => (
+            "What is gone from there was taken as removed, as max_archives allows",
+            "mend the source, or take it out of catalog.rules",
+        ),
+    };
     failure(
         "SOURCE_INCOMPLETE",
         format!(
-            "the catalog was not read whole: {}{more}. Nothing that came from there was archived",
+            "the catalog was not read whole: {}{more}. {archived}",
             problems.join("; ")
         ),
-        Some("mend the source; if what is gone was meant to go, sync --max-archives N"),
+        Some(hint),
     )
 }
 

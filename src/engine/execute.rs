@@ -16,8 +16,8 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::LocalId;
-use crate::plan::{AccountRef, Action, Plan, ProductPlan, Step};
-use crate::store::{ActionKind, Failure, Outcome, Record, ResultRow};
+use crate::plan::{AccountRef, Action, Binding, Known, Plan, ProductPlan, Step};
+use crate::store::{self, ActionKind, Basis, Failure, IntentOutcome, Outcome, Record, ResultRow};
 use crate::stripe::{self, Call};
 
 /// After so many products in a row that Stripe did not answer for, the rest
@@ -43,6 +43,8 @@ pub(super) struct Executor<'a> {
     pub(super) active: &'a Active,
     pub(super) call: &'a Call,
     pub(super) at: &'a AccountRef,
+    /// What the plan was made on.
+    pub(super) known: &'a Known,
     /// From 1.
     pub(super) pass: u32,
     /// Whether a product that is in another's way is looked at again.
@@ -61,6 +63,21 @@ pub(super) enum Ended {
         begun: bool,
     },
     NotBegun,
+}
+
+/// Why the work on a product stops on the spot.
+pub(super) enum Stop {
+    /// Somebody else works on it: its plan holds no longer. With the outcomes
+    /// that are not kept yet.
+    Overtaken(Vec<IntentOutcome>),
+    /// The run cannot go on.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl Executor<'_> {
@@ -143,6 +160,10 @@ impl Executor<'_> {
                         in_sync.push(product);
                         continue;
                     }
+                    // Told once its binding is kept.
+                    if has_work(product) {
+                        continue;
+                    }
                     // This run did it, and nobody was there to hear of it.
                     done.insert(product.local_id.clone());
                     self.row(product, Outcome::Done)
@@ -185,21 +206,30 @@ impl Executor<'_> {
         }
     }
 
-    /// Carries out one product's steps. `Err`: the run cannot go on.
+    /// Carries out one product's plan. `Err`: the run cannot go on.
     async fn product(
         &self,
         product: &ProductPlan,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
+        match self.steps(product, unanswered).await {
+            Ok(ended) => Ok(ended),
+            Err(Stop::Failed(failure)) => Err(failure),
+            Err(Stop::Overtaken(finished)) => self.overtaken(product, finished).await,
+        }
+    }
+
+    async fn steps(&self, product: &ProductPlan, unanswered: &AtomicU32) -> Result<Ended, Stop> {
+        let mut basis = self.known.bindings.get(&product.local_id).cloned();
         if product.action == Action::InSync {
             // Only what the database remembers is behind.
             let record = Record {
                 binding: self.binding(product, &BTreeMap::new())?,
-                finished: self.journal.closing(&product.local_id),
                 ..Record::default()
             };
-            self.commit(record).await?;
-            return Ok(Ended::Done);
+            let begun = self.journal.begun.contains_key(&product.local_id);
+            let row = begun.then(|| self.row(product, Outcome::Done));
+            return self.done(product, row, record, &mut basis).await;
         }
         self.active.log.emit(Progress::StepStarted {
             local_id: product.local_id.to_string(),
@@ -216,12 +246,13 @@ impl Executor<'_> {
                 record.binding = self.binding(product, &created)?;
                 // With nothing to tidy up after it, it goes with the result, in one commit.
                 if product.steps.last() != Some(step) {
-                    self.commit(std::mem::take(&mut record)).await?;
+                    let record = std::mem::take(&mut record);
+                    self.commit_on(product, &mut basis, record).await?;
                 }
                 continue;
             }
             let (answer, status) = self
-                .write(product, step, begun, &mut created, &mut record)
+                .write(product, step, begun, &mut created, &mut basis, &mut record)
                 .await?;
             match answer {
                 Ok(receipt) => {
@@ -235,9 +266,8 @@ impl Executor<'_> {
                 }
                 Err(error) => {
                     begun |= status.may_have_happened();
-                    return self
-                        .failed(product, (error, begun), record, row, unanswered)
-                        .await;
+                    let failed = self.failed(product, (error, begun), record, row, unanswered);
+                    return Ok(failed.await?);
                 }
             }
         }
@@ -252,12 +282,34 @@ impl Executor<'_> {
                 written.binding.to_archive.clear();
             }
         }
-        self.tell_finished(product, &row, true);
-        record.results.push((self.active.log.id().clone(), row));
+        self.done(product, Some(row), record, &mut basis).await
+    }
+
+    /// Ends a product that is as it should be, and with it what earlier processes
+    /// left open for it.
+    async fn done(
+        &self,
+        product: &ProductPlan,
+        row: Option<ResultRow>,
+        mut record: Record,
+        basis: &mut Option<Binding>,
+    ) -> Result<Ended, Stop> {
+        let kind = row.as_ref().map(|row| row.action);
+        if let Some(row) = row {
+            self.tell_finished(product, &row, true);
+            record.results.push((self.active.log.id().clone(), row));
+        }
         record
             .finished
             .extend(self.journal.closing(&product.local_id));
-        self.commit(record).await?;
+        let kept = self.commit_on(product, basis, record).await;
+        if let (Err(Stop::Overtaken(_)), Some(kind)) = (&kept, kind) {
+            self.active.log.update(|run| {
+                outcome::count_back(&mut run.counts, kind);
+                run.steps_finished -= 1;
+            });
+        }
+        kept?;
         Ok(Ended::Done)
     }
 
@@ -275,7 +327,7 @@ impl Executor<'_> {
         }
     }
 
-    fn row(&self, product: &ProductPlan, outcome: Outcome) -> ResultRow {
+    pub(super) fn row(&self, product: &ProductPlan, outcome: Outcome) -> ResultRow {
         let mut row = outcome::result(product, outcome, self.pass);
         let kind = self.kind(product);
         if kind != row.action {
@@ -312,7 +364,41 @@ impl Executor<'_> {
 
     /// Commits, with the progress that has come since the last commit. A
     /// database that cannot take it ends the run: what is not kept is not sent.
-    pub(super) async fn commit(&self, mut record: Record) -> Result<(), Failure> {
+    pub(super) async fn commit(&self, record: Record) -> Result<(), Failure> {
+        let kept = self.keep(record).await;
+        kept.map_err(|error| outcome::run_failure(&Error::Store(error)))
+    }
+
+    /// Commits, provided that the product's binding is still this one and nobody
+    /// else writes for the product; keeps in mind what the record binds.
+    pub(super) async fn commit_on(
+        &self,
+        product: &ProductPlan,
+        basis: &mut Option<Binding>,
+        mut record: Record,
+    ) -> Result<(), Stop> {
+        record.basis = Some(Basis {
+            at: self.at.clone(),
+            local_id: product.local_id.clone(),
+            binding: basis.clone(),
+            none_open: true,
+            beside: self.journal.settled_of(&product.local_id),
+        });
+        let finished = record.finished.clone();
+        let bound = record.binding.as_ref().map(|bound| bound.binding.clone());
+        match self.keep(record).await {
+            Ok(()) => {
+                if bound.is_some() {
+                    *basis = bound;
+                }
+                Ok(())
+            }
+            Err(store::Error::Overtaken { .. }) => Err(Stop::Overtaken(finished)),
+            Err(error) => Err(outcome::run_failure(&Error::Store(error)).into()),
+        }
+    }
+
+    pub(super) async fn keep(&self, mut record: Record) -> Result<(), store::Error> {
         record.progress = self.active.log.take_unsaved();
         if !record.results.is_empty() {
             record.run = Some(self.active.log.run());
@@ -321,7 +407,7 @@ impl Executor<'_> {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.active.log.return_unsaved(record.progress);
-                Err(outcome::run_failure(&Error::Store(error)))
+                Err(error)
             }
         }
     }

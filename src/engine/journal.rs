@@ -13,7 +13,7 @@ use super::intent::{Event, Settlement, next_status, settlement};
 use super::{Engine, Error};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, OpenWrite, Plan};
-use crate::store::{ActionKind, Intent, IntentOutcome};
+use crate::store::{ActionKind, Intent, IntentId, IntentOutcome};
 use crate::stripe::{self, Call, IdempotencyKey, Receipt};
 
 /// Writes that are sent again at once.
@@ -53,6 +53,12 @@ impl Journal {
         let planned: BTreeSet<&LocalId> = plan.products.iter().map(|p| &p.local_id).collect();
         let beside = self.settled.iter().filter(|(id, _)| !planned.contains(id));
         beside.flat_map(|(_, settled)| settled).cloned().collect()
+    }
+
+    /// Writes of the product that are open still, though they are settled.
+    pub(super) fn settled_of(&self, local_id: &LocalId) -> Vec<IntentId> {
+        let settled = self.settled.get(local_id).into_iter().flatten();
+        settled.map(|outcome| outcome.id.clone()).collect()
     }
 
     fn has_settled(&self, intent: &Intent) -> bool {

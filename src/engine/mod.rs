@@ -10,6 +10,7 @@ pub mod clock;
 mod ending;
 mod error;
 mod execute;
+mod failing;
 mod intent;
 mod journal;
 mod observe;
@@ -25,6 +26,7 @@ mod test_support;
 mod validate;
 mod write;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -243,7 +245,10 @@ impl Engine {
         }
         let catalog = self.discover().await?;
         let known = match self.remembered_account().await? {
-            Some(at) => self.store().known(&at).await?,
+            Some(at) => {
+                let known = self.store().known(&at).await?;
+                known.of_catalog(&self.settings().naming)
+            }
             None => crate::plan::Known::default(),
         };
         let unknown = scope
@@ -251,9 +256,14 @@ impl Engine {
             .find(|id| !catalog.products.contains_key(*id) && !known.bindings.contains_key(*id));
         match unknown {
             None => Ok(()),
-            Some(id) => Err(Error::UnknownProduct {
-                local_id: id.to_string(),
-            }),
+            Some(id) => {
+                let ids = catalog.products.keys().chain(known.bindings.keys());
+                let ids: BTreeSet<&str> = ids.map(LocalId::as_str).collect();
+                Err(Error::UnknownProduct {
+                    local_id: id.to_string(),
+                    near: error::near(id.as_str(), ids.into_iter()),
+                })
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Plans, errors and holds in the words of runs and results.
 
+use crate::catalog::LocalId;
 use crate::plan::{Action, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines};
 use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
 use crate::stripe::{self, Obstacle};
@@ -42,9 +43,18 @@ pub(super) fn count(counts: &mut Counts, product: &ProductPlan) {
     }
 }
 
+/// Takes back that a product was counted as done.
+pub(super) fn count_back(counts: &mut Counts, action: ActionKind) {
+    *field(counts, action) -= 1;
+}
+
 /// Counts a result of earlier.
 pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
-    let field = match action {
+    *field(counts, action) += 1;
+}
+
+fn field(counts: &mut Counts, action: ActionKind) -> &mut u32 {
+    match action {
         ActionKind::InSync => &mut counts.in_sync,
         ActionKind::Create => &mut counts.created,
         ActionKind::Update | ActionKind::Reactivate => &mut counts.updated,
@@ -52,8 +62,7 @@ pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
         ActionKind::Archive => &mut counts.archived,
         ActionKind::Adopt => &mut counts.adopted,
         ActionKind::Block => &mut counts.failed,
-    };
-    *field += 1;
+    }
 }
 
 /// A product's result before anything happened.
@@ -174,6 +183,15 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         stripe_request_id: error.request_id().map(str::to_owned),
         ..failure(reason, error.to_string(), Some(hint))
     }
+}
+
+/// A product that another process works on.
+pub(super) fn overtaken(local_id: &LocalId) -> Failure {
+    failure(
+        "CONFLICT",
+        format!("another process changes {local_id} at the same time"),
+        Some("see to it that one service works for the account, then sync again"),
+    )
 }
 
 /// A request's error, as a run's.

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
-use crate::plan::{AccountRef, Options, Plan, check};
+use crate::plan::{AccountRef, Known, Options, Plan, check};
 use crate::store::{ActionKind, Failure, Outcome, ResultFilter, RunOptions};
 use crate::stripe::Call;
 
@@ -25,49 +25,33 @@ impl Engine {
         call: &Call,
         at: &AccountRef,
         catalog: &Catalog,
-        (requested, plan): (&RunOptions, &Plan),
+        (requested, plan, known): (&RunOptions, &Plan, &Known),
         journal: &mut Journal,
     ) -> Result<Pass, Failure> {
         let did_before = self
             .count_done_before(active)
             .await
             .map_err(|error| run_failure(&error))?;
-        let mut all = self
-            .executor(active, call, at, &did_before, journal, 1)
-            .execute(plan)
-            .await;
-        let mut pass = 1;
+        let executor = self.executor(active, call, at, &did_before, (known, journal), 1);
+        let mut all = executor.execute(plan).await;
+        // What the products that need another look were planned by.
+        let (mut planned, mut pass) = (None, 1);
         while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
             pass += 1;
-            let again = std::mem::take(&mut all.again);
+            let again = all.again.clone();
             journal.begun.append(&mut all.begun);
-            let covers = |local_id: &LocalId| again.contains(local_id);
-            if let Err(error) = self.settle(call, at, covers, journal).await {
-                all.abort = Some(run_failure(&error));
-                break;
-            }
-            let options = Options {
-                scope: again.clone(),
-                ..self.plan_options(requested)
-            };
-            let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
-                .values()
-                .flat_map(observe::wanted_keys)
-                .collect();
-            let extra = Extra {
-                prices_of: again,
-                lookup_keys,
-                ..Extra::default()
-            };
-            let plan = self
-                .look(call, at, catalog, &options, &extra, journal)
-                .await
-                .map_err(|error| run_failure(&error))?;
-            check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
-            let next = self
-                .executor(active, call, at, &did_before, journal, pass)
-                .execute(&plan)
+            let looked = self
+                .look_again(call, at, catalog, (requested, &again), journal)
                 .await;
+            let (plan, known) = match looked {
+                Ok(looked) => looked,
+                Err(failure) => {
+                    all.abort = Some(failure);
+                    break;
+                }
+            };
+            let executor = self.executor(active, call, at, &did_before, (&known, journal), pass);
+            let next = executor.execute(&plan).await;
             // What turned out to be in sync after all was counted so; it is a
             // step that ended all the same.
             active
@@ -77,8 +61,50 @@ impl Engine {
             all.done.extend(next.done);
             all.begun = next.begun;
             all.abort = next.abort;
+            planned = Some(plan);
+        }
+        if let Some(failure) = &all.abort {
+            let planned = planned.as_ref().unwrap_or(plan);
+            let executor = self.executor(active, call, at, &did_before, (known, journal), pass);
+            if let Err(error) = executor.give_up(planned, &all.again, failure).await {
+                // The run ends for the first reason.
+                tracing::warn!(reason = error.reason, "{}", error.message);
+            }
         }
         Ok(all)
+    }
+
+    /// Settles what is open, observes and plans for these products only.
+    async fn look_again(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        catalog: &Catalog,
+        (requested, again): (&RunOptions, &BTreeSet<LocalId>),
+        journal: &mut Journal,
+    ) -> Result<(Plan, Known), Failure> {
+        self.settle(call, at, |local_id| again.contains(local_id), journal)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        let options = Options {
+            scope: again.clone(),
+            ..self.plan_options(requested)
+        };
+        let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
+            .values()
+            .flat_map(observe::wanted_keys)
+            .collect();
+        let extra = Extra {
+            prices_of: again.clone(),
+            lookup_keys,
+            ..Extra::default()
+        };
+        let (plan, known) = self
+            .look(call, at, catalog, &options, &extra, journal)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
+        Ok((plan, known))
     }
 
     fn executor<'a>(
@@ -87,7 +113,7 @@ impl Engine {
         call: &'a Call,
         at: &'a AccountRef,
         did_before: &'a BTreeSet<LocalId>,
-        journal: &'a Journal,
+        (known, journal): (&'a Known, &'a Journal),
         pass: u32,
     ) -> Executor<'a> {
         Executor {
@@ -95,6 +121,7 @@ impl Engine {
             active,
             call,
             at,
+            known,
             pass,
             may_look_again: pass < PASSES,
             did_before,

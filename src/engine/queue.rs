@@ -232,8 +232,11 @@ impl Engine {
     /// goes on.
     pub async fn take_up(&self, resume: bool) -> Result<Option<Run>, Error> {
         let mut resumed = None;
+        let here = self.remembered_account().await?;
         for mut run in self.store().unfinished_runs().await? {
-            if resume && resumed.is_none() && !run.options.dry_run {
+            // What was begun in one account is not gone on with in another.
+            let is_ours = run.at.is_none() || run.at == here;
+            if resume && resumed.is_none() && is_ours && !run.options.dry_run {
                 run.last_sequence = self.newest_sequence(&run).await?;
                 resumed = Some(run.clone());
                 self.enqueue(run, true);

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::Catalog;
-use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
+use crate::plan::{self, AccountRef, Action, Known, Options, Plan, check, render};
 use crate::store::{
     DryRun, Failure, Outcome, ProgressRow, Record, Run, RunId, RunOptions, RunState, Trigger,
 };
@@ -129,12 +129,17 @@ impl Engine {
             .map_err(|error| run_failure(&error))?;
         log.update(|run| run.at = Some(at.clone()));
         let mut extra = Extra {
-            list: log.run().trigger == Trigger::Schedule,
+            // What is to be repaired may stand anywhere in the account.
+            list: log.run().trigger == Trigger::Schedule
+                || (requested.force_update && requested.product_ids.is_empty()),
             ..Extra::default()
         };
         let options = self.plan_options(&requested);
         let mut journal = Journal::default();
         if !requested.dry_run {
+            self.show_the_crm(&at)
+                .await
+                .map_err(|error| run_failure(&error))?;
             self.settle(call, &at, |id| options.covers(id), &mut journal)
                 .await
                 .map_err(|error| run_failure(&error))?;
@@ -143,7 +148,7 @@ impl Engine {
             extra.list |= !extra.prices_of.is_empty();
         }
         let observe_time = self.now();
-        let plan = self
+        let (plan, known) = self
             .look(call, &at, &catalog, &options, &extra, &journal)
             .await
             .map_err(|error| run_failure(&error))?;
@@ -158,7 +163,10 @@ impl Engine {
         let steps_total = plan
             .products
             .iter()
-            .filter(|product| product.action != Action::InSync)
+            .filter(|product| {
+                // What an earlier process began is told of, found done or not.
+                product.action != Action::InSync || journal.begun.contains_key(&product.local_id)
+            })
             .count();
         let steps_total = u32::try_from(steps_total).unwrap_or(u32::MAX);
         log.update(|run| {
@@ -199,7 +207,7 @@ impl Engine {
                 call,
                 &at,
                 &catalog,
-                (&requested, &plan),
+                (&requested, &plan, &known),
                 &mut journal,
             )
             .await?;
@@ -216,6 +224,18 @@ impl Engine {
             pass.abort,
             active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
         ))
+    }
+
+    /// The CRM's table holds the mappings of one account: this run's.
+    async fn show_the_crm(&self, at: &AccountRef) -> Result<(), Error> {
+        let mended = self.store().project(at).await?;
+        if mended > 0 {
+            tracing::info!(
+                rows = mended,
+                "stripe_product_mappings showed other objects than the mapped ones"
+            );
+        }
+        Ok(())
     }
 
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {
@@ -239,7 +259,7 @@ impl Engine {
             .map_err(|error| run_failure(&Error::Store(error)))
     }
 
-    /// Observes and plans.
+    /// Observes and plans; returns what the plan was made on as well.
     pub(super) async fn look(
         &self,
         call: &Call,
@@ -248,13 +268,14 @@ impl Engine {
         options: &Options,
         extra: &Extra,
         journal: &Journal,
-    ) -> Result<Plan, Error> {
-        let mut known = self.store().known(at).await?;
+    ) -> Result<(Plan, Known), Error> {
+        let mut known = self.store().known(at).await?.of_catalog(&options.naming);
         known.open_writes.clone_from(&journal.open);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
-        Ok(plan::plan(catalog, &known, &observed, options))
+        let plan = plan::plan(catalog, &known, &observed, options);
+        Ok((plan, known))
     }
 
     /// What the configuration and a request make of a plan.

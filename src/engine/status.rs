@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Engine, Error};
 use crate::catalog::Catalog;
 use crate::plan::AccountRef;
-use crate::store::{Page, Run, RunFilter, RunState, Timestamp, Validation};
+use crate::store::{Page, Run, RunFilter, RunState, Timestamp, Validation, Whose};
 
 /// The whole in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl Engine {
         let current = current.filter(|run| !run.state.is_final());
         let ended = |states: Vec<RunState>| {
             let filter = RunFilter {
+                whose: Whose::Of(at.clone()),
                 states,
                 dry_run: Some(false),
                 ..RunFilter::default()

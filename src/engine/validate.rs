@@ -70,7 +70,7 @@ impl Engine {
             product_ids: scope.clone(),
             ..RunOptions::default()
         });
-        let plan = self
+        let (plan, _known) = self
             .look(
                 &call,
                 &at,

@@ -1,22 +1,18 @@
-//! One write of a product: kept before it is sent, its outcome noted after, and
-//! what becomes of the product if it fails.
+//! One write of a product: kept before it is sent, its outcome noted after.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Error;
 use super::bind::{bound, created_key};
-use super::execute::{Ended, Executor, UNANSWERED};
+use super::execute::{Executor, Stop};
 use super::intent::{Event, Status, next_status};
-use super::outcome::{self, stripe_failure};
+use super::outcome;
 use super::progress::Progress;
 use crate::catalog::PriceKey;
-use crate::plan::{PriceId, ProductPlan, Step};
+use crate::plan::{Binding, PriceId, ProductPlan, Step};
 use crate::store::{
-    ActionKind, Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
-    WrittenBinding,
+    ActionKind, Failure, Intent, IntentId, IntentOutcome, Record, SyncStatus, WrittenBinding,
 };
 use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
 
@@ -29,8 +25,9 @@ impl Executor<'_> {
         step: &Step,
         begun: bool,
         created: &mut BTreeMap<PriceKey, PriceId>,
+        basis: &mut Option<Binding>,
         record: &mut Record,
-    ) -> Result<(Result<Receipt, stripe::Error>, Status), Failure> {
+    ) -> Result<(Result<Receipt, stripe::Error>, Status), Stop> {
         let intent = Intent {
             id: IntentId::new(uuid::Uuid::now_v7().simple().to_string()),
             at: self.at.clone(),
@@ -43,7 +40,8 @@ impl Executor<'_> {
         };
         let key = IdempotencyKey::new(&self.at.account, intent.id.as_str(), intent.attempt);
         record.begun.push(intent.clone());
-        self.commit(std::mem::take(record)).await?;
+        self.commit_on(product, basis, std::mem::take(record))
+            .await?;
         let call = self.call_for(product, begun);
         let answer = self
             .engine
@@ -111,54 +109,6 @@ impl Executor<'_> {
         }
     }
 
-    pub(super) async fn failed(
-        &self,
-        product: &ProductPlan,
-        (error, begun): (stripe::Error, bool),
-        mut record: Record,
-        mut row: ResultRow,
-        unanswered: &AtomicU32,
-    ) -> Result<Ended, Failure> {
-        let failure = stripe_failure(&error);
-        let look_again = match &error {
-            stripe::Error::InTheWay { .. } | stripe::Error::NotFound { .. } => true,
-            stripe::Error::Unavailable { uncertain, .. } => {
-                unanswered.fetch_add(1, Ordering::Relaxed);
-                *uncertain
-            }
-            stripe::Error::Garbled { .. } => {
-                unanswered.fetch_add(1, Ordering::Relaxed);
-                true
-            }
-            stripe::Error::Unsure(error) => !error.stops_the_run(),
-            stripe::Error::Credentials { .. }
-            | stripe::Error::Refused { .. }
-            | stripe::Error::Unexpected { .. }
-            | stripe::Error::Cancelled(_) => false,
-        };
-        if look_again && self.may_look_again && unanswered.load(Ordering::Relaxed) < UNANSWERED {
-            self.active.log.emit(Progress::StepRetried {
-                local_id: product.local_id.to_string(),
-                attempt: self.pass + 1,
-                delay_ms: 0,
-                error: failure,
-            });
-            self.commit(record).await?;
-            return Ok(Ended::Again { begun });
-        }
-        let stops = error.stops_the_run().then(|| failure.clone());
-        row.outcome = Outcome::Failed;
-        row.error = Some(failure.clone());
-        self.tell_finished(product, &row, false);
-        record.results.push((self.active.log.id().clone(), row));
-        record.binding = self.still_bound(product).await?;
-        self.commit(record).await?;
-        match stops {
-            Some(failure) => Err(failure),
-            None => Ok(Ended::Failed(failure)),
-        }
-    }
-
     pub(super) fn binding(
         &self,
         product: &ProductPlan,
@@ -189,22 +139,6 @@ impl Executor<'_> {
             at: self.at.clone(),
             binding,
             status,
-            time: self.engine.now(),
-        }))
-    }
-
-    /// The mapping of before, marked as failed.
-    async fn still_bound(&self, product: &ProductPlan) -> Result<Option<WrittenBinding>, Failure> {
-        let rows = self
-            .engine
-            .store()
-            .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
-            .await;
-        let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
-        Ok(rows.pop().map(|row| WrittenBinding {
-            at: self.at.clone(),
-            binding: row.binding,
-            status: SyncStatus::Error,
             time: self.engine.now(),
         }))
     }

@@ -10,9 +10,13 @@ use super::{Options, Plan, PriceRef, Step, UpdatePrice, UpdateProduct};
 pub enum Violation {
     /// It would take too much off sale at once.
     #[error(
-        "{archives} of {mapped} mapped products would be archived, more than the {limit} allowed: nothing was changed"
+        "{}{archives} of {mapped} mapped products would be archived, more than the {limit} allowed: nothing was changed",
+        if *empty { "the catalog is empty: " } else { "" }
     )]
     ArchiveFuse {
+        /// Whether the catalog has no product at all: then none may be archived
+        /// unless a limit was given.
+        empty: bool,
         /// Products that would be archived, folded duplicates included.
         archives: usize,
         /// Products that were mapped and on sale.
@@ -40,6 +44,7 @@ pub fn check(plan: &Plan, catalog_is_empty: bool, options: &Options) -> Result<(
     };
     if archives > limit {
         return Err(Violation::ArchiveFuse {
+            empty: catalog_is_empty,
             archives,
             mapped: plan.mapped,
             limit,

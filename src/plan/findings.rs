@@ -231,6 +231,7 @@ fn duplicates(plan: &ProductPlan, base: &dyn Fn(FindingKind, String) -> Finding)
             Reason::Duplicate(id) => Some(id),
             Reason::New
             | Reason::DeletedInStripe
+            | Reason::Misbound(_)
             | Reason::CatalogChanged
             | Reason::ChangedInStripe
             | Reason::ArchivedInStripe

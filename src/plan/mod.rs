@@ -34,12 +34,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use doubt::OpenWrite;
 pub use findings::{Finding, FindingKind, findings};
 pub use ids::{AccountRef, Mode, PriceId, ProductId};
-pub use known::{Binding, Known};
+pub use known::{Binding, Known, OthersBinding};
 pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};
 pub use planner::plan;
 pub use reads::{
-    Details, creates_unmapped, details_to_read, lookup_keys_to_read, products_to_find,
-    products_to_price, products_to_read,
+    Details, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
+    products_to_find, products_to_price, products_to_read,
 };
 use serde::{Deserialize, Serialize};
 pub use step::{
@@ -239,6 +239,8 @@ pub enum Reason {
     New,
     /// The mapped product no longer exists in Stripe.
     DeletedInStripe,
+    /// The database named a product that is another local id's.
+    Misbound(ProductId),
     /// The catalog says something else than was last applied.
     CatalogChanged,
     /// Stripe shows something else than was last applied.
@@ -265,6 +267,7 @@ impl Reason {
         match self {
             Self::New => "not in Stripe yet".to_owned(),
             Self::DeletedInStripe => "deleted in Stripe".to_owned(),
+            Self::Misbound(id) => format!("the mapping named {id}, which is another product's"),
             Self::CatalogChanged => "the catalog changed".to_owned(),
             Self::ChangedInStripe => "changed in Stripe".to_owned(),
             Self::ArchivedInStripe => "archived in Stripe".to_owned(),

@@ -86,6 +86,13 @@ fn removed(
     // Off sale already. Only a policy that archives remembers it as its own work:
     // otherwise a duplicate that comes to light would turn it into a report.
     if !on_sale && (!binding.active || !options.archive_removed) {
+        if index.known.unprojected.contains(&binding.local_id) {
+            plan.steps.push(Step::Bind);
+            plan.bind = Some(Bind {
+                active: binding.active,
+                ..archived(binding, index)
+            });
+        }
         return plan;
     }
     plan.reasons.push(Reason::Removed);

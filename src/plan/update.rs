@@ -72,7 +72,7 @@ impl Planner<'_> {
             binding,
             duplicates,
             repriced: price_plans.values().any(|plan| plan.replaced),
-            superseded: superseded(self.binding, &leftovers, &chosen),
+            superseded: self.superseded(Some(product), &leftovers, &chosen),
             leftovers,
         };
 
@@ -133,7 +133,8 @@ impl Planner<'_> {
                     &target,
                     &self.entry.product.origin,
                 )
-            });
+            })
+            || self.index.known.unprojected.contains(self.local_id);
         let fold = found
             .duplicates
             .iter()
@@ -192,13 +193,45 @@ impl Planner<'_> {
         }
     }
 
+    /// Every price that the database has, or finds now, and that is not current.
+    /// What shows as another product's never was this one's.
+    pub(super) fn superseded(
+        &self,
+        product: Option<&ObservedProduct>,
+        leftovers: &BTreeSet<PriceId>,
+        chosen: &BTreeSet<&PriceId>,
+    ) -> BTreeSet<PriceId> {
+        let is_anothers = |id: &&PriceId| {
+            let seen = self.index.observed.prices.get(*id);
+            seen.is_some_and(|seen| product.is_none_or(|product| product.id != seen.product))
+        };
+        let known = self.binding.into_iter().flat_map(|binding| {
+            let known = binding.superseded.iter().chain(&binding.to_archive);
+            known.chain(binding.prices.values())
+        });
+        known
+            .filter(|id| !is_anothers(id))
+            .chain(leftovers)
+            .filter(|id| !chosen.contains(id))
+            .cloned()
+            .collect()
+    }
+
+    /// Why a binding did not lead to its product, where there is one.
+    pub(super) fn lost(&self) -> Option<Reason> {
+        let binding = self.binding?;
+        Some(if self.index.observed.has(&binding.product_id) {
+            Reason::Misbound(binding.product_id.clone())
+        } else {
+            Reason::DeletedInStripe
+        })
+    }
+
     fn reasons(&self, found: &Found<'_>, changes: &[FieldChange], target: &Target) -> Vec<Reason> {
         let mut reasons = Vec::new();
         match found.binding {
             None => {
-                if self.binding.is_some() {
-                    reasons.push(Reason::DeletedInStripe);
-                }
+                reasons.extend(self.lost());
                 reasons.push(Reason::FoundByMetadata);
             }
             Some(binding) => {
@@ -244,24 +277,6 @@ struct Found<'a> {
     repriced: bool,
     leftovers: BTreeSet<PriceId>,
     superseded: BTreeSet<PriceId>,
-}
-
-/// Every price that the database has, or finds now, and that is not current.
-fn superseded(
-    binding: Option<&Binding>,
-    leftovers: &BTreeSet<PriceId>,
-    chosen: &BTreeSet<&PriceId>,
-) -> BTreeSet<PriceId> {
-    binding
-        .into_iter()
-        .flat_map(|binding| {
-            let known = binding.superseded.iter().chain(&binding.to_archive);
-            known.chain(binding.prices.values())
-        })
-        .chain(leftovers)
-        .filter(|id| !chosen.contains(id))
-        .cloned()
-        .collect()
 }
 
 fn dropped_prices(binding: Option<&Binding>, target: &Target) -> Vec<FieldChange> {

@@ -28,6 +28,7 @@ pub(super) enum Work {
     GetProduct(String),
     UpdateProduct(String, Box<ProductUpdate>),
     DeleteProduct(String),
+    DeleteProductByHand(String),
     CreatePrice(Parent, Box<NewPrice>),
     ListPrices(PriceList),
     GetPrice(String),
@@ -78,6 +79,10 @@ impl Call {
             }
             Work::DeleteProduct(id) => {
                 let changes = product::delete(account, &id)?;
+                (changes, Answer::DeletedProduct(id))
+            }
+            Work::DeleteProductByHand(id) => {
+                let changes = product::delete_by_hand(account, &id)?;
                 (changes, Answer::DeletedProduct(id))
             }
             Work::CreatePrice(parent, new) => {

@@ -332,9 +332,28 @@ pub struct IntentOutcome {
     pub price: Option<PriceId>,
 }
 
+/// What a plan for one product was made on. Where that is no longer so, somebody
+/// else works on the product, or did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Basis {
+    /// Whose.
+    pub at: AccountRef,
+    /// The product.
+    pub local_id: LocalId,
+    /// Its binding, as it was read.
+    pub binding: Option<Binding>,
+    /// Whether no write of the product may be open, those apart that the record
+    /// itself finishes or begins.
+    pub none_open: bool,
+    /// Writes that may be open all the same: the plan reckons with them.
+    pub beside: Vec<IntentId>,
+}
+
 /// What happened to one product, committed together.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
+    /// What has to be true, or nothing is committed ([`super::Error::Overtaken`]).
+    pub basis: Option<Basis>,
     /// Intents that ended.
     pub finished: Vec<IntentOutcome>,
     /// Intents that are about to be sent.
@@ -461,9 +480,22 @@ pub struct MappingFilter {
     pub local_id_prefix: String,
 }
 
+/// Whose runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Whose {
+    /// Of every account.
+    #[default]
+    Anyones,
+    /// Of this account, and those that ended before theirs was known; `None`:
+    /// only the latter.
+    Of(Option<AccountRef>),
+}
+
 /// Which runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
+    /// Whose.
+    pub whose: Whose,
     /// Only these; empty: all.
     pub states: Vec<RunState>,
     /// Only these; empty: all.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::account::Account;
+use super::super::call::{Call, Work};
 use super::super::expand::{Expand, Shape};
 use super::super::faults::{Fault, FaultStatus};
 use super::super::keys::{Connected, KeyRule};
@@ -14,6 +15,7 @@ use super::super::latency::Latency;
 use super::super::limits::Limits;
 use super::super::params::Fields;
 use super::super::record::RecordedRequest;
+use super::super::state::Context;
 use super::super::{Sandbox, form, lock, price, product};
 
 impl Sandbox {
@@ -86,6 +88,27 @@ impl Sandbox {
         self.options.listen(&mut state)
     }
 
+    /// Deletes a product of the sandbox's own account with its prices, as a person
+    /// can at Stripe's dashboard as long as nothing was sold at them; over the API
+    /// a product with prices stays. Says whether there was one.
+    pub fn delete_by_hand(&self, product: &str) -> bool {
+        let call = Call {
+            work: Work::DeleteProductByHand(product.to_owned()),
+            expand: Expand::default(),
+        };
+        let context = Context {
+            tenant: &self.tenant(false),
+            display_name: &self.options.display_name,
+            now: (self.options.clock)(),
+            request_id: "",
+            log_url: String::new(),
+            key: None,
+            forced: None,
+        };
+        let (status, _) = self.state().execute(call, &context);
+        status == 200
+    }
+
     /// How many requests were answered, refusals included.
     pub fn request_count(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
@@ -110,8 +133,7 @@ impl Sandbox {
         let whole = whole_price();
         let state = self.state();
         let accounts = state.accounts().map(|(tenant, account)| {
-            let products = account.products.iter();
-            let prices = account.prices.iter();
+            let (products, prices) = objects(account, &whole);
             let saved = account.saved.iter().map(|reply| {
                 json!({
                     "key": reply.key, "status": reply.status, "request_id": reply.request_id, "created": reply.at,
@@ -120,17 +142,27 @@ impl Sandbox {
             let events = account.events.iter().map(|event| event.render(tenant.live));
             // With their secrets: who may ask this may do everything.
             let webhooks = account.webhook_endpoints.iter().map(|found| found.render(tenant.live, true));
-            let plain = Expand::default();
-            let products = products.map(|found| product::render(account, found, &plain));
-            let prices = prices.map(|found| price::render(account, found, &whole));
             json!({
                 "account": tenant.account,
                 "live": tenant.live,
-                "products": products.collect::<Vec<_>>(),
-                "prices": prices.collect::<Vec<_>>(),
+                "products": products,
+                "prices": prices,
                 "events": events.collect::<Vec<_>>(),
                 "webhook_endpoints": webhooks.collect::<Vec<_>>(),
                 "idempotency_keys": saved.collect::<Vec<_>>(),
+            })
+        });
+        json!({ "accounts": accounts.collect::<Vec<_>>() })
+    }
+
+    /// The products and prices of [`Sandbox::dump`] alone, for those who look often.
+    pub fn objects(&self) -> Value {
+        let whole = whole_price();
+        let state = self.state();
+        let accounts = state.accounts().map(|(tenant, account)| {
+            let (products, prices) = objects(account, &whole);
+            json!({
+                "account": tenant.account, "live": tenant.live, "products": products, "prices": prices,
             })
         });
         json!({ "accounts": accounts.collect::<Vec<_>>() })
@@ -175,10 +207,24 @@ impl Sandbox {
     }
 }
 
+/// Products and prices, oldest first.
+fn objects(account: &Account, whole: &Expand) -> (Vec<Value>, Vec<Value>) {
+    let plain = Expand::default();
+    let products = account.products.iter();
+    let products = products.map(|found| product::render(account, found, &plain));
+    let prices = account.prices.iter();
+    let prices = prices.map(|found| price::render(account, found, whole));
+    (products.collect(), prices.collect())
+}
+
 /// What a price shows only when asked.
 fn whole_price() -> Expand {
     let pair = |value: &str| ("expand[]".to_owned(), value.to_owned());
-    let pairs = [pair("tiers"), pair("currency_options")];
+    let pairs = [
+        pair("tiers"),
+        pair("currency_options"),
+        pair("currency_options.tiers"),
+    ];
     let expand = form::tree(&pairs).and_then(|node| {
         let fields = Fields::new(&node, "", &["expand"])?;
         Expand::read(&fields, Shape::Price)

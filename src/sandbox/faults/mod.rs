@@ -44,6 +44,8 @@ enum Calls {
     Nth(u64),
     Every(u64),
     First(u64),
+    /// An outage that begins with this call.
+    From(u64),
 }
 
 impl Calls {
@@ -53,6 +55,7 @@ impl Calls {
             Self::Nth(nth) => call == nth,
             Self::Every(nth) => call.is_multiple_of(nth),
             Self::First(count) => call <= count,
+            Self::From(first) => call >= first,
         }
     }
 }
@@ -234,6 +237,7 @@ mod tests {
         assert_eq!(fires("POST /v1/prices #3: 500", 6), [3]);
         assert_eq!(fires("* every 2: 500", 6), [2, 4, 6]);
         assert_eq!(fires("* first 2: 500", 6), [1, 2]);
+        assert_eq!(fires("* from 5: 500", 6), [5, 6]);
         assert!(fires("GET /v1/prices: 500", 6).is_empty());
     }
 

@@ -3,7 +3,7 @@
 //! | part | written |
 //! |---|---|
 //! | endpoint | `*`, `POST /v1/products/{id}`, or one object's `POST /v1/products/prod_1` |
-//! | calls | nothing: all; `#3`: the third; `every 10`; `first 2` |
+//! | calls | nothing: all; `#3`: the third; `every 10`; `first 2`; `from 5`: the fifth and all after it |
 //! | action | a status with options, or one of [`ACTIONS`] |
 //!
 //! Options of a status: `after` (the effect happens all the same), `saved` (kept
@@ -62,7 +62,7 @@ impl FromStr for Fault {
 fn calls_of(words: &[&str]) -> Result<Calls, String> {
     let expected = || {
         format!(
-            "{:?} names no calls; known are #3 (the third), every 10 and first 2, or nothing for all",
+            "{:?} names no calls; known are #3 (the third), every 10, first 2 and from 5, or nothing for all",
             words.join(" ")
         )
     };
@@ -75,6 +75,7 @@ fn calls_of(words: &[&str]) -> Result<Calls, String> {
         [nth] => number(nth.strip_prefix('#').ok_or_else(expected)?).map(Calls::Nth),
         ["every", count] => number(count).map(Calls::Every),
         ["first", count] => number(count).map(Calls::First),
+        ["from", first] => number(first).map(Calls::From),
         _ => Err(expected()),
     }
 }
@@ -226,6 +227,7 @@ impl fmt::Display for Calls {
             Self::Nth(nth) => write!(f, " #{nth}"),
             Self::Every(nth) => write!(f, " every {nth}"),
             Self::First(count) => write!(f, " first {count}"),
+            Self::From(first) => write!(f, " from {first}"),
         }
     }
 }
@@ -381,6 +383,7 @@ mod tests {
         for text in [
             "*: lost-request",
             "* every 10: lost-reply",
+            "* from 5: 503",
             "POST /v1/prices #3: 500",
             "POST /v1/products/{id} first 2: 503 after saved code=x_y message=\"a \\\"b\\\": c\" retry=false",
             "GET /v1/prices/price_1: 429 reason=global-rate header:retry-after=\"2\"",

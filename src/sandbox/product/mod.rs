@@ -8,7 +8,7 @@ mod write;
 pub(super) use checks::check_url;
 pub(super) use params::{INLINE_FIELDS, NewProduct, ProductUpdate};
 pub(super) use render::{render, render_deleted};
-pub(super) use write::{create, delete, insert, update};
+pub(super) use write::{create, delete, delete_by_hand, insert, update};
 
 use serde::{Deserialize, Serialize};
 

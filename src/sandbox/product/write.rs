@@ -133,3 +133,19 @@ pub(in super::super) fn delete(account: &Account, id: &str) -> Result<Vec<Change
     }
     Ok(vec![Change::DropProduct(id.to_owned())])
 }
+
+/// With its prices, as the dashboard does: <https://docs.stripe.com/products-prices/manage-prices>
+///
+/// # Errors
+/// 404 for an unknown product.
+pub(in super::super) fn delete_by_hand(
+    account: &Account,
+    id: &str,
+) -> Result<Vec<Change>, ApiError> {
+    account.product(id)?;
+    let prices = account
+        .prices_of(id)
+        .map(|price| Change::DropPrice(price.id.clone()));
+    let product = Change::DropProduct(id.to_owned());
+    Ok(prices.chain([product]).collect())
+}

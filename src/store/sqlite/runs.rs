@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::row::{Columns, codes, json, json_or_null};
 use crate::plan::AccountRef;
 use crate::store::codes::Code as _;
-use crate::store::{DryRun, Page, Run, RunFilter, RunId};
+use crate::store::{DryRun, Page, Run, RunFilter, RunId, Whose};
 
 const TABLE: &str = "sync_runs";
 
@@ -148,6 +148,10 @@ pub(super) async fn page(
     filter: &RunFilter,
     page: &Page,
 ) -> Result<Vec<Run>, Fault> {
+    let (all, at) = match &filter.whose {
+        Whose::Anyones => (true, None),
+        Whose::Of(at) => (false, at.as_ref()),
+    };
     // `char(1114111)` sorts after every id.
     let rows = sqlx::query(select!(
         "WHERE id < coalesce($1, char(1114111))
@@ -156,7 +160,8 @@ pub(super) async fn page(
          AND ($4 IS NULL OR create_time >= $4)
          AND ($5 IS NULL OR create_time < $5)
          AND ($6 IS NULL OR dry_run = $6)
-         ORDER BY id DESC LIMIT $7"
+         AND ($7 OR account IS NULL OR (account = $8 AND mode = $9))
+         ORDER BY id DESC LIMIT $10"
     ))
     .bind(page.after.as_deref())
     .bind(codes(&filter.states)?)
@@ -164,6 +169,9 @@ pub(super) async fn page(
     .bind(filter.from.map(|time| time.timestamp_micros()))
     .bind(filter.before.map(|time| time.timestamp_micros()))
     .bind(filter.dry_run)
+    .bind(all)
+    .bind(at.map(|at| &*at.account))
+    .bind(at.map(|at| at.mode.as_str()))
     .bind(page.limit)
     .fetch_all(connection)
     .await?;

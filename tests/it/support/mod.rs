@@ -11,10 +11,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use stripe_product_sync::catalog::{Catalog, LocalId, Product};
 use stripe_product_sync::engine::{Engine, IfBusy, Parts, Settings, SyncRequest, clock};
-use stripe_product_sync::plan::{Mode, Naming};
-use stripe_product_sync::sandbox::{self, Sandbox};
+use stripe_product_sync::plan::{AccountRef, Known, Mode, Naming};
+use stripe_product_sync::sandbox::{self, SANDBOX_KEY, Sandbox};
 use stripe_product_sync::store::sqlite::Sqlite;
 use stripe_product_sync::store::{
     Page, ResultFilter, ResultRow, Run, RunOptions, RunState, Store, Trigger,
@@ -53,12 +55,25 @@ struct FarSide {
     _ends: Arc<DropGuard>,
 }
 
+/// Where a [`TestApp`] stands.
+struct Place {
+    sandbox: Arc<Sandbox>,
+    base: String,
+    far_side: FarSide,
+    key: String,
+    rate: (u32, u32),
+    timeout: Duration,
+    catalog: Arc<Mutex<Catalog>>,
+}
+
 /// How a [`TestApp`] is set up.
 pub(crate) struct Setup {
     pub(crate) sandbox: sandbox::Options,
     pub(crate) rate: (u32, u32),
     pub(crate) lookup_keys: bool,
     pub(crate) settings: fn(&mut Settings),
+    /// For one attempt of a request to Stripe.
+    pub(crate) timeout: Duration,
     /// What becomes of each answer on its way.
     pub(crate) edit: Option<fn(&mut serde_json::Value)>,
 }
@@ -74,6 +89,7 @@ impl Default for Setup {
             rate: (10_000, 10_000),
             lookup_keys: true,
             settings: |_| {},
+            timeout: Duration::from_secs(10),
             edit: None,
         }
     }
@@ -109,39 +125,95 @@ impl TestApp {
             witness: Arc::new(witness),
             _ends: Arc::new(shutdown.drop_guard()),
         };
-        Self::assemble(setup, sandbox, base, far_side, catalog).await
+        let dir = TempDir::new().unwrap();
+        let mut settings = settings(dir.path().join("reports"), setup.lookup_keys);
+        (setup.settings)(&mut settings);
+        let place = Place {
+            sandbox,
+            base,
+            far_side,
+            key: SANDBOX_KEY.to_owned(),
+            rate: setup.rate,
+            timeout: setup.timeout,
+            catalog,
+        };
+        Self::assemble(place, dir, None, settings).await
     }
 
     /// The same Stripe and catalog, and a database that knows nothing.
     pub(crate) async fn with_an_empty_database(&self) -> Self {
-        let (sandbox, far_side) = (self.sandbox.clone(), self.far_side.clone());
-        Self::assemble(
-            Setup::default(),
-            sandbox,
-            self.base.clone(),
-            far_side,
-            self.catalog.clone(),
-        )
-        .await
+        let mut settings = self.settings.clone();
+        let dir = TempDir::new().unwrap();
+        settings.reports_dir = Some(dir.path().join("reports"));
+        let place = self.place(SANDBOX_KEY, self.catalog.clone());
+        Self::assemble(place, dir, None, settings).await
+    }
+
+    /// The same service, started anew with other settings: same database, same catalog.
+    pub(crate) async fn with_settings(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.with_key(SANDBOX_KEY, change).await
+    }
+
+    /// The same service, started anew with another key, and perhaps other settings.
+    pub(crate) async fn with_key(&self, key: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.settings.clone();
+        key.clone_into(&mut settings.key_hash);
+        change(&mut settings);
+        let place = self.place(key, self.catalog.clone());
+        let dir = TempDir::new().unwrap();
+        Self::assemble(place, dir, Some(self.store.clone()), settings).await
+    }
+
+    /// Another service at the same Stripe account: its own database, catalog and settings.
+    pub(crate) async fn beside(
+        &self,
+        products: Vec<Product>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut settings = self.settings.clone();
+        settings.reports_dir = Some(dir.path().join("reports"));
+        change(&mut settings);
+        let catalog = Arc::new(Mutex::new(catalog::catalog(products)));
+        Self::assemble(self.place(SANDBOX_KEY, catalog), dir, None, settings).await
+    }
+
+    fn place(&self, key: &str, catalog: Arc<Mutex<Catalog>>) -> Place {
+        Place {
+            sandbox: self.sandbox.clone(),
+            base: self.base.clone(),
+            far_side: self.far_side.clone(),
+            key: key.to_owned(),
+            rate: Setup::default().rate,
+            timeout: Setup::default().timeout,
+            catalog,
+        }
     }
 
     async fn assemble(
-        setup: Setup,
-        sandbox: Arc<Sandbox>,
-        base: String,
-        far_side: FarSide,
-        catalog: Arc<Mutex<Catalog>>,
+        place: Place,
+        dir: TempDir,
+        store: Option<Arc<dyn Store>>,
+        settings: Settings,
     ) -> Self {
-        let dir = TempDir::new().unwrap();
-        let client = connect(
-            client_settings(&base, setup.rate),
-            SecretKey::new(sandbox::SANDBOX_KEY),
-        )
-        .unwrap();
-        let store: Arc<dyn Store> =
-            Arc::new(Sqlite::open(dir.path().join("test.db")).await.unwrap());
-        let mut settings = settings(dir.path().join("reports"), setup.lookup_keys);
-        (setup.settings)(&mut settings);
+        let Place {
+            sandbox,
+            base,
+            far_side,
+            key,
+            rate,
+            timeout,
+            catalog,
+        } = place;
+        let client = port::Settings {
+            timeout,
+            ..client_settings(&base, rate, settings.mode)
+        };
+        let client = connect(client, SecretKey::new(key.as_str())).unwrap();
+        let store = match store {
+            Some(store) => store,
+            None => Arc::new(Sqlite::open(dir.path().join("test.db")).await.unwrap()),
+        };
         let parts = Parts {
             stripe: Arc::new(client),
             store: store.clone(),
@@ -158,7 +230,7 @@ impl TestApp {
             settings,
             store,
             sandbox,
-            stripe: stripe::Stripe::new(&base),
+            stripe: stripe::Stripe::new(&base).with_key(&key),
             dir,
             base,
             catalog,
@@ -186,6 +258,11 @@ impl TestApp {
         self.parts.clone()
     }
 
+    /// What the catalog says.
+    pub(crate) fn said(&self) -> Catalog {
+        self.catalog.lock().unwrap().clone()
+    }
+
     /// Whether the catalog has this product.
     pub(crate) fn wants(&self, id: &LocalId) -> bool {
         self.catalog.lock().unwrap().products.contains_key(id)
@@ -203,6 +280,16 @@ impl TestApp {
     /// Runs to the end.
     pub(crate) async fn sync_with(&self, options: RunOptions) -> Run {
         self.run_on(&self.engine, options).await
+    }
+
+    /// A sync as it is due once a day: it lists the account.
+    pub(crate) async fn sync_as_scheduled(&self) -> Run {
+        let asked = SyncRequest {
+            trigger: Trigger::Schedule,
+            ..request(RunOptions::default())
+        };
+        let started = self.engine.sync(asked).await.unwrap();
+        self.engine.wait(&started.run.id, PATIENCE).await.unwrap()
     }
 
     /// Runs to the end, on this engine.
@@ -254,6 +341,53 @@ impl TestApp {
             .collect()
     }
 
+    /// What the database knows of the account.
+    pub(crate) async fn known(&self) -> Known {
+        self.store.known(&self.at().await).await.unwrap()
+    }
+
+    pub(crate) async fn at(&self) -> AccountRef {
+        let at = self.engine.remembered_account().await.unwrap();
+        at.expect("Stripe was asked")
+    }
+
+    /// Writes into the database behind the service's back; how many rows.
+    pub(crate) async fn sql(&self, statement: &str) -> u64 {
+        let file = self.dir.path().join("test.db");
+        let mut connection = SqliteConnectOptions::new()
+            .filename(file)
+            .connect()
+            .await
+            .unwrap();
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        let done = sqlx::query(statement).execute(&mut connection).await;
+        done.unwrap().rows_affected()
+    }
+
+    /// Two columns of one row.
+    pub(crate) async fn row(&self, query: &str) -> (String, String) {
+        let file = self.dir.path().join("test.db");
+        let mut connection = SqliteConnectOptions::new()
+            .filename(file)
+            .connect()
+            .await
+            .unwrap();
+        let query = sqlx::AssertSqlSafe(query.to_owned());
+        sqlx::query_as(query)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    }
+
+    /// The result of one product.
+    pub(crate) async fn result(&self, run: &Run, local_id: &str) -> ResultRow {
+        let results = self.results(run).await;
+        let found = results.iter().find(|row| row.local_id.as_str() == local_id);
+        found
+            .unwrap_or_else(|| panic!("{local_id}: {results:?}"))
+            .clone()
+    }
+
     /// Method and path of every request since the last call.
     pub(crate) fn requests(&self) -> Vec<String> {
         let requests = self
@@ -302,10 +436,14 @@ pub(crate) fn id(local_id: &str) -> LocalId {
     LocalId::new(local_id).unwrap()
 }
 
-fn client_settings(base: &str, (rate_limit, endpoint_rate_limit): (u32, u32)) -> port::Settings {
+pub(crate) fn client_settings(
+    base: &str,
+    (rate_limit, endpoint_rate_limit): (u32, u32),
+    mode: Mode,
+) -> port::Settings {
     port::Settings {
         api_base: base.to_owned(),
-        mode: Mode::Test,
+        mode,
         rate_limit,
         endpoint_rate_limit,
         max_concurrency: 32,
@@ -315,7 +453,7 @@ fn client_settings(base: &str, (rate_limit, endpoint_rate_limit): (u32, u32)) ->
     }
 }
 
-fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
+pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
     Settings {
         naming: Naming {
             product_id_prefix: "prod_".to_owned(),

@@ -2,8 +2,11 @@
 //! Stripe call and after every commit, then started again, has to end as if
 //! nothing had happened.
 
+mod faults;
 mod mortal;
+mod property;
 mod scenario;
+mod twins;
 mod world;
 
 use std::sync::Arc;

@@ -18,15 +18,31 @@ use stripe_product_sync::store::{
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// One process' life, counted in Stripe calls and commits.
 pub(super) struct Life {
     /// It dies once so many have happened.
     dies_after: usize,
+    /// What may still happen, where somebody says so event by event.
+    allowed: Option<Semaphore>,
+    /// How many have happened.
+    count: watch::Sender<usize>,
     state: Mutex<State>,
     /// Whether it is dead and nothing is under way any more.
     over: watch::Sender<bool>,
+    eye: Option<Eye>,
+}
+
+/// Sees what a process does, at the moment that it is done.
+type Eye = Box<dyn Fn(Done<'_>) + Send + Sync>;
+
+/// What leaves something behind.
+pub(super) enum Done<'a> {
+    /// A write was answered, or given up.
+    Sent(&'a Step, &'a Result<Receipt, stripe::Error>),
+    /// The database has it.
+    Committed(&'a Record),
 }
 
 #[derive(Default)]
@@ -40,9 +56,62 @@ impl Life {
     pub(super) fn new(dies_after: usize) -> Arc<Self> {
         Arc::new(Self {
             dies_after,
+            allowed: None,
+            count: watch::Sender::new(0),
             state: Mutex::default(),
             over: watch::Sender::new(false),
+            eye: None,
         })
+    }
+
+    /// Somebody looks on.
+    pub(super) fn watched(
+        dies_after: usize,
+        eye: impl Fn(Done<'_>) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            dies_after,
+            allowed: None,
+            count: watch::Sender::new(0),
+            state: Mutex::default(),
+            over: watch::Sender::new(false),
+            eye: Some(Box::new(eye)),
+        })
+    }
+
+    fn show(&self, done: Done<'_>) {
+        if let Some(eye) = &self.eye {
+            eye(done);
+        }
+    }
+
+    /// A life that stands still before each event until it may [go on](Self::go_on).
+    pub(super) fn halted() -> Arc<Self> {
+        Arc::new(Self {
+            dies_after: usize::MAX,
+            allowed: Some(Semaphore::new(0)),
+            count: watch::Sender::new(0),
+            state: Mutex::default(),
+            over: watch::Sender::new(false),
+            eye: None,
+        })
+    }
+
+    /// Lets one more event happen and returns once it has. Never, if none comes.
+    pub(super) async fn go_on(&self) {
+        let mut count = self.count.subscribe();
+        let before = *count.borrow_and_update();
+        if let Some(allowed) = &self.allowed {
+            allowed.add_permits(1);
+        }
+        count.wait_for(|count| *count > before).await.unwrap();
+    }
+
+    /// Lets everything happen from here on.
+    pub(super) fn release(&self) {
+        if let Some(allowed) = &self.allowed {
+            allowed.add_permits(Semaphore::MAX_PERMITS / 2);
+        }
     }
 
     /// Returns once the process is dead, and everything it had begun is done.
@@ -67,6 +136,10 @@ impl Life {
     }
 
     async fn run<T>(&self, name: Option<String>, work: impl Future<Output = T>) -> T {
+        if let (Some(_), Some(allowed)) = (&name, &self.allowed) {
+            allowed.acquire().await.unwrap().forget();
+        }
+        let named = name.is_some();
         let begun = {
             let mut state = self.state.lock().unwrap();
             if !state.dead {
@@ -90,6 +163,9 @@ impl Life {
             }
             state.dead
         };
+        if named {
+            self.count.send_modify(|count| *count += 1);
+        }
         if dead { pending().await } else { result }
     }
 }
@@ -161,7 +237,11 @@ impl Stripe for MortalStripe {
         prices: &BTreeMap<PriceKey, PriceId>,
         key: &IdempotencyKey,
     ) -> Result<Receipt, stripe::Error> {
-        let work = self.inner.send(call, step, prices, key);
+        let work = async {
+            let answer = self.inner.send(call, step, prices, key).await;
+            self.life.show(Done::Sent(step, &answer));
+            answer
+        };
         self.life
             .event(|| format!("POST {}", step.describe()), work)
             .await
@@ -302,7 +382,14 @@ impl Store for MortalStore {
             let parts: Vec<String> = begun.chain(bound).chain(ended).chain(stage).collect();
             format!("commit{}", parts.concat())
         };
-        self.life.event(name, self.inner.record(record)).await
+        let work = async {
+            let kept = self.inner.record(record).await;
+            if kept.is_ok() {
+                self.life.show(Done::Committed(record));
+            }
+            kept
+        };
+        self.life.event(name, work).await
     }
 
     async fn open_intents(&self, at: &AccountRef) -> Result<Vec<Intent>, store::Error> {
@@ -322,6 +409,13 @@ impl Store for MortalStore {
 
     async fn last_validation(&self, at: &AccountRef) -> Result<Option<Validation>, store::Error> {
         self.life.glance(self.inner.last_validation(at)).await
+    }
+
+    async fn project(&self, at: &AccountRef) -> Result<u32, store::Error> {
+        let work = self.inner.project(at);
+        self.life
+            .event(|| "commit rows of the CRM".to_owned(), work)
+            .await
     }
 
     async fn save_listing(&self, at: &AccountRef, listing: &Listing) -> Result<(), store::Error> {

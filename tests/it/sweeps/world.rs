@@ -12,17 +12,19 @@ use crate::support::TestApp;
 /// another: the ids that Stripe chose and the times.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct World {
-    /// Products with their prices.
-    stripe: Vec<String>,
-    /// What is bound to what.
-    mappings: Vec<String>,
+    /// Products with their prices, by the local id that they carry.
+    stripe: BTreeMap<String, Vec<String>>,
+    /// What is bound to what, by local id.
+    mappings: BTreeMap<String, String>,
 }
 
 impl World {
     pub(super) async fn of(app: &TestApp) -> Self {
         let account = Account::of(app).await;
-        let mut stripe = Vec::new();
+        let mut stripe: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (id, product) in &account.products {
+            let local_id = product["metadata"]["localId"].as_str();
+            let local_id = local_id.unwrap_or_default().to_owned();
             let mut prices: Vec<String> = account
                 .prices
                 .values()
@@ -35,30 +37,43 @@ impl World {
             if let Some(default) = default {
                 product.insert("default_price".to_owned(), terms(&account.prices[&default]));
             }
-            stripe.push(format!(
-                "{} {}",
-                Value::Object(product),
-                prices.join("\n  ")
-            ));
+            let whole = format!("{} {}", Value::Object(product), prices.join("\n  "));
+            stripe.entry(local_id).or_default().push(whole);
         }
-        stripe.sort();
-        let mut mappings = Vec::new();
+        stripe.values_mut().for_each(|objects| objects.sort());
+        let mut mappings = BTreeMap::new();
         for binding in known(app).await.bindings.into_values() {
             let prices: Vec<String> = binding
                 .prices
                 .iter()
                 .map(|(key, id)| format!("{key}: {}", terms(&account.prices[id.as_str()])))
                 .collect();
-            mappings.push(format!(
+            let whole = format!(
                 "{} {} {} to archive {:?} {prices:?} {:?}",
                 binding.local_id,
                 binding.product_id,
                 binding.active,
                 binding.to_archive,
                 binding.applied
-            ));
+            );
+            mappings.insert(binding.local_id.to_string(), whole);
         }
         Self { stripe, mappings }
+    }
+
+    /// Whether both have the same for one local id.
+    pub(super) fn agrees(&self, other: &Self, local_id: &str) -> bool {
+        self.stripe.get(local_id) == other.stripe.get(local_id)
+            && self.mappings.get(local_id) == other.mappings.get(local_id)
+    }
+
+    /// Everything that it has something for.
+    pub(super) fn local_ids(&self) -> BTreeSet<&str> {
+        let marked = self.stripe.keys().filter(|id| !id.is_empty());
+        marked
+            .chain(self.mappings.keys())
+            .map(String::as_str)
+            .collect()
     }
 
     /// What only one of the two has.
@@ -66,8 +81,9 @@ impl World {
         let lines = |world: &Self| -> BTreeSet<String> {
             world
                 .stripe
-                .iter()
-                .chain(&world.mappings)
+                .values()
+                .flatten()
+                .chain(world.mappings.values())
                 .cloned()
                 .collect()
         };
@@ -105,13 +121,13 @@ struct Account {
 impl Account {
     async fn of(app: &TestApp) -> Self {
         Self {
-            products: all(app, "/v1/products?limit=100").await,
-            prices: all(app, "/v1/prices?limit=100").await,
+            products: everything(app, "/v1/products?limit=100").await,
+            prices: everything(app, "/v1/prices?limit=100").await,
         }
     }
 }
 
-async fn all(app: &TestApp, path: &str) -> BTreeMap<String, Value> {
+pub(super) async fn everything(app: &TestApp, path: &str) -> BTreeMap<String, Value> {
     let page = app.stripe.get(path).await;
     assert_eq!(page["has_more"], false, "more than a page");
     let objects = page["data"].as_array().unwrap().iter();

@@ -14,7 +14,7 @@ use crate::catalog::LocalId;
 use crate::engine::{IfBusy, SyncRequest};
 use crate::grpc::status::Violations;
 use crate::proto::v1;
-use crate::store::{MappingFilter, ResultFilter, RunFilter, RunId, RunOptions, Trigger};
+use crate::store::{MappingFilter, ResultFilter, RunFilter, RunId, RunOptions, Trigger, Whose};
 
 /// The most ids in one request.
 const MAX_IDS: usize = 1000;
@@ -135,6 +135,7 @@ pub(in crate::grpc) fn run_id(text: &str) -> Result<RunId, Status> {
 pub(in crate::grpc) fn runs(request: &v1::ListSyncRunsRequest) -> Result<RunFilter, Status> {
     let mut wrong = Violations::default();
     let filter = RunFilter {
+        whose: Whose::Anyones,
         states: values("states", &request.states, state, &mut wrong),
         triggers: values("triggers", &request.triggers, trigger, &mut wrong),
         from: instant(

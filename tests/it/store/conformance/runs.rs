@@ -1,11 +1,12 @@
 //! Runs.
 
+use stripe_product_sync::plan::Mode;
 use stripe_product_sync::store::{
-    DryRun, Error, Page, Run, RunFilter, RunId, RunState, Store, Trigger,
+    DryRun, Error, Page, Run, RunFilter, RunId, RunState, Store, Trigger, Whose,
 };
 
 use crate::store::Db;
-use crate::store::samples::{all, here, rich_run, run, time};
+use crate::store::samples::{all, at, here, rich_run, run, time};
 
 async fn add(store: &dyn Store, runs: impl IntoIterator<Item = Run>) {
     for run in runs {
@@ -94,7 +95,29 @@ pub(crate) async fn filters_choose_runs(db: &mut dyn Db) {
         ..run(3)
     };
     add(&*store, [run(1), rich_run(2), failed, run(4)]).await;
-    let cases: [(RunFilter, &[&str]); 5] = [
+    let cases: [(RunFilter, &[&str]); 8] = [
+        (
+            // Three of them have no account yet.
+            RunFilter {
+                whose: Whose::Of(Some(here())),
+                ..RunFilter::default()
+            },
+            &["000004", "000003", "000002", "000001"],
+        ),
+        (
+            RunFilter {
+                whose: Whose::Of(Some(at("acct_1", Mode::Live))),
+                ..RunFilter::default()
+            },
+            &["000004", "000003", "000001"],
+        ),
+        (
+            RunFilter {
+                whose: Whose::Of(None),
+                ..RunFilter::default()
+            },
+            &["000004", "000003", "000001"],
+        ),
         (
             RunFilter {
                 states: vec![RunState::Failed, RunState::PartiallyFailed],

@@ -1,0 +1,112 @@
+//! What can go wrong with one request: every kind of fault that the sandbox has.
+
+/// One kind of fault.
+pub(super) struct Kind {
+    /// As a rule has it after the colon.
+    pub(super) action: &'static str,
+    /// What becomes of a run that meets it once.
+    pub(super) once: Once,
+    /// What becomes of a run that meets it from some call on.
+    pub(super) always: Always,
+}
+
+/// What becomes of a run that meets a fault once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Once {
+    /// It goes on as if nothing had happened.
+    Ridden,
+    /// A write is looked at and planned again; a read ends the run.
+    RiddenByWrites,
+    /// It ends, and says why.
+    Told,
+    /// One or the other, as time will have it.
+    Either,
+}
+
+/// What becomes of a run that meets a fault from some call on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Always {
+    /// It does not notice.
+    Harmless,
+    /// It ends, and says why.
+    Told,
+    /// It waits for hours, as Stripe asks it to; a person may call it off.
+    Waits,
+}
+
+use Always::{Harmless, Waits};
+
+const fn kind(action: &'static str, once: Once) -> Kind {
+    Kind {
+        action,
+        once,
+        always: Always::Told,
+    }
+}
+
+const fn waits(action: &'static str) -> Kind {
+    Kind {
+        action,
+        once: Once::Ridden,
+        always: Waits,
+    }
+}
+
+/// Longer than the tests' client waits for an answer.
+pub(super) const TOO_LONG: &str = "400ms";
+
+/// All of them.
+pub(super) const ALL: &[Kind] = &[
+    // Stripe's own failures: before and after the effect, kept under the key or not.
+    kind("500", Once::Ridden),
+    kind("500 after", Once::Ridden),
+    kind("500 saved", Once::Ridden),
+    kind("500 after saved", Once::Ridden),
+    kind("502 after", Once::Ridden),
+    kind("503 retry=true", Once::Ridden),
+    kind("503 retry=false", Once::RiddenByWrites),
+    kind("503 after retry=false", Once::RiddenByWrites),
+    kind("424", Once::Ridden),
+    // What stands in the way for a moment.
+    kind("409 code=idempotency_key_in_use", Once::Ridden),
+    kind("409 after code=idempotency_key_in_use", Once::Ridden),
+    kind("429 code=lock_timeout", Once::Ridden),
+    waits("429"),
+    waits("429 reason=global-rate"),
+    waits("429 reason=endpoint-rate retry=true"),
+    waits("429 reason=global-concurrency"),
+    waits("429 reason=endpoint-concurrency"),
+    waits("429 reason=resource-specific"),
+    kind("429 reason=global-rate retry=false", Once::Told),
+    kind("400 retry=true", Once::Ridden),
+    // The network.
+    kind("lost-request", Once::Ridden),
+    kind("lost-reply", Once::Ridden),
+    kind("cut", Once::Ridden),
+    kind("html", Once::Ridden),
+    kind("delay 400ms", Once::Either),
+    kind("delay-reply 400ms", Once::Either),
+    Kind {
+        action: "slow 20ms",
+        once: Once::Ridden,
+        always: Harmless,
+    },
+    // Answers that no Stripe gives.
+    kind("truncated", Once::Told),
+    kind("nonsense", Once::Told),
+    kind("empty", Once::Told),
+    kind("200", Once::Told),
+    kind("200 after", Once::Told),
+    kind("200 after body=[]", Once::Told),
+    kind("302 header:location=/", Once::Told),
+    kind("403 body=\"<html>\"", Once::Told),
+    kind("400 after body=\"\"", Once::Told),
+    // Refusals.
+    kind("400 message=\"No.\"", Once::Told),
+    kind("400 type=idempotency_error", Once::Told),
+    kind("402 type=card_error", Once::Told),
+    kind("404 code=resource_missing param=id", Once::RiddenByWrites),
+    kind("401 message=\"Invalid API Key provided\"", Once::Told),
+    kind("401 code=api_key_expired", Once::Told),
+    kind("403 message=\"No permission\"", Once::Told),
+];

@@ -1,0 +1,288 @@
+//! Every kind of fault at every call of every scenario: once, from that call on,
+//! and for that one object; then without.
+//!
+//! A fault that passes is ridden out, or the run ends and says what is not done,
+//! why, and what to do. Either way the next sync leaves what an undisturbed one
+//! would have left.
+
+mod kinds;
+mod truth;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use stripe_product_sync::engine::Settings;
+use stripe_product_sync::sandbox::RecordedRequest;
+use stripe_product_sync::store::{Outcome, RunState};
+
+use self::kinds::{Always, Kind, Once, TOO_LONG};
+use self::truth::Ended;
+use super::scenario::{self, Scenario};
+use super::world::{OffSale, World, assert_nothing_to_do, assert_settled, assert_sound};
+use super::{one_at_a_time, side_by_side, similar};
+use crate::support::{PATIENCE, Setup, TestApp, request};
+
+/// How many cases run at once: most of a case's time is waiting for answers.
+const AT_ONCE: usize = 6;
+
+/// Which requests a fault meets.
+#[derive(Clone, Debug)]
+enum Which {
+    /// This one, counted from 1.
+    Nth(usize),
+    /// This one and all that follow.
+    From(usize),
+    /// Every one of this method and path.
+    Of(String),
+}
+
+impl Which {
+    fn rule(&self, action: &str) -> String {
+        match self {
+            Self::Nth(nth) => format!("* #{nth}: {action}"),
+            Self::From(nth) => format!("* from {nth}: {action}"),
+            Self::Of(target) => format!("{target}: {action}"),
+        }
+    }
+}
+
+/// A scenario that nothing disturbed.
+struct Undisturbed {
+    /// Method and path.
+    calls: Vec<String>,
+    expected: World,
+}
+
+impl Undisturbed {
+    async fn of(scenario: &Scenario, settings: fn(&mut Settings)) -> Self {
+        let app = app(settings, "500").await;
+        scenario.prepare(&app).await;
+        app.sandbox.forget_requests();
+        let engine = app.another_engine();
+        let run = app.run_on(&engine, scenario.options.clone()).await;
+        assert_eq!(run.state, RunState::Succeeded, "{}", scenario.name);
+        Self {
+            calls: app.requests(),
+            expected: World::of(&app).await,
+        }
+    }
+}
+
+/// How a case ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    /// No request met the fault.
+    NotMet,
+    /// The run succeeded all the same.
+    Ridden,
+    /// The run told what is not done, so many products by name; the next one did it.
+    Mended(usize),
+}
+
+async fn app(settings: fn(&mut Settings), action: &str) -> TestApp {
+    let patient = Setup::default();
+    let setup = Setup {
+        settings,
+        timeout: if action.contains(TOO_LONG) {
+            Duration::from_millis(150)
+        } else {
+            patient.timeout
+        },
+        ..patient
+    };
+    TestApp::with(setup, Vec::new()).await
+}
+
+/// One fault in one scenario.
+struct Case {
+    scenario: Scenario,
+    undisturbed: Arc<Undisturbed>,
+    settings: fn(&mut Settings),
+    which: Which,
+    kind: &'static Kind,
+}
+
+impl Case {
+    async fn run(self) -> End {
+        let Self {
+            scenario,
+            undisturbed,
+            settings,
+            which,
+            kind,
+        } = self;
+        let rule = which.rule(kind.action);
+        let when = format!("{}, {rule}", scenario.name);
+        let expected = &undisturbed.expected;
+        let app = app(settings, kind.action).await;
+        scenario.prepare(&app).await;
+        let before = OffSale::of(&app).await;
+        app.sandbox.forget_requests();
+        let answered = app.sandbox.request_count();
+        app.sandbox.add_fault(rule.parse().unwrap());
+
+        let engine = app.another_engine();
+        let started = engine
+            .sync(request(scenario.options.clone()))
+            .await
+            .unwrap();
+        let id = started.run.id;
+        if kind.always == Always::Waits && !matches!(which, Which::Nth(_)) {
+            engine.wait(&id, Duration::from_millis(300)).await.unwrap();
+            engine.cancel(&id).await.unwrap();
+            app.sandbox.clear_faults();
+        }
+        let run = engine.wait(&id, PATIENCE).await.unwrap();
+        // What nobody waits for any more may still be under way.
+        if let Some(fault) = app.sandbox.faults().first() {
+            while app.sandbox.request_count() < answered + fault.seen {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        let requests = app.sandbox.requests();
+        let met: Vec<&RecordedRequest> = requests.iter().filter(|r| !r.faults.is_empty()).collect();
+        app.sandbox.clear_faults();
+        let found = World::of(&app).await;
+        let ended = Ended {
+            app: &app,
+            engine: &engine,
+            run: &run,
+            found: &found,
+            expected,
+            requests: &requests,
+            when: &when,
+        };
+        let rows = ended.assert_truthful().await;
+        assert_sound(&app, &before, &when).await;
+        if met.is_empty() {
+            return End::NotMet;
+        }
+        let first_is_write = met[0].method == "POST";
+        let told = matches!(run.state, RunState::PartiallyFailed | RunState::Failed);
+        let fails: Vec<_> = rows
+            .iter()
+            .filter(|row| row.outcome == Outcome::Failed)
+            .collect();
+        match (&which, kind.once, kind.always) {
+            (Which::Nth(_), Once::Ridden, _) => assert!(!told, "{when}: {:?} {rows:?}", run.error),
+            (Which::Nth(_), Once::RiddenByWrites, _) => {
+                assert_eq!(told, !first_is_write, "{when}: {:?} {rows:?}", run.error)
+            }
+            (Which::Nth(_), Once::Told, _) => assert!(told, "{when}: {run:?}"),
+            (Which::Nth(_), Once::Either, _) => {}
+            (_, _, Always::Harmless) => assert!(!told, "{when}: {:?}", run.error),
+            (Which::From(_), _, Always::Told) => assert!(told, "{when}: {run:?}"),
+            (Which::From(_) | Which::Of(_), _, _) => {}
+        }
+        let end = if told || run.state == RunState::Cancelled {
+            // A service goes on, a command is started again.
+            let engine = if answered % 2 == 0 {
+                engine
+            } else {
+                app.another_engine()
+            };
+            app.sandbox.forget_requests();
+            let run = app.run_on(&engine, scenario.options.clone()).await;
+            let requests = app.sandbox.requests();
+            assert_eq!(
+                run.state,
+                RunState::Succeeded,
+                "{when}, then: {:?}",
+                run.error
+            );
+            let found = World::of(&app).await;
+            let when = format!("{when}, then without");
+            Ended {
+                app: &app,
+                engine: &engine,
+                run: &run,
+                found: &found,
+                expected,
+                requests: &requests,
+                when: &when,
+            }
+            .assert_truthful()
+            .await;
+            assert_sound(&app, &before, &when).await;
+            End::Mended(fails.len())
+        } else {
+            End::Ridden
+        };
+        assert_settled(&app, &when).await;
+        similar(&World::of(&app).await, expected, &when);
+        assert_nothing_to_do(&app, &when).await;
+        end
+    }
+}
+
+/// Runs every nth of all cases; the first of them differs from sweep to sweep.
+#[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
+async fn sweep(settings: fn(&mut Settings), places: fn(&[String]) -> Vec<Which>, every: usize) {
+    let mut cases = Vec::new();
+    let mut calls = 0;
+    for scenario in scenario::all() {
+        let undisturbed = Arc::new(Undisturbed::of(&scenario, settings).await);
+        calls += undisturbed.calls.len();
+        for which in places(&undisturbed.calls) {
+            for kind in kinds::ALL {
+                cases.push(Case {
+                    scenario: scenario.clone(),
+                    undisturbed: undisturbed.clone(),
+                    settings,
+                    which: which.clone(),
+                    kind,
+                });
+            }
+        }
+    }
+    let all = cases.len();
+    let cases = cases.into_iter().step_by(every);
+    let ends: Vec<_> = stream::iter(cases)
+        .map(|case| tokio::spawn(case.run()))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let failed = ends.iter().filter(|end| end.is_err()).count();
+    let mut counts: BTreeMap<End, usize> = BTreeMap::new();
+    for end in ends.iter().flatten() {
+        *counts.entry(*end).or_default() += 1;
+    }
+    println!(
+        "{} of {all} faults at {calls} calls: {counts:?}",
+        ends.len()
+    );
+    assert_eq!(failed, 0, "{failed} cases failed");
+}
+
+fn once(calls: &[String]) -> Vec<Which> {
+    (1..=calls.len()).map(Which::Nth).collect()
+}
+
+fn from(calls: &[String]) -> Vec<Which> {
+    (1..=calls.len()).map(Which::From).collect()
+}
+
+fn of(calls: &[String]) -> Vec<Which> {
+    let targets: BTreeSet<&String> = calls.iter().collect();
+    targets.into_iter().cloned().map(Which::Of).collect()
+}
+
+const EVERY: usize = 7;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_that_passes() {
+    sweep(one_at_a_time, once, EVERY).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_that_stays() {
+    sweep(one_at_a_time, from, EVERY).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_of_one_object() {
+    sweep(side_by_side, of, EVERY).await;
+}
