@@ -11,7 +11,7 @@ use crate::stripe::Call;
 impl Engine {
     /// The account: as configured, as remembered, or as Stripe says. That it was
     /// asked belongs to no run's count, unless nothing came of it: then it is all
-    /// that the run did.
+    /// that the run did. Whoever ends `call` ends the question, too.
     pub(super) async fn account(&self, call: &Call) -> Result<AccountRef, Error> {
         if let Some(at) = self.remembered_account().await? {
             return Ok(at);

@@ -17,7 +17,7 @@ use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Action, Binding, Known, Plan, ProductPlan, Step};
-use crate::store::{self, ActionKind, Basis, Failure, IntentOutcome, Outcome, Record, ResultRow};
+use crate::store::{self, ActionKind, Basis, Counts, Failure, Outcome, Record, ResultRow};
 use crate::stripe::{self, Call};
 
 /// After so many products in a row that Stripe did not answer for, the rest
@@ -49,15 +49,21 @@ pub(super) struct Executor<'a> {
     pub(super) pass: u32,
     /// Whether a product that is in another's way is looked at again.
     pub(super) may_look_again: bool,
-    /// What this run did in an earlier process.
-    pub(super) did_before: &'a BTreeSet<LocalId>,
+    /// What this run did in an earlier process, and is counted: by local id, until
+    /// another result replaces it.
+    pub(super) before: &'a Before,
     /// What earlier processes left open.
     pub(super) journal: &'a Journal,
 }
 
+/// Results of an earlier process.
+pub(super) type Before = Mutex<BTreeMap<LocalId, ResultRow>>;
+
 pub(super) enum Ended {
     Done,
     Failed(Failure),
+    /// Told, and the run cannot go on.
+    Stopped(Failure),
     /// Whether any of its writes may have been done.
     Again {
         begun: bool,
@@ -67,9 +73,8 @@ pub(super) enum Ended {
 
 /// Why the work on a product stops on the spot.
 pub(super) enum Stop {
-    /// Somebody else works on it: its plan holds no longer. With the outcomes
-    /// that are not kept yet.
-    Overtaken(Vec<IntentOutcome>),
+    /// Somebody else works on it: its plan holds no longer.
+    Overtaken,
     /// The run cannot go on.
     Failed(Failure),
 }
@@ -130,7 +135,11 @@ impl Executor<'_> {
                 }
             }
             Ok(Ended::NotBegun) => {}
+            Ok(Ended::Stopped(failure)) => {
+                pass.abort.get_or_insert(failure);
+            }
             Err(failure) => {
+                self.not_kept(product, &failure);
                 pass.abort.get_or_insert(failure);
             }
         }
@@ -187,7 +196,20 @@ impl Executor<'_> {
         done.extend(in_sync.iter().map(|product| product.local_id.clone()));
         lock(pass).done.append(&mut done);
         // What this run did before its process was killed is counted as that.
-        in_sync.retain(|product| !self.did_before.contains(&product.local_id));
+        in_sync.retain(|product| !self.did_before(&product.local_id));
+        for product in &in_sync {
+            // It failed then, and is as it should be after all.
+            if lock(self.before).contains_key(&product.local_id) {
+                let row = outcome::result(product, Outcome::Done, self.pass);
+                let run = log.update(|run| self.forget_before(&mut run.counts, product));
+                log.emit(Progress::StepFinished {
+                    result: Box::new(row.clone()),
+                    steps_finished: run.steps_finished,
+                    steps_total: run.steps_total,
+                });
+                results.push((log.id().clone(), row));
+            }
+        }
         log.update(|run| {
             in_sync
                 .iter()
@@ -201,12 +223,29 @@ impl Executor<'_> {
             finished,
             ..Record::default()
         };
+        let rows = record.results.clone();
         if let Err(failure) = self.commit(record).await {
+            rows.into_iter().for_each(|(_, row)| log.lose(row));
             lock(pass).abort.get_or_insert(failure);
         }
     }
 
-    /// Carries out one product's plan. `Err`: the run cannot go on.
+    /// Whether this run did the product's work in an earlier process.
+    fn did_before(&self, local_id: &LocalId) -> bool {
+        let before = lock(self.before);
+        let row = before.get(local_id);
+        row.is_some_and(|row| row.outcome == Outcome::Done)
+    }
+
+    /// Another result replaces the one of an earlier process.
+    fn forget_before(&self, counts: &mut Counts, product: &ProductPlan) {
+        if let Some(row) = lock(self.before).remove(&product.local_id) {
+            outcome::count_row_back(counts, &row);
+        }
+    }
+
+    /// Carries out one product's plan. `Err`: the run cannot go on, and nobody
+    /// was told how the product ended.
     async fn product(
         &self,
         product: &ProductPlan,
@@ -215,7 +254,7 @@ impl Executor<'_> {
         match self.steps(product, unanswered).await {
             Ok(ended) => Ok(ended),
             Err(Stop::Failed(failure)) => Err(failure),
-            Err(Stop::Overtaken(finished)) => self.overtaken(product, finished).await,
+            Err(Stop::Overtaken) => self.overtaken(product).await,
         }
     }
 
@@ -294,23 +333,78 @@ impl Executor<'_> {
         mut record: Record,
         basis: &mut Option<Binding>,
     ) -> Result<Ended, Stop> {
-        let kind = row.as_ref().map(|row| row.action);
-        if let Some(row) = row {
-            self.tell_finished(product, &row, true);
-            record.results.push((self.active.log.id().clone(), row));
+        if let Some(row) = &row {
+            self.tell_finished(product, row, true);
+            let told = (self.active.log.id().clone(), row.clone());
+            record.results.push(told);
         }
         record
             .finished
             .extend(self.journal.closing(&product.local_id));
-        let kept = self.commit_on(product, basis, record).await;
-        if let (Err(Stop::Overtaken(_)), Some(kind)) = (&kept, kind) {
-            self.active.log.update(|run| {
-                outcome::count_back(&mut run.counts, kind);
-                run.steps_finished -= 1;
-            });
+        match (self.commit_on(product, basis, record).await, row) {
+            (Ok(()), _) => Ok(Ended::Done),
+            (Err(Stop::Overtaken), Some(row)) => {
+                self.active.log.update(|run| {
+                    outcome::count_back(&mut run.counts, row.action);
+                    run.steps_finished -= 1;
+                });
+                Err(Stop::Overtaken)
+            }
+            (Err(Stop::Failed(failure)), Some(row)) => {
+                self.take_back(row, &failure);
+                Ok(Ended::Stopped(failure))
+            }
+            (Err(stop), None) => Err(stop),
         }
-        kept?;
-        Ok(Ended::Done)
+    }
+
+    /// Tells that what was told as done is not: what the database does not take
+    /// is not done, whatever Stripe says by now.
+    fn take_back(&self, mut row: ResultRow, failure: &Failure) {
+        let log = &self.active.log;
+        let run = log.update(|run| outcome::take_back(&mut run.counts, row.action));
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        log.emit(Progress::StepFinished {
+            result: Box::new(row.clone()),
+            steps_finished: run.steps_finished,
+            steps_total: run.steps_total,
+        });
+        log.lose(row);
+    }
+
+    /// Tells how a product ended whose work the database would not take.
+    fn not_kept(&self, product: &ProductPlan, failure: &Failure) {
+        let mut row = outcome::result(product, Outcome::Failed, self.pass);
+        if product.action == Action::InSync {
+            if !self.did_before(&product.local_id) {
+                self.take_back(row, failure);
+            }
+            return;
+        }
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        self.active.log.lose(row);
+    }
+
+    /// Tells that a product failed, and commits it.
+    pub(super) async fn tell_failed(
+        &self,
+        product: &ProductPlan,
+        mut row: ResultRow,
+        failure: &Failure,
+        mut record: Record,
+    ) -> Result<(), Failure> {
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        let told = (self.active.log.id().clone(), row.clone());
+        record.results.push(told);
+        let kept = self.commit(record).await;
+        if kept.is_err() {
+            self.active.log.lose(row);
+        }
+        kept
     }
 
     /// What kind of work it is, what this run began for it before included: what
@@ -339,6 +433,7 @@ impl Executor<'_> {
 
     pub(super) fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
         let run = self.active.log.update(|run| {
+            self.forget_before(&mut run.counts, product);
             match &product.action {
                 _ if !done => run.counts.failed += 1,
                 // Its kind is an update, but nothing was updated.
@@ -384,7 +479,6 @@ impl Executor<'_> {
             none_open: true,
             beside: self.journal.settled_of(&product.local_id),
         });
-        let finished = record.finished.clone();
         let bound = record.binding.as_ref().map(|bound| bound.binding.clone());
         match self.keep(record).await {
             Ok(()) => {
@@ -393,7 +487,7 @@ impl Executor<'_> {
                 }
                 Ok(())
             }
-            Err(store::Error::Overtaken { .. }) => Err(Stop::Overtaken(finished)),
+            Err(store::Error::Overtaken { .. }) => Err(Stop::Overtaken),
             Err(error) => Err(outcome::run_failure(&Error::Store(error)).into()),
         }
     }

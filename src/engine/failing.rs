@@ -9,9 +9,7 @@ use super::outcome::{self, stripe_failure};
 use super::progress::Progress;
 use crate::catalog::LocalId;
 use crate::plan::{Plan, ProductPlan};
-use crate::store::{
-    self, Basis, Failure, IntentOutcome, Outcome, Record, ResultRow, SyncStatus, WrittenBinding,
-};
+use crate::store::{self, Basis, Failure, Outcome, Record, ResultRow, SyncStatus, WrittenBinding};
 use crate::stripe;
 
 impl Executor<'_> {
@@ -19,8 +17,8 @@ impl Executor<'_> {
         &self,
         product: &ProductPlan,
         (error, begun): (stripe::Error, bool),
-        mut record: Record,
-        mut row: ResultRow,
+        record: Record,
+        row: ResultRow,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
         let failure = stripe_failure(&error);
@@ -45,40 +43,32 @@ impl Executor<'_> {
             return Ok(Ended::Again { begun });
         }
         let stops = error.stops_the_run().then(|| failure.clone());
-        row.outcome = Outcome::Failed;
-        row.error = Some(failure.clone());
-        self.tell_finished(product, &row, false);
-        record.results.push((self.active.log.id().clone(), row));
-        self.commit(record).await?;
-        self.mark_failed(product).await?;
-        match stops {
-            Some(failure) => Err(failure),
-            None => Ok(Ended::Failed(failure)),
-        }
+        let kept = async {
+            self.tell_failed(product, row, &failure, record).await?;
+            self.mark_failed(product).await
+        };
+        Ok(match (kept.await.err(), stops) {
+            (Some(failure), _) | (None, Some(failure)) => Ended::Stopped(failure),
+            (None, None) => Ended::Failed(failure),
+        })
     }
 
     /// Somebody else works on the product: it is looked at again, if that may be.
-    pub(super) async fn overtaken(
-        &self,
-        product: &ProductPlan,
-        finished: Vec<IntentOutcome>,
-    ) -> Result<Ended, Failure> {
-        let mut record = Record {
-            finished,
-            ..Record::default()
-        };
+    /// The last write stays open although its outcome is known: who settles it
+    /// reads all of the product's prices, also one that nobody mapped.
+    pub(super) async fn overtaken(&self, product: &ProductPlan) -> Result<Ended, Failure> {
+        let record = Record::default();
         let failure = outcome::overtaken(&product.local_id);
         if self.may_look_again {
             self.again(product, failure, record).await?;
-            // What this run wrote is found by the next look, like what the other wrote.
             return Ok(Ended::Again { begun: false });
         }
-        let mut row = self.row(product, Outcome::Failed);
-        row.error = Some(failure.clone());
-        self.tell_finished(product, &row, false);
-        record.results.push((self.active.log.id().clone(), row));
-        self.commit(record).await?;
-        Ok(Ended::Failed(failure))
+        let row = self.row(product, Outcome::Failed);
+        let kept = self.tell_failed(product, row, &failure, record).await;
+        Ok(match kept {
+            Ok(()) => Ended::Failed(failure),
+            Err(failure) => Ended::Stopped(failure),
+        })
     }
 
     async fn again(
@@ -98,25 +88,20 @@ impl Executor<'_> {
 
     /// Ends products that need another look and don't get one: each is told of
     /// as failed, for this reason.
-    pub(super) async fn give_up(
-        &self,
-        plan: &Plan,
-        again: &BTreeSet<LocalId>,
-        failure: &Failure,
-    ) -> Result<(), Failure> {
+    pub(super) async fn give_up(&self, plan: &Plan, again: &BTreeSet<LocalId>, failure: &Failure) {
         let given_up = |product: &&ProductPlan| again.contains(&product.local_id);
         for product in plan.products.iter().filter(given_up) {
-            let mut row = self.row(product, Outcome::Failed);
-            row.error = Some(failure.clone());
-            self.tell_finished(product, &row, false);
-            let record = Record {
-                results: vec![(self.active.log.id().clone(), row)],
-                ..Record::default()
+            let row = self.row(product, Outcome::Failed);
+            let kept = async {
+                self.tell_failed(product, row, failure, Record::default())
+                    .await?;
+                self.mark_failed(product).await
             };
-            self.commit(record).await?;
-            self.mark_failed(product).await?;
+            // The run ends for the first reason.
+            if let Err(error) = kept.await {
+                tracing::warn!(reason = error.reason, "{}", error.message);
+            }
         }
-        Ok(())
     }
 
     /// Marks the mapping of before as failed, unless somebody changes it just now.
@@ -141,7 +126,8 @@ impl Executor<'_> {
             at: self.at.clone(),
             binding: row.binding,
             status: SyncStatus::Error,
-            time: self.engine.now(),
+            // Nothing was made right.
+            time: row.last_sync_time,
         };
         let record = Record {
             basis: Some(basis),

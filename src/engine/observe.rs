@@ -51,7 +51,7 @@ impl Engine {
         let mut ids = products_to_read(catalog, known, options);
         let last_listing = self.store().last_listing(at).await?;
         if extra.list || self.has_to_list(catalog, known, options, last_listing.as_ref()) {
-            self.list(call, at, expand, &mut observed).await?;
+            self.list(call, at, &expand, &mut observed).await?;
             // Listed or not there. What is mapped is asked for by its id all the
             // same if the listing lacks it: nothing is held to be deleted on
             // the word of one page.
@@ -70,18 +70,18 @@ impl Engine {
                     && (options.force_update || !known.bindings.contains_key(id))
             }));
         }
-        read(stripe, call, expand, &ids, &mut observed).await?;
+        read(stripe, call, &expand, &ids, &mut observed).await?;
         let lost = lost(catalog, known, &observed, options);
         let mut elsewhere = products_to_find(known, &observed, options, &lost);
         if !observed.listed {
             elsewhere.extend(remembered(last_listing.as_ref(), |id| lost.contains(id)));
             elsewhere.retain(|id| !ids.contains(id));
         }
-        read(stripe, call, expand, &elsewhere, &mut observed).await?;
+        read(stripe, call, &expand, &elsewhere, &mut observed).await?;
         let creates =
             !self.is_young(last_listing.as_ref()) && creates(catalog, known, &observed, options);
         if creates || archived_by_others(catalog, known, &observed, options) {
-            self.list(call, at, expand, &mut observed).await?;
+            self.list(call, at, &expand, &mut observed).await?;
         }
         let mut to_price = products_of(&extra.prices_of, known, options, &observed);
         // Twice: the first prices can put another product first.
@@ -90,7 +90,7 @@ impl Engine {
             price(
                 stripe,
                 call,
-                expand,
+                &expand,
                 std::mem::take(&mut to_price),
                 &mut observed,
             )
@@ -107,7 +107,7 @@ impl Engine {
         &self,
         call: &Call,
         at: &AccountRef,
-        expand: Expand,
+        expand: &Expand,
         observed: &mut Observed,
     ) -> Result<(), Error> {
         let time = self.now();
@@ -152,10 +152,12 @@ fn expand(catalog: &Catalog, known: &Known) -> Expand {
     let Details {
         tiers,
         currency_options,
+        option_tiers,
     } = details_to_read(catalog, known);
     Expand {
         tiers,
         currency_options,
+        option_tiers,
     }
 }
 
@@ -183,12 +185,14 @@ async fn hold(
 async fn list(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
     let mut after: Option<ProductId> = None;
     loop {
-        let page = stripe.list_products(call, after.as_ref(), expand).await?;
+        let page = stripe
+            .list_products(call, after.as_ref(), expand.clone())
+            .await?;
         after.clone_from(&page.next);
         add(page, observed);
         if after.is_none() {
@@ -200,7 +204,7 @@ async fn list(
 async fn read(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     ids: &BTreeSet<ProductId>,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
@@ -208,7 +212,7 @@ async fn read(
     // Boxed: the compiler cannot see that futures borrowing from a stream's items are Send.
     let reads: Vec<BoxFuture<'_, _>> = ids
         .chunks(PAGE)
-        .map(|chunk| stripe.products_by_id(call, chunk, expand))
+        .map(|chunk| stripe.products_by_id(call, chunk, expand.clone()))
         .collect();
     let mut pages = stream::iter(reads).buffer_unordered(PARALLEL);
     while let Some(page) = pages.try_next().await? {
@@ -243,7 +247,7 @@ fn add(page: ProductPage, observed: &mut Observed) {
 async fn price(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     products: BTreeSet<ProductId>,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
@@ -269,13 +273,13 @@ async fn prices_of(
     call: &Call,
     product: &ProductId,
     active: bool,
-    expand: Expand,
+    expand: &Expand,
 ) -> Result<(Vec<plan::ObservedPrice>, Vec<Unreadable>), stripe::Error> {
     let (mut found, mut odd) = (Vec::new(), Vec::new());
     let mut after: Option<PriceId> = None;
     loop {
         let page = stripe
-            .prices_of(call, product, active, after.as_ref(), expand)
+            .prices_of(call, product, active, after.as_ref(), expand.clone())
             .await?;
         found.extend(page.prices);
         odd.extend(page.unreadable);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::execute::{Executor, Pass};
+use super::execute::{Before, Executor, Pass};
 use super::journal::Journal;
 use super::observe::{self, Extra};
 use super::outcome::{self, run_failure};
@@ -11,7 +11,7 @@ use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{AccountRef, Known, Options, Plan, check};
-use crate::store::{ActionKind, Failure, Outcome, ResultFilter, RunOptions};
+use crate::store::{ActionKind, Failure, RunOptions};
 use crate::stripe::Call;
 
 /// How often a product is looked at and planned in one run.
@@ -25,14 +25,11 @@ impl Engine {
         call: &Call,
         at: &AccountRef,
         catalog: &Catalog,
-        (requested, plan, known): (&RunOptions, &Plan, &Known),
-        journal: &mut Journal,
+        (plan, known): (&Plan, &Known),
+        (before, journal): (&Before, &mut Journal),
     ) -> Result<Pass, Failure> {
-        let did_before = self
-            .count_done_before(active)
-            .await
-            .map_err(|error| run_failure(&error))?;
-        let executor = self.executor(active, call, at, &did_before, (known, journal), 1);
+        let requested = active.log.run().options;
+        let executor = self.executor(active, call, at, before, (known, journal), 1);
         let mut all = executor.execute(plan).await;
         // What the products that need another look were planned by.
         let (mut planned, mut pass) = (None, 1);
@@ -41,7 +38,7 @@ impl Engine {
             let again = all.again.clone();
             journal.begun.append(&mut all.begun);
             let looked = self
-                .look_again(call, at, catalog, (requested, &again), journal)
+                .look_again(call, at, catalog, (&requested, &again), journal)
                 .await;
             let (plan, known) = match looked {
                 Ok(looked) => looked,
@@ -50,7 +47,7 @@ impl Engine {
                     break;
                 }
             };
-            let executor = self.executor(active, call, at, &did_before, (&known, journal), pass);
+            let executor = self.executor(active, call, at, before, (&known, journal), pass);
             let next = executor.execute(&plan).await;
             // What turned out to be in sync after all was counted so; it is a
             // step that ended all the same.
@@ -65,11 +62,8 @@ impl Engine {
         }
         if let Some(failure) = &all.abort {
             let planned = planned.as_ref().unwrap_or(plan);
-            let executor = self.executor(active, call, at, &did_before, (known, journal), pass);
-            if let Err(error) = executor.give_up(planned, &all.again, failure).await {
-                // The run ends for the first reason.
-                tracing::warn!(reason = error.reason, "{}", error.message);
-            }
+            let executor = self.executor(active, call, at, before, (known, journal), pass);
+            executor.give_up(planned, &all.again, failure).await;
         }
         Ok(all)
     }
@@ -112,7 +106,7 @@ impl Engine {
         active: &'a Active,
         call: &'a Call,
         at: &'a AccountRef,
-        did_before: &'a BTreeSet<LocalId>,
+        before: &'a Before,
         (known, journal): (&'a Known, &'a Journal),
         pass: u32,
     ) -> Executor<'a> {
@@ -124,26 +118,9 @@ impl Engine {
             known,
             pass,
             may_look_again: pass < PASSES,
-            did_before,
+            before,
             journal,
         }
-    }
-
-    /// Counts what a run did before its process was killed.
-    async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
-        if !active.resumed {
-            return Ok(BTreeSet::new());
-        }
-        let filter = ResultFilter {
-            outcomes: vec![Outcome::Done],
-            ..ResultFilter::default()
-        };
-        let rows = self.all_results(active.log.id(), &filter).await?;
-        active.log.update(|run| {
-            rows.iter()
-                .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
-        });
-        Ok(rows.into_iter().map(|row| row.local_id).collect())
     }
 
     /// What a run began and did not end before its process was killed. That it

@@ -1,19 +1,20 @@
 //! One run from its start to its end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
-use super::execute::RUN_DEADLINE;
+use super::execute::{Before, RUN_DEADLINE};
 use super::journal::Journal;
 use super::observe::Extra;
 use super::outcome::{self, failure, run_failure};
-use super::progress::Progress;
+use super::progress::{Progress, RunLog};
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::Catalog;
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, check, render};
 use crate::store::{
-    DryRun, Failure, Outcome, ProgressRow, Record, Run, RunId, RunOptions, RunState, Trigger,
+    DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Trigger,
 };
 use crate::stripe::{Call, Meter};
 
@@ -48,16 +49,24 @@ impl Engine {
                 state: RunState::Cancelled,
                 error: None,
             },
-            Err(error) => Ended {
+            Err(error) if run.options.dry_run => Ended {
                 state: RunState::Failed,
                 error: Some(error),
             },
+            // What was done before it failed stays done.
+            Err(error) => ending::of(&log.run(), Some(error), false),
         };
         let is_stopping = self.inner.stop.is_cancelled() && !active.cancel.is_cancelled();
         if is_stopping && !run.options.dry_run && ended.state == RunState::Cancelled {
             // The process ends; the next one takes the run up.
             let run = log.update(|run| count_calls(run, &call));
-            self.keep(&run, log.take_unsaved()).await;
+            let record = Record {
+                run: Some(run),
+                progress: log.take_unsaved(),
+                results: log.take_lost(),
+                ..Record::default()
+            };
+            self.keep(log, &record).await;
             return;
         }
         self.finish(active, &call, ended).await;
@@ -84,7 +93,13 @@ impl Engine {
         );
         let mut progress = log.take_unsaved();
         progress.push(ending.row());
-        self.keep(run, progress).await;
+        let record = Record {
+            run: Some(run.clone()),
+            progress,
+            results: log.take_lost(),
+            ..Record::default()
+        };
+        self.keep(log, &record).await;
         if let Err(error) = self.report(run).await {
             tracing::warn!(run.id = %run.id, error = %error, "the run's report could not be written");
         }
@@ -93,28 +108,27 @@ impl Engine {
 
     /// Writes the run's row, patiently: what it says of its end is the truth
     /// that others wait for.
-    async fn keep(&self, run: &Run, progress: Vec<(RunId, ProgressRow)>) {
-        let record = Record {
-            run: Some(run.clone()),
-            progress,
-            ..Record::default()
-        };
+    async fn keep(&self, log: &RunLog, record: &Record) {
         for attempt in 0_u32..5 {
-            match self.store().record(&record).await {
+            match self.store().record(record).await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::warn!(run.id = %run.id, error = %error, attempt, "the run could not be written");
+                    tracing::warn!(run.id = %log.id(), error = %error, attempt, "the run could not be written");
                     tokio::time::sleep(std::time::Duration::from_millis(200) * 2_u32.pow(attempt))
                         .await;
                 }
             }
         }
-        tracing::error!(run.id = %run.id, "the run's end was not written; the next start takes it up again");
+        tracing::error!(run.id = %log.id(), "the run's end was not written; the next start takes it up again");
     }
 
     async fn carry_out(&self, active: &Active, call: &Call) -> Result<Ended, Failure> {
         let log = &active.log;
         let requested = log.run().options;
+        let before = self
+            .count_before(active)
+            .await
+            .map_err(|error| run_failure(&error))?;
         self.stage(active, "discover").await?;
         let catalog = self.discover().await.map_err(|error| run_failure(&error))?;
         log.update(|run| {
@@ -137,9 +151,6 @@ impl Engine {
         let options = self.plan_options(&requested);
         let mut journal = Journal::default();
         if !requested.dry_run {
-            self.show_the_crm(&at)
-                .await
-                .map_err(|error| run_failure(&error))?;
             self.settle(call, &at, |id| options.covers(id), &mut journal)
                 .await
                 .map_err(|error| run_failure(&error))?;
@@ -207,8 +218,8 @@ impl Engine {
                 call,
                 &at,
                 &catalog,
-                (&requested, &plan, &known),
-                &mut journal,
+                (&plan, &known),
+                (&before, &mut journal),
             )
             .await?;
         self.enter(active, "record").await?;
@@ -226,18 +237,6 @@ impl Engine {
         ))
     }
 
-    /// The CRM's table holds the mappings of one account: this run's.
-    async fn show_the_crm(&self, at: &AccountRef) -> Result<(), Error> {
-        let mended = self.store().project(at).await?;
-        if mended > 0 {
-            tracing::info!(
-                rows = mended,
-                "stripe_product_mappings showed other objects than the mapped ones"
-            );
-        }
-        Ok(())
-    }
-
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {
         if active.cancel.is_cancelled() {
             return Err(failure("CANCELLED", "the run was cancelled", None));
@@ -247,16 +246,17 @@ impl Engine {
 
     /// Enters a stage that a cancelled run has as well: what was done is recorded.
     async fn enter(&self, active: &Active, stage: &str) -> Result<(), Failure> {
-        let run = active.log.update(|run| stage.clone_into(&mut run.stage));
+        let log = &active.log;
+        let run = log.update(|run| stage.clone_into(&mut run.stage));
         let record = Record {
             run: Some(run),
-            progress: active.log.take_unsaved(),
+            progress: log.take_unsaved(),
             ..Record::default()
         };
-        self.store()
-            .record(&record)
-            .await
-            .map_err(|error| run_failure(&Error::Store(error)))
+        self.store().record(&record).await.map_err(|error| {
+            log.return_unsaved(record.progress);
+            run_failure(&Error::Store(error))
+        })
     }
 
     /// Observes and plans; returns what the plan was made on as well.
@@ -291,6 +291,21 @@ impl Engine {
             removals_confirmed: requested.max_archives.is_some(),
             accept_price_changes: requested.accept_price_changes,
         }
+    }
+
+    /// Counts what a run did before its process was killed.
+    async fn count_before(&self, active: &Active) -> Result<Before, Error> {
+        let mut before = BTreeMap::new();
+        if active.resumed {
+            let all = ResultFilter::default();
+            let rows = self.all_results(active.log.id(), &all).await?;
+            active.log.update(|run| {
+                rows.iter()
+                    .for_each(|row| outcome::count_row(&mut run.counts, row));
+            });
+            before.extend(rows.into_iter().map(|row| (row.local_id.clone(), row)));
+        }
+        Ok(Before::new(before))
     }
 
     async fn end_dry_run(

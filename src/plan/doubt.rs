@@ -97,6 +97,7 @@ pub(super) fn held(local_id: &LocalId, hold: Hold, known: &Known) -> ProductPlan
         price_id: binding.and_then(|binding| binding.prices.get(PriceKey::DEFAULT).cloned()),
         terms: None,
         folded: Vec::new(),
+        left: Vec::new(),
         origin: None,
     }
 }

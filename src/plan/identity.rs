@@ -1,8 +1,8 @@
 //! Which object in Stripe stands for a local id.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::ownership::{Owner, is_bound_price, owner};
+use super::ownership::{Owner, has_price, is_bound_price, owner};
 use super::{
     Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, PriceId,
     ProductId, Unreadable,
@@ -166,26 +166,31 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The product that a binding names. Marks that were edited by hand don't undo
-    /// a binding; but where another catalog's mark stands, and our local id doesn't
-    /// or the default price bears the other mark too, ours was deleted and somebody
-    /// took its id.
+    /// The product that a binding names, unless ours was deleted and somebody took
+    /// its id. Marks that were edited by hand don't undo a binding.
     pub(super) fn mapped(&self, binding: &Binding) -> Option<&'a ObservedProduct> {
         let product = self.observed.products.get(&binding.product_id)?;
-        if !self.binds(binding) {
-            return None;
-        }
-        let mark = |key| product.metadata.get(key).map(String::as_str);
-        let others = mark(CATALOG).is_some_and(|catalog| catalog != self.naming.catalog_id);
-        let price = product.default_price.as_ref();
-        let price = price.and_then(|id| self.observed.prices.get(id));
-        let priced_by_others = price.is_some_and(|price| {
-            let catalog = price.metadata.get(CATALOG);
+        (self.binds(binding) && !self.is_reused(binding, product)).then_some(product)
+    }
+
+    /// Another catalog's mark stands on it, and our local id does not or the default
+    /// price bears the other mark too; or it has our id, but neither our local id
+    /// nor a price of ours.
+    fn is_reused(&self, binding: &Binding, product: &ObservedProduct) -> bool {
+        let local_id = product.metadata.get(LOCAL_ID).map(String::as_str);
+        let is_marked = local_id == Some(binding.local_id.as_str());
+        let is_others = |metadata: &BTreeMap<String, String>| {
+            let catalog = metadata.get(CATALOG);
             catalog.is_some_and(|catalog| *catalog != self.naming.catalog_id)
-        });
-        let reused =
-            others && (priced_by_others || mark(LOCAL_ID) != Some(binding.local_id.as_str()));
-        (!reused).then_some(product)
+        };
+        let default = product.default_price.as_ref();
+        let price = default.and_then(|id| self.observed.prices.get(id));
+        if is_others(&product.metadata) {
+            return !is_marked || price.is_some_and(|price| is_others(&price.metadata));
+        }
+        let has_price_of_ours = default.is_some_and(|id| has_price(binding, id));
+        let has_our_id = product.id == self.naming.product_id(&binding.local_id);
+        has_our_id && !is_marked && !has_price_of_ours
     }
 
     /// Whether the product that a binding names is this local id's rather than

@@ -17,6 +17,9 @@ pub struct Known {
     pub hints: BTreeMap<LocalId, ProductId>,
     /// Writes that were begun and could not be settled, by the local id they are for.
     pub open_writes: BTreeMap<LocalId, OpenWrite>,
+    /// Bound local ids whose mapping is marked: the last attempt on them failed.
+    /// Found as they should be, they are bound again, which takes the mark away.
+    pub failed: BTreeSet<LocalId>,
     /// Local ids whose row in the CRM's table shows something else than the
     /// binding: that table has one row a local id, for all accounts.
     pub unprojected: BTreeSet<LocalId>,

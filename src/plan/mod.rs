@@ -140,6 +140,9 @@ pub struct ProductPlan {
     pub reasons: Vec<Reason>,
     /// Field by field, what differs.
     pub changes: Vec<FieldChange>,
+    /// What was changed in Stripe and is left so, because policy is to report it
+    /// only: `from` is what Stripe shows, `to` what the catalog says.
+    pub left: Vec<FieldChange>,
     /// The writes, in order.
     pub steps: Vec<Step>,
     /// What to remember when [`Step::Bind`] is reached; absent: nothing changes

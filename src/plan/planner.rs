@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::doubt;
+use super::fields::Beside;
 use super::identity::{Identity, Index, KeyTaken};
 use super::{
     Action, Binding, CATALOG, FieldChange, Hold, Known, LOCAL_ID, Naming, Observed,
@@ -132,6 +133,14 @@ impl Planner<'_> {
             };
         }
         let target = Target::new(&self.entry.product, &self.options.naming);
+        if let Some(key) = too_long(&target) {
+            let message = format!(
+                "the lookup key {key:?} has {} characters, and Stripe takes {LOOKUP_KEY} at most; set a shorter \
+                 lookup_key in the catalog, or a shorter stripe.lookup_key_prefix",
+                key.chars().count()
+            );
+            return self.conflict(message, None);
+        }
         match self.index.identify(self.local_id) {
             Identity::Taken { product } => self.id_taken(product),
             Identity::Absent => match self.others() {
@@ -159,6 +168,7 @@ impl Planner<'_> {
             action,
             reasons: Vec::new(),
             changes: Vec::new(),
+            left: Vec::new(),
             steps: Vec::new(),
             bind: None,
             product_id: self.binding.map(|binding| binding.product_id.clone()),
@@ -235,8 +245,8 @@ impl Planner<'_> {
         });
         let message = format!(
             "price {holder}{of} holds the lookup key {key:?} that {} would get, but it is not this catalog's; it keeps \
-             the key. Take the key from it in Stripe (an empty lookup_key), or set another lookup_key in the catalog \
-             or another stripe.lookup_key_prefix",
+             the key. Give that price another key in Stripe, or set another lookup_key in the catalog or another \
+             stripe.lookup_key_prefix",
             self.local_id
         );
         self.conflict(message, product)
@@ -245,8 +255,31 @@ impl Planner<'_> {
     /// Nothing but Stripe changed since the last time, and policy says to leave that.
     pub(super) fn reports_only(&self, binding: Option<&Binding>, target: &Target) -> bool {
         let unchanged = binding.is_some_and(|binding| binding.applied == *target && binding.active);
-        unchanged && !self.options.repair_drift && !self.options.force_update
+        unchanged && self.beside(binding) == Beside::Nothing
     }
+
+    /// What is written beside what the catalog changed. Where nothing is bound, or
+    /// only as archived, nobody's edit is known as such.
+    pub(super) fn beside(&self, binding: Option<&Binding>) -> Beside {
+        if self.options.force_update {
+            Beside::All
+        } else if self.options.repair_drift || !binding.is_some_and(|binding| binding.active) {
+            Beside::Drift
+        } else {
+            Beside::Nothing
+        }
+    }
+}
+
+/// Characters of a lookup key. <https://docs.stripe.com/api/prices/create>
+const LOOKUP_KEY: usize = 200;
+
+fn too_long(target: &Target) -> Option<&str> {
+    let mut keys = target
+        .prices
+        .values()
+        .filter_map(|price| price.lookup_key.as_deref());
+    keys.find(|key| key.chars().count() > LOOKUP_KEY)
 }
 
 pub(super) fn unreadable(odd: &Unreadable) -> Hold {

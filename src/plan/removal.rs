@@ -6,8 +6,8 @@ use super::identity::Index;
 use super::ownership::{Owner, owner};
 use super::planner::{archive_product, changed, unreadable};
 use super::{
-    Action, Bind, Binding, Hold, ObservedProduct, Options, PriceId, PriceRef, ProductPlan, Reason,
-    Step,
+    Action, Bind, Binding, Hold, Known, ObservedProduct, Options, PriceId, PriceRef, ProductPlan,
+    Reason, Step,
 };
 use crate::catalog::{Catalog, LocalId, PriceKey};
 
@@ -64,6 +64,7 @@ fn removed(
         action: Action::InSync,
         reasons: Vec::new(),
         changes: Vec::new(),
+        left: Vec::new(),
         steps: Vec::new(),
         bind: None,
         product_id: Some(binding.product_id.clone()),
@@ -86,7 +87,12 @@ fn removed(
     // Off sale already. Only a policy that archives remembers it as its own work:
     // otherwise a duplicate that comes to light would turn it into a report.
     if !on_sale && (!binding.active || !options.archive_removed) {
-        if index.known.unprojected.contains(&binding.local_id) {
+        let Known {
+            unprojected,
+            failed,
+            ..
+        } = index.known;
+        if unprojected.contains(&binding.local_id) || failed.contains(&binding.local_id) {
             plan.steps.push(Step::Bind);
             plan.bind = Some(Bind {
                 active: binding.active,
@@ -187,6 +193,7 @@ fn orphan(
         action,
         reasons: vec![Reason::Removed],
         changes: vec![changed("active", "true", "false")],
+        left: Vec::new(),
         steps,
         bind: None,
         product_id: Some(product.id.clone()),

@@ -13,7 +13,7 @@ use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
 use crate::store::codes::Code as _;
 use crate::store::crm::{hint, on_sale};
-use crate::store::{MappingFilter, MappingRow, Page, WrittenBinding};
+use crate::store::{MappingFilter, MappingRow, Page, SyncStatus, WrittenBinding};
 
 const TABLE: &str = "product_bindings";
 
@@ -53,8 +53,15 @@ pub(super) async fn known(
         .fetch(&mut *snapshot);
     let mut broken = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        match read_binding(&row) {
-            Ok(binding) => drop(known.bindings.insert(binding.local_id.clone(), binding)),
+        match read_mapping(&row) {
+            Ok(MappingRow {
+                binding, status, ..
+            }) => {
+                if status == SyncStatus::Error {
+                    known.failed.insert(binding.local_id.clone());
+                }
+                known.bindings.insert(binding.local_id.clone(), binding);
+            }
             Err(fault) => broken.push((hint_of(&row).ok_or(fault))?),
         }
     }
@@ -64,40 +71,6 @@ pub(super) async fn known(
     known.unprojected = super::crm::unprojected(&mut snapshot, at).await?;
     snapshot.commit().await?;
     Ok(known)
-}
-
-/// Shows the CRM every binding whose row is missing or names other objects.
-pub(super) async fn project(
-    connection: &mut SqliteConnection,
-    at: &AccountRef,
-) -> Result<u32, Fault> {
-    let rows = sqlx::query(select!(
-        "AND NOT EXISTS (
-             SELECT 1 FROM stripe_product_mappings m
-             WHERE m.local_product_id = b.local_id AND m.stripe_product_id = b.product_id
-               AND m.active = b.on_sale
-               AND m.stripe_price_id = coalesce(
-                   (SELECT p.price_id FROM price_bindings p
-                    WHERE p.account = b.account AND p.mode = b.mode AND p.local_id = b.local_id
-                      AND p.price_key = $3), ''))
-         ORDER BY local_id"
-    ))
-    .bind(&*at.account)
-    .bind(at.mode.as_str())
-    .bind(PriceKey::DEFAULT)
-    .fetch_all(&mut *connection)
-    .await?;
-    for row in &rows {
-        let mapping = read_mapping(row)?;
-        let written = WrittenBinding {
-            at: at.clone(),
-            binding: mapping.binding,
-            status: mapping.status,
-            time: mapping.last_sync_time,
-        };
-        super::crm::project(connection, &written).await?;
-    }
-    Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
 }
 
 pub(super) async fn page(

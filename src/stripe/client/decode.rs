@@ -22,7 +22,7 @@ use crate::stripe::Expand;
 /// with one of them.
 pub(super) fn product(
     object: &Object,
-    expand: Expand,
+    expand: &Expand,
 ) -> Result<(ObservedProduct, Option<ObservedPrice>), String> {
     let embedded = match object.get("default_price") {
         Some(Value::Object(embedded)) if !is_deleted(embedded) => {
@@ -61,7 +61,7 @@ pub(super) fn product(
 }
 
 /// A price; or what is wrong with it.
-pub(super) fn price(object: &Object, expand: Expand) -> Result<ObservedPrice, String> {
+pub(super) fn price(object: &Object, expand: &Expand) -> Result<ObservedPrice, String> {
     let from = shape::price(object)?;
     let terms = terms(&from, expand)?;
     let currency_options = currency_options(&from)?;
@@ -87,7 +87,7 @@ pub(super) fn price(object: &Object, expand: Expand) -> Result<ObservedPrice, St
 /// `None` for what the catalog cannot say, such as amounts that the customer
 /// chooses or an interval that Stripe invents later. An error for what nobody
 /// can: to take that for other terms would replace a price that may be right.
-fn terms(from: &stripe_shared::Price, expand: Expand) -> Result<Option<Terms>, String> {
+fn terms(from: &stripe_shared::Price, expand: &Expand) -> Result<Option<Terms>, String> {
     if from.custom_unit_amount.is_some() {
         return Ok(None);
     }
@@ -160,7 +160,8 @@ fn recurring(from: &stripe_shared::Recurring) -> Result<Option<Recurring>, Strin
     }))
 }
 
-/// `None` where they were not expanded, or one of them not as far as is needed.
+/// `None` where they were not expanded. An option whose tiers were not is one
+/// without tiers: there, and equal to none that could be wanted.
 fn currency_options(
     from: &stripe_shared::Price,
 ) -> Result<Option<BTreeMap<Currency, CurrencyOption>>, String> {
@@ -176,10 +177,11 @@ fn currency_options(
         };
         let within = |what: String| format!("currency_options: {code}: {what}");
         let charge = if tiered {
-            let (Some(mode), Some(tiers)) = (tiers_mode(from), &option.tiers) else {
+            let Some(mode) = tiers_mode(from) else {
                 return Ok(None);
             };
-            let tiers = self::tiers(tiers).map_err(within)?;
+            let shown = option.tiers.as_deref().unwrap_or_default();
+            let tiers = self::tiers(shown).map_err(within)?;
             Charge::Tiered { mode, tiers }
         } else {
             let decimal = option.unit_amount_decimal.as_deref();

@@ -182,8 +182,8 @@ impl Stripe for Client {
             return Err(refused("more than 100 products were asked for at once"));
         }
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let list = product_list(expand).ids(texts);
-        self.product_page(call, &list, Asked::These(ids), expand)
+        let list = product_list(&expand).ids(texts);
+        self.product_page(call, &list, Asked::These(ids), &expand)
             .await
     }
 
@@ -193,11 +193,11 @@ impl Stripe for Client {
         after: Option<&ProductId>,
         expand: Expand,
     ) -> Result<ProductPage, Error> {
-        let mut list = product_list(expand);
+        let mut list = product_list(&expand);
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }
-        self.product_page(call, &list, Asked::After(after), expand)
+        self.product_page(call, &list, Asked::After(after), &expand)
             .await
     }
 
@@ -209,7 +209,7 @@ impl Stripe for Client {
         after: Option<&PriceId>,
         expand: Expand,
     ) -> Result<PricePage, Error> {
-        let mut list = price_list(active, expand).product(product.as_str());
+        let mut list = price_list(active, &expand).product(product.as_str());
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }
@@ -218,7 +218,7 @@ impl Stripe for Client {
             active,
             after,
         };
-        self.price_page(call, &list, asked, expand).await
+        self.price_page(call, &list, asked, &expand).await
     }
 
     async fn prices_by_lookup_key(&self, call: &Call, keys: &[String]) -> Result<PricePage, Error> {
@@ -238,10 +238,10 @@ impl Stripe for Client {
             if wanted.is_empty() {
                 break;
             }
-            let list = price_list(active, Expand::default()).lookup_keys(wanted.clone());
+            let list = price_list(active, &Expand::default()).lookup_keys(wanted.clone());
             let asked = AskedPrices::Holding(&wanted);
             let page = self
-                .price_page(call, &list, asked, Expand::default())
+                .price_page(call, &list, asked, &Expand::default())
                 .await?;
             holders.prices.extend(page.prices);
             holders.unreadable.extend(page.unreadable);

@@ -68,7 +68,7 @@ impl Client {
         call: &Call,
         list: &ListProduct,
         asked: Asked<'_>,
-        expand: Expand,
+        expand: &Expand,
     ) -> Result<ProductPage, Error> {
         let reply = self.call(call, list, None).await?;
         let (after, whole) = match asked {
@@ -108,7 +108,7 @@ impl Client {
         call: &Call,
         list: &ListPrice,
         asked: AskedPrices<'_>,
-        expand: Expand,
+        expand: &Expand,
     ) -> Result<PricePage, Error> {
         let reply = self.call(call, list, None).await?;
         let (after, whole) = match asked {

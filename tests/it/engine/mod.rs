@@ -3,9 +3,14 @@
 
 mod adoption;
 mod budget;
+mod fields;
+mod force;
 mod identity;
 mod limits;
+mod names;
 mod oddities;
+mod ownership;
 mod queue;
+mod removed;
 mod settle;
 mod sync;

@@ -253,6 +253,13 @@ impl TestApp {
         &self.far_side.witness
     }
 
+    /// Another client of the same Stripe.
+    pub(crate) fn client(&self, change: impl FnOnce(&mut port::Settings)) -> Arc<dyn port::Stripe> {
+        let mut settings = client_settings(&self.base, Setup::default().rate, self.settings.mode);
+        change(&mut settings);
+        Arc::new(connect(settings, SecretKey::new(SANDBOX_KEY)).unwrap())
+    }
+
     /// What an engine works with.
     pub(crate) fn parts(&self) -> Parts {
         self.parts.clone()

@@ -411,13 +411,6 @@ impl Store for MortalStore {
         self.life.glance(self.inner.last_validation(at)).await
     }
 
-    async fn project(&self, at: &AccountRef) -> Result<u32, store::Error> {
-        let work = self.inner.project(at);
-        self.life
-            .event(|| "commit rows of the CRM".to_owned(), work)
-            .await
-    }
-
     async fn save_listing(&self, at: &AccountRef, listing: &Listing) -> Result<(), store::Error> {
         let work = self.inner.save_listing(at, listing);
         self.life.event(|| "commit listing".to_owned(), work).await

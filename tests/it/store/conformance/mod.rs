@@ -27,7 +27,6 @@ macro_rules! conformance {
             the_crms_row_is_taken_over_not_replaced,
             its_older_rows_are_hints,
             rows_of_another_account_are_no_hints,
-            its_rows_can_be_made_to_show_an_account_again,
             its_constraints_hold,
         }
         properties! { journal, $start,
@@ -48,6 +47,7 @@ macro_rules! conformance {
             a_resumed_run_keeps_what_it_did,
             progress_comes_in_order_from_where_one_was,
             a_record_that_fails_leaves_nothing,
+            a_record_is_refused_where_its_basis_no_longer_holds,
             records_side_by_side_all_arrive,
             large_records_fit,
             rows_get_the_account_of_their_run,

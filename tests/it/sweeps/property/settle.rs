@@ -186,7 +186,21 @@ fn bound_and_equal(
         }
         expected::price(&target.prices[key], price).map_err(|what| format!("{key}: {what}"))?;
     }
-    Ok(())
+    let catalog = world.settings.naming.catalog_id.as_str();
+    let left = account
+        .prices_of(binding.product_id.as_str())
+        .find(|price| {
+            let id = price["id"].as_str().unwrap_or_default();
+            is_active(price)
+                && mark(price, "catalog") == Some(catalog)
+                && says(price, binding.local_id.as_str(), catalog)
+                && !world.by_hand.contains(id)
+                && !binding.prices.values().any(|bound| bound.as_str() == id)
+        });
+    match left {
+        Some(price) => Err(format!("a price is left on sale: {price}")),
+        None => Ok(()),
+    }
 }
 
 /// Nothing of ours is on sale beside what is bound.
