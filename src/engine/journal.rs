@@ -87,7 +87,7 @@ impl Journal {
         let open = self
             .open
             .entry(intent.local_id.clone())
-            .or_insert(OpenWrite {
+            .or_insert_with(|| OpenWrite {
                 lookup_keys: BTreeSet::new(),
                 message,
                 request_id: request_id.map(str::to_owned),
