@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CATALOG, Naming, PriceId, ProductId, Target};
+use super::{CATALOG, Naming, OpenWrite, PriceId, ProductId, Target};
 use crate::catalog::{LocalId, Origin, PriceKey};
 
 /// Everything remembered of one account and mode.
@@ -15,6 +15,8 @@ pub struct Known {
     /// Objects that the CRM's older table names for a local id: worth reading,
     /// never believed.
     pub hints: BTreeMap<LocalId, ProductId>,
+    /// Writes that were begun and could not be settled, by the local id they are for.
+    pub open_writes: BTreeMap<LocalId, OpenWrite>,
     /// Bound local ids whose mapping is marked: the last attempt on them failed.
     /// Found as they should be, they are bound again, which takes the mark away.
     pub failed: BTreeSet<LocalId>,

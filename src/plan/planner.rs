@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::doubt;
 use super::fields::Beside;
 use super::identity::{Identity, Index, KeyTaken};
 use super::{
@@ -15,6 +16,7 @@ use crate::catalog::{Catalog, Entry, LocalId, PriceKey, Severity};
 pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Options) -> Plan {
     let index = Index::new(observed, known, &options.naming);
     let clashes = key_clashes(catalog, &options.naming);
+    let mut in_doubt = doubt::holds(catalog, known, options);
     let mut products: Vec<ProductPlan> = Vec::with_capacity(catalog.products.len());
     for (local_id, entry) in catalog
         .products
@@ -28,12 +30,17 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
             local_id,
             binding: known.bindings.get(local_id),
         };
-        products.push(match clashes.get(local_id) {
-            Some(message) if entry.is_syncable() => planner.conflict(message.clone(), None),
-            Some(_) | None => planner.plan(),
+        products.push(match (in_doubt.remove(local_id), clashes.get(local_id)) {
+            (Some(hold), _) => planner.outline(Action::Hold(hold)),
+            (None, Some(message)) if entry.is_syncable() => planner.conflict(message.clone(), None),
+            (None, Some(_) | None) => planner.plan(),
         });
     }
-    let gone = removal::plan(catalog, &index, options);
+    let mut gone = removal::plan(catalog, &index, options);
+    for (local_id, hold) in in_doubt {
+        let held = doubt::held(&local_id, hold, known);
+        gone.insert(local_id, held);
+    }
     if !gone.is_empty() {
         products.extend(gone.into_values());
         products.sort_by(|a, b| a.local_id.cmp(&b.local_id));
@@ -43,8 +50,14 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
         .values()
         .filter(|binding| binding.active)
         .count();
+    let known_here =
+        |id: &str| catalog.products.contains_key(id) || known.bindings.contains_key(id);
+    let warnings = index.overlooked(|id| {
+        known_here(id) && (options.scope.is_empty() || options.scope.contains(id))
+    });
     Plan {
         mapped,
+        warnings,
         digest: digest::of(&products),
         products,
     }

@@ -345,6 +345,8 @@ pub struct Basis {
     /// Whether no write of the product may be open, those apart that the record
     /// itself finishes or begins.
     pub none_open: bool,
+    /// Writes that may be open all the same: the plan reckons with them.
+    pub beside: Vec<IntentId>,
 }
 
 /// What happened to one product, committed together.

@@ -54,9 +54,7 @@ async fn hold(connection: &mut SqliteConnection, basis: &Basis) -> Result<(), Fa
         Err(fault) => return Err(fault),
     };
     let binding = row.map(|row| row.binding);
-    if binding != basis.binding
-        || (basis.none_open && journal::is_open(connection, &basis.at, &basis.local_id).await?)
-    {
+    if binding != basis.binding || (basis.none_open && journal::is_open(connection, basis).await?) {
         return Err(Fault::Overtaken(basis.local_id.clone()));
     }
     Ok(())

@@ -12,4 +12,5 @@ mod oddities;
 mod ownership;
 mod queue;
 mod removed;
+mod settle;
 mod sync;

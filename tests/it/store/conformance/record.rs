@@ -235,6 +235,7 @@ pub(crate) async fn a_record_is_refused_where_its_basis_no_longer_holds(db: &mut
             local_id: local("a"),
             binding,
             none_open,
+            beside: Vec::new(),
         })
     };
     let bind = |basis: Option<Basis>| Record {
@@ -292,6 +293,7 @@ pub(crate) async fn a_record_is_refused_where_its_basis_no_longer_holds(db: &mut
         local_id: local("a"),
         binding: None,
         none_open: true,
+        beside: Vec::new(),
     };
     let beside = Basis {
         at: here(),
