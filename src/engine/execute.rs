@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{LocalId, PriceKey};
-use crate::plan::{AccountRef, Action, Binding, Known, Plan, PriceId, ProductPlan, Step};
+use crate::plan::{AccountRef, Action, Known, Plan, PriceId, ProductPlan, Step};
 use crate::store::{
     self, Basis, Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
     WrittenBinding,
@@ -190,14 +190,14 @@ impl Executor<'_> {
     }
 
     async fn steps(&self, product: &ProductPlan, unanswered: &AtomicU32) -> Result<Ended, Stop> {
-        let mut basis = self.known.bindings.get(&product.local_id).cloned();
+        let mut version = self.known.versions.get(&product.local_id).copied();
         if product.action == Action::InSync {
             // Only what the database remembers is behind.
             let record = Record {
                 binding: self.binding(product, &BTreeMap::new())?,
                 ..Record::default()
             };
-            self.commit_on(product, &mut basis, record).await?;
+            self.commit_on(product, &mut version, record).await?;
             return Ok(Ended::Done);
         }
         self.active.log.emit(Progress::StepStarted {
@@ -216,12 +216,19 @@ impl Executor<'_> {
                 // With nothing to tidy up after it, it goes with the result, in one commit.
                 if product.steps.last() != Some(step) {
                     let record = std::mem::take(&mut record);
-                    self.commit_on(product, &mut basis, record).await?;
+                    self.commit_on(product, &mut version, record).await?;
                 }
                 continue;
             }
             let answer = self
-                .write(product, step, begun, &mut created, &mut basis, &mut record)
+                .write(
+                    product,
+                    step,
+                    begun,
+                    &mut created,
+                    &mut version,
+                    &mut record,
+                )
                 .await?;
             match answer {
                 Ok(receipt) => {
@@ -252,7 +259,7 @@ impl Executor<'_> {
         }
         self.tell_finished(product, &row, true);
         record.results.push((self.active.log.id().clone(), row));
-        let kept = self.commit_on(product, &mut basis, record).await;
+        let kept = self.commit_on(product, &mut version, record).await;
         if matches!(kept, Err(Stop::Overtaken)) {
             self.active.log.update(|run| {
                 outcome::count_back(&mut run.counts, product);
@@ -271,7 +278,7 @@ impl Executor<'_> {
         step: &Step,
         begun: bool,
         created: &mut BTreeMap<PriceKey, PriceId>,
-        basis: &mut Option<Binding>,
+        version: &mut Option<i64>,
         record: &mut Record,
     ) -> Result<Result<Receipt, stripe::Error>, Stop> {
         let intent = Intent {
@@ -287,7 +294,7 @@ impl Executor<'_> {
         let id = intent.id.clone();
         let key = IdempotencyKey::new(&self.at.account, id.as_str(), intent.attempt);
         record.begun.push(intent);
-        self.commit_on(product, basis, std::mem::take(record))
+        self.commit_on(product, version, std::mem::take(record))
             .await?;
         let call = self.call_for(product, begun);
         let answer = self
@@ -486,25 +493,25 @@ impl Executor<'_> {
         kept.map_err(|error| outcome::run_failure(&Error::Store(error)))
     }
 
-    /// Commits, provided that the product's binding is still this one and nobody
+    /// Commits, provided that the product's binding is still of this version and nobody
     /// else writes for the product; keeps in mind what the record binds.
     async fn commit_on(
         &self,
         product: &ProductPlan,
-        basis: &mut Option<Binding>,
+        version: &mut Option<i64>,
         mut record: Record,
     ) -> Result<(), Stop> {
         record.basis = Some(Basis {
             at: self.at.clone(),
             local_id: product.local_id.clone(),
-            binding: basis.clone(),
+            version: *version,
             none_open: true,
         });
-        let bound = record.binding.as_ref().map(|bound| bound.binding.clone());
+        let bound = record.binding.as_ref().map(WrittenBinding::version);
         match self.keep(record).await {
             Ok(()) => {
                 if bound.is_some() {
-                    *basis = bound;
+                    *version = bound;
                 }
                 Ok(())
             }
@@ -574,7 +581,7 @@ impl Executor<'_> {
         let basis = Basis {
             at: self.at.clone(),
             local_id: product.local_id.clone(),
-            binding: Some(row.binding.clone()),
+            version: Some(row.last_sync_time.timestamp_micros()),
             none_open: false,
         };
         let binding = WrittenBinding {

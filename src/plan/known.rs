@@ -15,6 +15,9 @@ pub struct Known {
     /// Objects that the CRM's older table names for a local id: worth reading,
     /// never believed.
     pub hints: BTreeMap<LocalId, ProductId>,
+    /// Tells each binding from what is written over it later, even if that says
+    /// the same. For the database; no plan depends on it.
+    pub versions: BTreeMap<LocalId, i64>,
 }
 
 /// Which objects in Stripe stand for one local id, and what was last put there.

@@ -53,6 +53,9 @@ pub(super) async fn known(
         .fetch(&mut *snapshot);
     while let Some(row) = rows.try_next().await? {
         let binding = read_binding(&row)?;
+        let version = Columns::new(&row, TABLE).time("last_sync_time")?;
+        let version = version.timestamp_micros();
+        known.versions.insert(binding.local_id.clone(), version);
         known.bindings.insert(binding.local_id.clone(), binding);
     }
     drop(rows);
@@ -132,6 +135,24 @@ pub(super) async fn by_id(
         .fetch_all(connection)
         .await?;
     rows.iter().map(read_mapping).collect()
+}
+
+/// The version of a product's binding; `None`: it has none.
+pub(super) async fn version(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+    local_id: &LocalId,
+) -> Result<Option<i64>, Fault> {
+    let version = sqlx::query_scalar(
+        "SELECT last_sync_time FROM product_bindings
+         WHERE account = $1 AND mode = $2 AND local_id = $3",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .bind(local_id.as_str())
+    .fetch_optional(connection)
+    .await?;
+    Ok(version)
 }
 
 fn read_mapping(row: &SqliteRow) -> Result<MappingRow, Fault> {

@@ -46,10 +46,8 @@ pub(super) async fn record(
 
 /// Whether a plan's basis still holds.
 async fn hold(connection: &mut SqliteConnection, basis: &Basis) -> Result<(), Fault> {
-    let ids = std::slice::from_ref(&basis.local_id);
-    let row = bindings::by_id(connection, &basis.at, ids).await?.pop();
-    let binding = row.map(|row| row.binding);
-    if binding != basis.binding
+    let version = bindings::version(connection, &basis.at, &basis.local_id).await?;
+    if version != basis.version
         || (basis.none_open && journal::is_open(connection, &basis.at, &basis.local_id).await?)
     {
         return Err(Fault::Overtaken(basis.local_id.clone()));
