@@ -9,14 +9,20 @@ use crate::store::RememberedAccount;
 use crate::stripe::Call;
 
 impl Engine {
-    /// The account: as configured, as remembered, or as Stripe says.
-    pub(super) async fn account(&self) -> Result<AccountRef, Error> {
+    /// The account: as configured, as remembered, or as Stripe says. Whoever ends
+    /// `call` ends the question, too.
+    pub(super) async fn account(&self, call: &Call) -> Result<AccountRef, Error> {
         if let Some(at) = self.remembered_account().await? {
             return Ok(at);
         }
         let asked = self.inner.at.get_or_try_init(|| async {
-            // A call of its own: it belongs to no run's count.
-            let account = self.inner.parts.stripe.account(&Call::default()).await?;
+            // It belongs to no run's count.
+            let uncounted = Call {
+                cancel: call.cancel.clone(),
+                deadline: call.deadline,
+                ..Call::default()
+            };
+            let account = self.inner.parts.stripe.account(&uncounted).await?;
             let remembered = RememberedAccount {
                 id: account.id.clone(),
                 display_name: account.display_name,

@@ -17,8 +17,8 @@ use super::{Engine, Error};
 use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Action, Known, Plan, PriceId, ProductPlan, Step};
 use crate::store::{
-    self, Basis, Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
-    WrittenBinding,
+    self, Basis, Counts, Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow,
+    SyncStatus, WrittenBinding,
 };
 use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
 use tokio_util::sync::CancellationToken;
@@ -50,13 +50,19 @@ pub(super) struct Executor<'a> {
     pub(super) pass: u32,
     /// Whether a product that is in another's way is looked at again.
     pub(super) may_look_again: bool,
-    /// What this run did in an earlier process.
-    pub(super) did_before: &'a BTreeSet<LocalId>,
+    /// What this run did in an earlier process, and is counted: by local id, until
+    /// another result replaces it.
+    pub(super) before: &'a Before,
 }
+
+/// Results of an earlier process.
+pub(super) type Before = Mutex<BTreeMap<LocalId, ResultRow>>;
 
 enum Ended {
     Done,
     Failed(Failure),
+    /// Told, and the run cannot go on.
+    Stopped(Failure),
     Again,
     NotBegun,
 }
@@ -121,7 +127,11 @@ impl Executor<'_> {
                 pass.again.insert(product.local_id.clone());
             }
             Ok(Ended::NotBegun) => {}
+            Ok(Ended::Stopped(failure)) => {
+                pass.abort.get_or_insert(failure);
+            }
             Err(failure) => {
+                self.not_kept(product, &failure);
                 pass.abort.get_or_insert(failure);
             }
         }
@@ -158,7 +168,20 @@ impl Executor<'_> {
             .done
             .extend(in_sync.iter().map(|product| product.local_id.clone()));
         // What this run did before its process was killed is counted as that.
-        in_sync.retain(|product| !self.did_before.contains(&product.local_id));
+        in_sync.retain(|product| !self.did_before(&product.local_id));
+        for product in &in_sync {
+            // It failed then, and is as it should be after all.
+            if lock(self.before).contains_key(&product.local_id) {
+                let row = outcome::result(product, Outcome::Done, self.pass);
+                let run = log.update(|run| self.forget_before(&mut run.counts, product));
+                log.emit(Progress::StepFinished {
+                    result: Box::new(row.clone()),
+                    steps_finished: run.steps_finished,
+                    steps_total: run.steps_total,
+                });
+                results.push((log.id().clone(), row));
+            }
+        }
         log.update(|run| {
             in_sync
                 .iter()
@@ -171,12 +194,29 @@ impl Executor<'_> {
             results,
             ..Record::default()
         };
+        let rows = record.results.clone();
         if let Err(failure) = self.commit(record).await {
+            rows.into_iter().for_each(|(_, row)| log.lose(row));
             lock(pass).abort.get_or_insert(failure);
         }
     }
 
-    /// Carries out one product's plan. `Err`: the run cannot go on.
+    /// Whether this run did the product's work in an earlier process.
+    fn did_before(&self, local_id: &LocalId) -> bool {
+        let before = lock(self.before);
+        let row = before.get(local_id);
+        row.is_some_and(|row| row.outcome == Outcome::Done)
+    }
+
+    /// Another result replaces the one of an earlier process.
+    fn forget_before(&self, counts: &mut Counts, product: &ProductPlan) {
+        if let Some(row) = lock(self.before).remove(&product.local_id) {
+            outcome::count_row_back(counts, &row);
+        }
+    }
+
+    /// Carries out one product's plan. `Err`: the run cannot go on, and nobody
+    /// was told how the product ended.
     async fn product(
         &self,
         product: &ProductPlan,
@@ -258,16 +298,71 @@ impl Executor<'_> {
             }
         }
         self.tell_finished(product, &row, true);
-        record.results.push((self.active.log.id().clone(), row));
-        let kept = self.commit_on(product, &mut version, record).await;
-        if matches!(kept, Err(Stop::Overtaken)) {
-            self.active.log.update(|run| {
-                outcome::count_back(&mut run.counts, product);
-                run.steps_finished -= 1;
-            });
+        let told = (self.active.log.id().clone(), row.clone());
+        record.results.push(told);
+        match self.commit_on(product, &mut version, record).await {
+            Ok(()) => Ok(Ended::Done),
+            Err(Stop::Overtaken) => {
+                self.active.log.update(|run| {
+                    outcome::count_back(&mut run.counts, product);
+                    run.steps_finished -= 1;
+                });
+                Err(Stop::Overtaken)
+            }
+            Err(Stop::Failed(failure)) => {
+                self.take_back(row, &failure);
+                Ok(Ended::Stopped(failure))
+            }
         }
-        kept?;
-        Ok(Ended::Done)
+    }
+
+    /// Tells that what was told as done is not: what the database does not take
+    /// is not done, whatever Stripe says by now.
+    fn take_back(&self, mut row: ResultRow, failure: &Failure) {
+        let log = &self.active.log;
+        let run = log.update(|run| outcome::take_back(&mut run.counts, row.action));
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        log.emit(Progress::StepFinished {
+            result: Box::new(row.clone()),
+            steps_finished: run.steps_finished,
+            steps_total: run.steps_total,
+        });
+        log.lose(row);
+    }
+
+    /// Tells how a product ended whose work the database would not take.
+    fn not_kept(&self, product: &ProductPlan, failure: &Failure) {
+        let mut row = outcome::result(product, Outcome::Failed, self.pass);
+        if product.action == Action::InSync {
+            if !self.did_before(&product.local_id) {
+                self.take_back(row, failure);
+            }
+            return;
+        }
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        self.active.log.lose(row);
+    }
+
+    /// Tells that a product failed, and commits it.
+    async fn tell_failed(
+        &self,
+        product: &ProductPlan,
+        mut row: ResultRow,
+        failure: &Failure,
+        mut record: Record,
+    ) -> Result<(), Failure> {
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        let told = (self.active.log.id().clone(), row.clone());
+        record.results.push(told);
+        let kept = self.commit(record).await;
+        if kept.is_err() {
+            self.active.log.lose(row);
+        }
+        kept
     }
 
     /// Keeps the write, sends it, and notes its outcome in the record that the
@@ -384,8 +479,8 @@ impl Executor<'_> {
         &self,
         product: &ProductPlan,
         error: stripe::Error,
-        mut record: Record,
-        mut row: ResultRow,
+        record: Record,
+        row: ResultRow,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
         let failure = stripe_failure(&error);
@@ -405,34 +500,32 @@ impl Executor<'_> {
             return Ok(Ended::Again);
         }
         let stops = error.stops_the_run().then(|| failure.clone());
-        row.outcome = Outcome::Failed;
-        row.error = Some(failure.clone());
-        self.tell_finished(product, &row, false);
-        record.results.push((self.active.log.id().clone(), row));
-        self.commit(record).await?;
-        self.mark_failed(product).await?;
-        match stops {
-            Some(failure) => Err(failure),
-            None => Ok(Ended::Failed(failure)),
-        }
+        let kept = async {
+            self.tell_failed(product, row, &failure, record).await?;
+            self.mark_failed(product).await
+        };
+        Ok(match (kept.await.err(), stops) {
+            (Some(failure), _) | (None, Some(failure)) => Ended::Stopped(failure),
+            (None, None) => Ended::Failed(failure),
+        })
     }
 
     /// Somebody else works on the product: it is looked at again, if that may be.
     /// The last write stays open although its outcome is known: who settles it
     /// reads all of the product's prices, also one that nobody mapped.
     async fn overtaken(&self, product: &ProductPlan) -> Result<Ended, Failure> {
-        let mut record = Record::default();
+        let record = Record::default();
         let failure = outcome::overtaken(&product.local_id);
         if self.may_look_again {
             self.again(product, failure, record).await?;
             return Ok(Ended::Again);
         }
-        let mut row = outcome::result(product, Outcome::Failed, self.pass);
-        row.error = Some(failure.clone());
-        self.tell_finished(product, &row, false);
-        record.results.push((self.active.log.id().clone(), row));
-        self.commit(record).await?;
-        Ok(Ended::Failed(failure))
+        let row = outcome::result(product, Outcome::Failed, self.pass);
+        let kept = self.tell_failed(product, row, &failure, record).await;
+        Ok(match kept {
+            Ok(()) => Ended::Failed(failure),
+            Err(failure) => Ended::Stopped(failure),
+        })
     }
 
     async fn again(
@@ -452,29 +545,25 @@ impl Executor<'_> {
 
     /// Ends products that need another look and don't get one: each is told of
     /// as failed, for this reason.
-    pub(super) async fn give_up(
-        &self,
-        plan: &Plan,
-        again: &BTreeSet<LocalId>,
-        failure: &Failure,
-    ) -> Result<(), Failure> {
+    pub(super) async fn give_up(&self, plan: &Plan, again: &BTreeSet<LocalId>, failure: &Failure) {
         let given_up = |product: &&ProductPlan| again.contains(&product.local_id);
         for product in plan.products.iter().filter(given_up) {
-            let mut row = outcome::result(product, Outcome::Failed, self.pass);
-            row.error = Some(failure.clone());
-            self.tell_finished(product, &row, false);
-            let record = Record {
-                results: vec![(self.active.log.id().clone(), row)],
-                ..Record::default()
+            let row = outcome::result(product, Outcome::Failed, self.pass);
+            let kept = async {
+                self.tell_failed(product, row, failure, Record::default())
+                    .await?;
+                self.mark_failed(product).await
             };
-            self.commit(record).await?;
-            self.mark_failed(product).await?;
+            // The run ends for the first reason.
+            if let Err(error) = kept.await {
+                tracing::warn!(reason = error.reason, "{}", error.message);
+            }
         }
-        Ok(())
     }
 
     fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
         let run = self.active.log.update(|run| {
+            self.forget_before(&mut run.counts, product);
             outcome::count(&mut run.counts, product, done);
             run.steps_finished += 1;
             super::run::count_calls(run, self.call);
@@ -588,7 +677,8 @@ impl Executor<'_> {
             at: self.at.clone(),
             binding: row.binding,
             status: SyncStatus::Error,
-            time: self.engine.now(),
+            // Nothing was made right.
+            time: row.last_sync_time,
         };
         let record = Record {
             basis: Some(basis),

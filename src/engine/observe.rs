@@ -11,8 +11,8 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{
     self, AccountRef, CATALOG, Details, Known, LOCAL_ID, Observed, Options, PriceId, ProductId,
-    Target, Unreadable, archived_by_others, details_to_read, lookup_keys_to_read, products_to_find,
-    products_to_price, products_to_read,
+    Target, Unreadable, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
+    products_to_find, products_to_price, products_to_read,
 };
 use crate::store::{Listed, Listing};
 use crate::stripe::{self, Call, Expand, ProductPage, Stripe};
@@ -52,7 +52,7 @@ impl Engine {
         let mut ids = products_to_read(catalog, known, options);
         let last_listing = self.store().last_listing(at).await?;
         if extra.list || self.has_to_list(catalog, known, options, last_listing.as_ref()) {
-            self.list(call, at, expand, &mut observed).await?;
+            self.list(call, at, &expand, &mut observed).await?;
             // Listed or not there. What is mapped is asked for by its id all the
             // same if the listing lacks it: nothing is held to be deleted on
             // the word of one page.
@@ -64,18 +64,25 @@ impl Engine {
                     .any(|binding| binding.product_id == *id)
             });
         } else {
-            ids.extend(listed_candidates(
-                catalog,
-                known,
-                options,
-                last_listing.as_ref(),
-            ));
+            // A forced run repairs the duplicates that were seen as well.
+            ids.extend(remembered(last_listing.as_ref(), |id| {
+                options.covers(id)
+                    && catalog.products.contains_key(id)
+                    && (options.force_update || !known.bindings.contains_key(id))
+            }));
         }
-        read(stripe, call, expand, &ids, &mut observed).await?;
-        let elsewhere = products_to_find(catalog, known, &observed, options);
-        read(stripe, call, expand, &elsewhere, &mut observed).await?;
-        if archived_by_others(catalog, known, &observed, options) {
-            self.list(call, at, expand, &mut observed).await?;
+        read(stripe, call, &expand, &ids, &mut observed).await?;
+        let lost = lost(catalog, known, &observed, options);
+        let mut elsewhere = products_to_find(known, &observed, options, &lost);
+        if !observed.listed {
+            elsewhere.extend(remembered(last_listing.as_ref(), |id| lost.contains(id)));
+            elsewhere.retain(|id| !ids.contains(id));
+        }
+        read(stripe, call, &expand, &elsewhere, &mut observed).await?;
+        let creates =
+            !self.is_young(last_listing.as_ref()) && creates(catalog, known, &observed, options);
+        if creates || archived_by_others(catalog, known, &observed, options) {
+            self.list(call, at, &expand, &mut observed).await?;
         }
         let mut to_price = products_of(&extra.prices_of, known, options, &observed);
         // Twice: the first prices can put another product first.
@@ -84,7 +91,7 @@ impl Engine {
             price(
                 stripe,
                 call,
-                expand,
+                &expand,
                 std::mem::take(&mut to_price),
                 &mut observed,
             )
@@ -101,7 +108,7 @@ impl Engine {
         &self,
         call: &Call,
         at: &AccountRef,
-        expand: Expand,
+        expand: &Expand,
         observed: &mut Observed,
     ) -> Result<(), Error> {
         let time = self.now();
@@ -127,15 +134,18 @@ impl Engine {
         let never_bound = catalog.products.iter().any(|(id, entry)| {
             options.covers(id) && entry.is_syncable() && !known.bindings.contains_key(id)
         });
-        let young = last.is_some_and(|last| {
+        never_bound && !self.is_young(last)
+    }
+
+    fn is_young(&self, listing: Option<&Listing>) -> bool {
+        listing.is_some_and(|listing| {
             let age = self
                 .now()
-                .signed_duration_since(last.time)
+                .signed_duration_since(listing.time)
                 .to_std()
                 .unwrap_or(Duration::ZERO);
             age <= self.settings().listing_age
-        });
-        never_bound && !young
+        })
     }
 }
 
@@ -143,10 +153,12 @@ fn expand(catalog: &Catalog, known: &Known) -> Expand {
     let Details {
         tiers,
         currency_options,
+        option_tiers,
     } = details_to_read(catalog, known);
     Expand {
         tiers,
         currency_options,
+        option_tiers,
     }
 }
 
@@ -174,12 +186,14 @@ async fn hold(
 async fn list(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
     let mut after: Option<ProductId> = None;
     loop {
-        let page = stripe.list_products(call, after.as_ref(), expand).await?;
+        let page = stripe
+            .list_products(call, after.as_ref(), expand.clone())
+            .await?;
         after.clone_from(&page.next);
         add(page, observed);
         if after.is_none() {
@@ -191,7 +205,7 @@ async fn list(
 async fn read(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     ids: &BTreeSet<ProductId>,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
@@ -199,7 +213,7 @@ async fn read(
     // Boxed: the compiler cannot see that futures borrowing from a stream's items are Send.
     let reads: Vec<BoxFuture<'_, _>> = ids
         .chunks(PAGE)
-        .map(|chunk| stripe.products_by_id(call, chunk, expand))
+        .map(|chunk| stripe.products_by_id(call, chunk, expand.clone()))
         .collect();
     let mut pages = stream::iter(reads).buffer_unordered(PARALLEL);
     while let Some(page) = pages.try_next().await? {
@@ -242,7 +256,7 @@ fn add(page: ProductPage, observed: &mut Observed) {
 async fn price(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     products: BTreeSet<ProductId>,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
@@ -268,13 +282,13 @@ async fn prices_of(
     call: &Call,
     product: &ProductId,
     active: bool,
-    expand: Expand,
+    expand: &Expand,
 ) -> Result<(Vec<plan::ObservedPrice>, Vec<Unreadable>), stripe::Error> {
     let (mut found, mut odd) = (Vec::new(), Vec::new());
     let mut after: Option<PriceId> = None;
     loop {
         let page = stripe
-            .prices_of(call, product, active, after.as_ref(), expand)
+            .prices_of(call, product, active, after.as_ref(), expand.clone())
             .await?;
         found.extend(page.prices);
         odd.extend(page.unreadable);
@@ -306,22 +320,11 @@ fn listing(time: crate::store::Timestamp, observed: &Observed) -> Listing {
     }
 }
 
-/// Where the last listing saw objects for local ids that were never bound.
-fn listed_candidates(
-    catalog: &Catalog,
-    known: &Known,
-    options: &Options,
-    last: Option<&Listing>,
-) -> Vec<ProductId> {
-    last.into_iter()
-        .flat_map(|last| &last.products)
-        .filter(|listed| {
-            LocalId::new(&listed.local_id).is_ok_and(|id| {
-                options.covers(&id)
-                    && catalog.products.contains_key(&id)
-                    && !known.bindings.contains_key(&id)
-            })
-        })
+/// Where the last listing saw objects of these local ids.
+fn remembered(last: Option<&Listing>, of: impl Fn(&LocalId) -> bool) -> BTreeSet<ProductId> {
+    let listed = last.into_iter().flat_map(|last| &last.products);
+    listed
+        .filter(|listed| LocalId::new(&listed.local_id).is_ok_and(|id| of(&id)))
         .map(|listed| listed.product_id.clone())
         .collect()
 }

@@ -49,9 +49,34 @@ pub(super) fn count_back(counts: &mut Counts, product: &ProductPlan) {
     *field(counts, kind(&product.action)) -= 1;
 }
 
-/// Counts a result of earlier.
-pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
+fn count_kind(counts: &mut Counts, action: ActionKind) {
     *field(counts, action) += 1;
+}
+
+/// Counts as failed what was counted as done.
+pub(super) fn take_back(counts: &mut Counts, action: ActionKind) {
+    let done = field(counts, action);
+    *done = done.saturating_sub(1);
+    counts.failed += 1;
+}
+
+/// Counts a result of earlier, one that was done or failed.
+pub(super) fn count_row(counts: &mut Counts, row: &ResultRow) {
+    *row_field(counts, row) += 1;
+}
+
+/// Takes back that a result of earlier was counted: another one replaces it.
+pub(super) fn count_row_back(counts: &mut Counts, row: &ResultRow) {
+    let field = row_field(counts, row);
+    *field = field.saturating_sub(1);
+}
+
+fn row_field<'a>(counts: &'a mut Counts, row: &ResultRow) -> &'a mut u32 {
+    match row.outcome {
+        Outcome::Failed => &mut counts.failed,
+        Outcome::Skipped => &mut counts.skipped,
+        Outcome::Done | Outcome::Planned => field(counts, row.action),
+    }
 }
 
 fn field(counts: &mut Counts, action: ActionKind) -> &mut u32 {
@@ -68,7 +93,14 @@ fn field(counts: &mut Counts, action: ActionKind) -> &mut u32 {
 
 /// A product's result before anything happened.
 pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> ResultRow {
-    let reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut changes = product.changes.clone();
+    if product.action == Action::Report {
+        changes.extend(product.left.iter().cloned());
+    } else if !product.left.is_empty() {
+        let fields: Vec<&str> = product.left.iter().map(|l| l.field.as_str()).collect();
+        reasons.push(format!("left as changed in Stripe: {}", fields.join(", ")));
+    }
     let error = match &product.action {
         Action::Hold(hold) => Some(held(hold)),
         Action::Create
@@ -85,7 +117,7 @@ pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> 
         name: product.name.clone(),
         action: kind(&product.action),
         reason: reasons.join("; "),
-        changes: product.changes.clone(),
+        changes,
         outcome,
         product_id: product.product_id.clone(),
         price_id: product.price_id.clone(),
@@ -135,7 +167,8 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         stripe::Error::InTheWay { obstacle, .. } => match obstacle {
             Obstacle::ProductExists => (
                 "CONFLICT",
-                "a product with this id was created meanwhile: sync again",
+                "a product with this id was created meanwhile: sync again; if Stripe shows none, it was deleted and its \
+                 id is kept: give the product another id, or set another stripe.product_id_prefix",
             ),
             Obstacle::LookupKeyTaken => {
                 ("CONFLICT", "another price holds the lookup key: sync again")

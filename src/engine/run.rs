@@ -1,20 +1,19 @@
 //! One run from its start to its end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
-use super::execute::{Executor, Pass, RUN_DEADLINE};
+use super::execute::{Before, Executor, Pass, RUN_DEADLINE};
 use super::observe::{self, Extra};
 use super::outcome::{self, failure, run_failure};
-use super::progress::Progress;
+use super::progress::{Progress, RunLog};
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, check, render};
 use crate::store::{
-    DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
-    Trigger,
+    DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Trigger,
 };
 use crate::stripe::{Call, Meter};
 
@@ -52,16 +51,24 @@ impl Engine {
                 state: RunState::Cancelled,
                 error: None,
             },
-            Err(error) => Ended {
+            Err(error) if run.options.dry_run => Ended {
                 state: RunState::Failed,
                 error: Some(error),
             },
+            // What was done before it failed stays done.
+            Err(error) => ending::of(&log.run(), Some(error), false),
         };
         let is_stopping = self.inner.stop.is_cancelled() && !active.cancel.is_cancelled();
         if is_stopping && !run.options.dry_run && ended.state == RunState::Cancelled {
             // The process ends; the next one takes the run up.
             let run = log.update(|run| count_calls(run, &call));
-            self.keep(&run, log.take_unsaved()).await;
+            let record = Record {
+                run: Some(run),
+                progress: log.take_unsaved(),
+                results: log.take_lost(),
+                ..Record::default()
+            };
+            self.keep(log, &record).await;
             return;
         }
         self.finish(active, &call, ended).await;
@@ -88,7 +95,13 @@ impl Engine {
         );
         let mut progress = log.take_unsaved();
         progress.push(ending.row());
-        self.keep(run, progress).await;
+        let record = Record {
+            run: Some(run.clone()),
+            progress,
+            results: log.take_lost(),
+            ..Record::default()
+        };
+        self.keep(log, &record).await;
         if let Err(error) = self.report(run).await {
             tracing::warn!(run.id = %run.id, error = %error, "the run's report could not be written");
         }
@@ -97,28 +110,27 @@ impl Engine {
 
     /// Writes the run's row, patiently: what it says of its end is the truth
     /// that others wait for.
-    async fn keep(&self, run: &Run, progress: Vec<(RunId, ProgressRow)>) {
-        let record = Record {
-            run: Some(run.clone()),
-            progress,
-            ..Record::default()
-        };
+    async fn keep(&self, log: &RunLog, record: &Record) {
         for attempt in 0_u32..5 {
-            match self.store().record(&record).await {
+            match self.store().record(record).await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::warn!(run.id = %run.id, error = %error, attempt, "the run could not be written");
+                    tracing::warn!(run.id = %log.id(), error = %error, attempt, "the run could not be written");
                     tokio::time::sleep(std::time::Duration::from_millis(200) * 2_u32.pow(attempt))
                         .await;
                 }
             }
         }
-        tracing::error!(run.id = %run.id, "the run's end was not written; the next start takes it up again");
+        tracing::error!(run.id = %log.id(), "the run's end was not written; the next start takes it up again");
     }
 
     async fn carry_out(&self, active: &Active, call: &Call) -> Result<Ended, Failure> {
         let log = &active.log;
         let requested = log.run().options;
+        let before = self
+            .count_before(active)
+            .await
+            .map_err(|error| run_failure(&error))?;
         self.stage(active, "discover").await?;
         let catalog = self.discover().await.map_err(|error| run_failure(&error))?;
         log.update(|run| {
@@ -127,16 +139,18 @@ impl Engine {
         });
 
         self.stage(active, "observe").await?;
-        let at = self.account().await.map_err(|error| run_failure(&error))?;
+        let at = self
+            .account(call)
+            .await
+            .map_err(|error| run_failure(&error))?;
         log.update(|run| run.at = Some(at.clone()));
         let mut extra = Extra {
-            list: log.run().trigger == Trigger::Schedule,
+            // What is to be repaired may stand anywhere in the account.
+            list: log.run().trigger == Trigger::Schedule
+                || (requested.force_update && requested.product_ids.is_empty()),
             ..Extra::default()
         };
         if !requested.dry_run {
-            self.show_the_crm(&at)
-                .await
-                .map_err(|error| run_failure(&error))?;
             extra.prices_of = self
                 .settle(call, &at)
                 .await
@@ -190,7 +204,7 @@ impl Engine {
 
         self.stage(active, "execute").await?;
         let pass = self
-            .execute(active, call, &at, &catalog, &requested, (&plan, known))
+            .execute(active, call, &at, &catalog, &before, (&plan, known))
             .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
@@ -207,18 +221,6 @@ impl Engine {
         ))
     }
 
-    /// The CRM's table holds the mappings of one account: this run's.
-    async fn show_the_crm(&self, at: &AccountRef) -> Result<(), Error> {
-        let mended = self.store().project(at).await?;
-        if mended > 0 {
-            tracing::info!(
-                rows = mended,
-                "stripe_product_mappings showed other objects than the mapped ones"
-            );
-        }
-        Ok(())
-    }
-
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {
         if active.cancel.is_cancelled() {
             return Err(failure("CANCELLED", "the run was cancelled", None));
@@ -228,16 +230,17 @@ impl Engine {
 
     /// Enters a stage that a cancelled run has as well: what was done is recorded.
     async fn enter(&self, active: &Active, stage: &str) -> Result<(), Failure> {
-        let run = active.log.update(|run| stage.clone_into(&mut run.stage));
+        let log = &active.log;
+        let run = log.update(|run| stage.clone_into(&mut run.stage));
         let record = Record {
             run: Some(run),
-            progress: active.log.take_unsaved(),
+            progress: log.take_unsaved(),
             ..Record::default()
         };
-        self.store()
-            .record(&record)
-            .await
-            .map_err(|error| run_failure(&Error::Store(error)))
+        self.store().record(&record).await.map_err(|error| {
+            log.return_unsaved(record.progress);
+            run_failure(&Error::Store(error))
+        })
     }
 
     /// Observes and plans; returns what the plan was made on as well.
@@ -249,7 +252,7 @@ impl Engine {
         options: &Options,
         extra: &Extra,
     ) -> Result<(Plan, Known), Error> {
-        let known = self.store().known(at).await?;
+        let known = self.store().known(at).await?.of_catalog(&options.naming);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
@@ -279,15 +282,12 @@ impl Engine {
         call: &Call,
         at: &AccountRef,
         catalog: &Catalog,
-        requested: &RunOptions,
+        before: &Before,
         (plan, known): (&Plan, Known),
     ) -> Result<Pass, Failure> {
-        let did_before = self
-            .count_done_before(active)
-            .await
-            .map_err(|error| run_failure(&error))?;
+        let requested = active.log.run().options;
         let mut executor = Executor {
-            did_before: &did_before,
+            before,
             engine: self,
             active,
             call,
@@ -303,7 +303,7 @@ impl Engine {
             executor.pass += 1;
             executor.may_look_again = executor.pass < PASSES;
             let again = all.again.clone();
-            let looked = self.look_again(call, at, catalog, requested, &again).await;
+            let looked = self.look_again(call, at, catalog, &requested, &again).await;
             let plan;
             (plan, executor.known) = match looked {
                 Ok(looked) => looked,
@@ -325,10 +325,7 @@ impl Engine {
         }
         if let Some(failure) = &all.abort {
             let planned = planned.as_ref().unwrap_or(plan);
-            if let Err(error) = executor.give_up(planned, &all.again, failure).await {
-                // The run ends for the first reason.
-                tracing::warn!(reason = error.reason, "{}", error.message);
-            }
+            executor.give_up(planned, &all.again, failure).await;
         }
         Ok(all)
     }
@@ -368,20 +365,18 @@ impl Engine {
     }
 
     /// Counts what a run did before its process was killed.
-    async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
-        if !active.resumed {
-            return Ok(BTreeSet::new());
+    async fn count_before(&self, active: &Active) -> Result<Before, Error> {
+        let mut before = BTreeMap::new();
+        if active.resumed {
+            let all = ResultFilter::default();
+            let rows = self.all_results(active.log.id(), &all).await?;
+            active.log.update(|run| {
+                rows.iter()
+                    .for_each(|row| outcome::count_row(&mut run.counts, row));
+            });
+            before.extend(rows.into_iter().map(|row| (row.local_id.clone(), row)));
         }
-        let filter = ResultFilter {
-            outcomes: vec![Outcome::Done],
-            ..ResultFilter::default()
-        };
-        let rows = self.all_results(active.log.id(), &filter).await?;
-        active.log.update(|run| {
-            rows.iter()
-                .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
-        });
-        Ok(rows.into_iter().map(|row| row.local_id).collect())
+        Ok(Before::new(before))
     }
 
     async fn end_dry_run(

@@ -46,7 +46,8 @@ impl Engine {
         let max_age = max_age.unwrap_or_else(|| self.settings().validation_age);
         let _one_at_a_time = self.inner.validating.lock().await;
         let catalog = self.discover().await?;
-        let at = self.account().await?;
+        let call = Call::default();
+        let at = self.account(&call).await?;
         let fingerprint = status::fingerprint(&catalog);
         let cached = self.store().last_validation(&at).await?.filter(|cached| {
             let age = self
@@ -63,7 +64,6 @@ impl Engine {
                 at,
             });
         }
-        let call = Call::default();
         let time = self.now();
         let options = self.plan_options(&RunOptions {
             product_ids: scope.clone(),

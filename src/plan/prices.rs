@@ -64,10 +64,20 @@ impl<'a> Context<'a> {
     /// The price that is mapped to the key; without a mapping, the product's
     /// default.
     pub(super) fn standing(&self, key: &PriceKey) -> Option<&'a PriceId> {
-        match self.binding.and_then(|binding| binding.prices.get(key)) {
+        let bound = self.binding.and_then(|binding| binding.prices.get(key));
+        match bound.filter(|bound| self.may_be_of_product(bound)) {
             Some(bound) => Some(bound),
             None if key.is_default() => self.product.default_price.as_ref(),
             None => None,
+        }
+    }
+
+    /// Whether a price that the database names can be one of this product's: not
+    /// where it was read as another's, nor where it is not among all of them.
+    fn may_be_of_product(&self, price: &PriceId) -> bool {
+        match self.index.observed.prices.get(price) {
+            Some(price) => price.product == self.product.id,
+            None => !self.index.observed.priced.contains(&self.product.id),
         }
     }
 
@@ -193,8 +203,6 @@ impl<'a> Context<'a> {
     /// or may be, still active.
     pub(super) fn leftovers(&self, chosen: &BTreeSet<&PriceId>) -> BTreeSet<PriceId> {
         let observed = self.index.observed;
-        // What was not read may be active, but not where all was read: then it is gone.
-        let all_read = observed.priced.contains(&self.product.id);
         let marked = self.index.prices_of(&self.product.id).iter();
         let marked = marked
             .filter(|price| self.owns(price))
@@ -202,12 +210,14 @@ impl<'a> Context<'a> {
         let bound = self
             .binding
             .into_iter()
-            .flat_map(|binding| binding.to_archive.iter().chain(binding.prices.values()));
+            .flat_map(|binding| binding.to_archive.iter().chain(binding.prices.values()))
+            // What was not read may be active.
+            .filter(|id| self.may_be_of_product(id));
         marked
             .chain(bound)
             .filter(|id| {
                 let seen = observed.prices.get(id);
-                !chosen.contains(id) && seen.map_or(!all_read, |price| price.active)
+                !chosen.contains(id) && seen.is_none_or(|price| price.active)
             })
             .cloned()
             .collect()

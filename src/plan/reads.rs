@@ -1,11 +1,11 @@
 //! What has to be read before a plan can be made, and no more than that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::{Identity, Index};
 use super::prices::Context;
-use super::{Known, Observed, ObservedProduct, Options, ProductId, Target};
-use crate::catalog::{Catalog, Charge, LocalId, PriceKey};
+use super::{Binding, Known, Observed, ObservedProduct, Options, ProductId, Target};
+use crate::catalog::{Catalog, Charge, Currency, CurrencyOption, LocalId, PriceKey};
 
 /// The products that have to be read before [`plan`](super::plan) can compare:
 /// where the mapping points, where our own id would be, what the CRM's older
@@ -19,52 +19,78 @@ pub fn products_to_read(
     known: &Known,
     options: &Options,
 ) -> BTreeSet<ProductId> {
-    let offered = |id: &LocalId| catalog.products.contains_key(id) || options.scope.contains(id);
-    let bound = known
-        .bindings
-        .values()
-        .filter(|b| options.covers(&b.local_id) && (b.active || offered(&b.local_id)))
-        .map(|b| b.product_id.clone());
+    let bound = looked_at(catalog, known, options).map(|b| b.product_id.clone());
+    let prefixes = prefixes(known, options);
     let unbound = catalog
         .products
         .keys()
         .filter(|id| options.covers(id) && !known.bindings.contains_key(*id))
-        .flat_map(|id| other_ids(id, known, options));
-    bound.chain(unbound).collect()
+        .flat_map(|id| other_ids(id, known, &prefixes));
+    bound.chain(unbound).filter(may_exist).collect()
 }
 
-/// The products to read once more where the first reading did not find what the
-/// mapping names: it may stand under our own id, or where the CRM's rows say.
-/// Empty where the whole account was listed.
-pub fn products_to_find(
+/// The bindings whose products have to be found.
+fn looked_at<'a>(
+    catalog: &'a Catalog,
+    known: &'a Known,
+    options: &'a Options,
+) -> impl Iterator<Item = &'a Binding> {
+    let offered = |id: &LocalId| catalog.products.contains_key(id) || options.scope.contains(id);
+    known.bindings.values().filter(move |b| {
+        let open = b.active || offered(&b.local_id) || known.failed.contains(&b.local_id);
+        options.covers(&b.local_id) && open
+    })
+}
+
+/// What Stripe takes in the id of a product: a row of the database may hold
+/// anything, and one bad id would have the whole request refused.
+fn may_exist(id: &ProductId) -> bool {
+    let id = id.as_str();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (1..=500).contains(&id.len()) && id.chars().all(allowed)
+}
+
+/// Local ids whose binding did not lead to their product: it was deleted, or is
+/// that of another account or another local id.
+pub fn lost(
     catalog: &Catalog,
     known: &Known,
     observed: &Observed,
     options: &Options,
-) -> BTreeSet<ProductId> {
-    if observed.listed {
-        return BTreeSet::new();
-    }
-    known
-        .bindings
-        .values()
-        .filter(|b| options.covers(&b.local_id) && catalog.products.contains_key(&b.local_id))
-        .filter(|b| !observed.has(&b.product_id))
-        .flat_map(|b| other_ids(&b.local_id, known, options).filter(|id| *id != b.product_id))
-        .filter(|id| !observed.has(id))
+) -> BTreeSet<LocalId> {
+    let index = Index::new(observed, known, &options.naming);
+    looked_at(catalog, known, options)
+        .filter(|b| !observed.unreadable.contains_key(&b.product_id) && index.mapped(b).is_none())
+        .map(|b| b.local_id.clone())
         .collect()
 }
 
-/// Whether a product would be created that was never mapped: then the account's
-/// products have to be listed first, unless that was done lately (what the
-/// listing remembered under these local ids has to be among what was read). An
-/// object under another id, made by older code, shows in no other way.
-pub fn creates_unmapped(
-    catalog: &Catalog,
+/// The products to read once more for what is [`lost`]: one may stand under our
+/// own id, or where the CRM's rows say. Empty where the whole account was listed.
+pub fn products_to_find(
     known: &Known,
     observed: &Observed,
     options: &Options,
-) -> bool {
+    lost: &BTreeSet<LocalId>,
+) -> BTreeSet<ProductId> {
+    if observed.listed || lost.is_empty() {
+        return BTreeSet::new();
+    }
+    let prefixes = prefixes(known, options);
+    let elsewhere = lost.iter().flat_map(|local_id| {
+        let bound = known.bindings.get(local_id).map(|b| &b.product_id);
+        other_ids(local_id, known, &prefixes).filter(move |id| Some(id) != bound)
+    });
+    elsewhere
+        .filter(|id| may_exist(id) && !observed.has(id))
+        .collect()
+}
+
+/// Whether a product would be created, mapped before or not: then the account's
+/// products have to be listed first, unless that was done lately (what the
+/// listing remembered under these local ids has to be among what was read). An
+/// object under another id, made by older code, shows in no other way.
+pub fn creates(catalog: &Catalog, known: &Known, observed: &Observed, options: &Options) -> bool {
     if observed.listed {
         return false;
     }
@@ -72,7 +98,6 @@ pub fn creates_unmapped(
     catalog.products.iter().any(|(local_id, entry)| {
         options.covers(local_id)
             && entry.is_syncable()
-            && !known.bindings.contains_key(local_id)
             && index.unreadable(local_id).is_none()
             && matches!(index.identify(local_id), Identity::Absent)
     })
@@ -101,14 +126,29 @@ pub fn archived_by_others(
         })
 }
 
+/// What stands before the local id in product ids: as configured now, and as the
+/// mapped products say that it was at other times.
+fn prefixes<'a>(known: &'a Known, options: &'a Options) -> BTreeSet<&'a str> {
+    let before = known
+        .bindings
+        .values()
+        .filter_map(|b| b.product_id.as_str().strip_suffix(b.local_id.as_str()));
+    before
+        .chain([options.naming.product_id_prefix.as_str()])
+        .collect()
+}
+
 fn other_ids(
     local_id: &LocalId,
     known: &Known,
-    options: &Options,
-) -> impl Iterator<Item = ProductId> {
+    prefixes: &BTreeSet<&str>,
+) -> impl Iterator<Item = ProductId> + use<> {
     let hint = known.hints.get(local_id).cloned();
-    hint.into_iter()
-        .chain([options.naming.product_id(local_id)])
+    let ours = prefixes
+        .iter()
+        .map(|prefix| ProductId::new(format!("{prefix}{local_id}")))
+        .collect::<Vec<_>>();
+    hint.into_iter().chain(ours)
 }
 
 /// The products whose prices all have to be read as well: the default price
@@ -198,9 +238,18 @@ fn each_found(
 
 /// Whether more than the default price has to be known: there are further
 /// prices, an archiving was left unfinished, or the default price is not the
-/// one that stays.
+/// one that stays. The tiers of its further currencies are shown among a
+/// product's prices only.
 fn needs_prices(context: &Context<'_>, target: &Target) -> bool {
     if target.prices.len() > 1 {
+        return true;
+    }
+    let applied = context.binding.map(|binding| &binding.applied);
+    let mut prices = [Some(target), applied]
+        .into_iter()
+        .flatten()
+        .flat_map(|target| target.prices.values());
+    if prices.any(|price| !tiered_options(&price.currency_options).is_empty()) {
         return true;
     }
     let mapped = match context.binding {
@@ -218,12 +267,15 @@ fn needs_prices(context: &Context<'_>, target: &Target) -> bool {
 }
 
 /// Parts of prices that Stripe shows on request only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// The tiers of tiered prices.
     pub tiers: bool,
     /// Amounts in further currencies.
     pub currency_options: bool,
+    /// The further currencies that have tiers. Their tiers are shown among a
+    /// product's prices, not with its default price: that would be a level too deep.
+    pub option_tiers: BTreeSet<Currency>,
 }
 
 /// Which of them the comparison needs: those that the catalog uses, or used when
@@ -246,8 +298,15 @@ pub fn details_to_read(catalog: &Catalog, known: &Known) -> Details {
             Charge::PerUnit(_) => {}
             Charge::Tiered { .. } => details.tiers = true,
         }
-        let tiered = |charge: &Charge| matches!(charge, Charge::Tiered { .. });
-        details.tiers |= options.values().any(|option| tiered(&option.charge));
+        let tiered = tiered_options(options);
+        details.tiers |= !tiered.is_empty();
+        details.option_tiers.extend(tiered);
     }
     details
+}
+
+fn tiered_options(options: &BTreeMap<Currency, CurrencyOption>) -> BTreeSet<Currency> {
+    let tiered = |option: &CurrencyOption| matches!(option.charge, Charge::Tiered { .. });
+    let tiered = options.iter().filter(|(_, option)| tiered(option));
+    tiered.map(|(currency, _)| *currency).collect()
 }

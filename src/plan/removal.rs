@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::identity::Index;
 use super::planner::{archive_product, changed, unreadable};
 use super::{
-    Action, Bind, Binding, Hold, ObservedProduct, Options, PriceRef, ProductPlan, Reason, Step,
+    Action, Bind, Binding, Hold, Known, ObservedProduct, Options, PriceRef, ProductPlan, Reason,
+    Step,
 };
 use crate::catalog::{Catalog, LocalId, PriceKey};
 
@@ -62,6 +63,7 @@ fn removed(
         action: Action::InSync,
         reasons: Vec::new(),
         changes: Vec::new(),
+        left: Vec::new(),
         steps: Vec::new(),
         bind: None,
         product_id: Some(binding.product_id.clone()),
@@ -84,6 +86,18 @@ fn removed(
     // Off sale already. Only a policy that archives remembers it as its own work:
     // otherwise a duplicate that comes to light would turn it into a report.
     if !on_sale && (!binding.active || !options.archive_removed) {
+        let Known {
+            unprojected,
+            failed,
+            ..
+        } = index.known;
+        if unprojected.contains(&binding.local_id) || failed.contains(&binding.local_id) {
+            plan.steps.push(Step::Bind);
+            plan.bind = Some(Bind {
+                active: binding.active,
+                ..archived(binding)
+            });
+        }
         return plan;
     }
     plan.reasons.push(Reason::Removed);
@@ -166,6 +180,7 @@ fn orphan(
         action,
         reasons: vec![Reason::Removed],
         changes: vec![changed("active", "true", "false")],
+        left: Vec::new(),
         steps,
         bind: None,
         product_id: Some(product.id.clone()),

@@ -37,8 +37,8 @@ pub trait Store: Send + Sync {
         account: &RememberedAccount,
     ) -> Result<(), Error>;
 
-    /// Everything that a plan needs: bindings, and the CRM's older rows as
-    /// hints. Placeholder ids (`fallback_…`, `dry_run_…`) are no hints.
+    /// Everything that a plan needs: bindings, which of them are marked as failed,
+    /// and the CRM's older rows as hints. Placeholder ids (`fallback_…`, `dry_run_…`) are no hints.
     async fn known(&self, at: &AccountRef) -> Result<Known, Error>;
 
     /// Mappings in the order of local ids.
@@ -97,16 +97,12 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<ProgressRow>, Error>;
 
     /// Commits what happened to one product, all or nothing.
-    /// [`Error::Overtaken`] if its basis doesn't hold.
+    /// [`Error::Overtaken`] if its basis doesn't hold. Progress that is there
+    /// already is taken again as it was, and [`Error::Duplicate`] otherwise.
     async fn record(&self, record: &Record) -> Result<(), Error>;
 
     /// Writes that were begun and have no outcome yet, in the order they were begun.
     async fn open_intents(&self, at: &AccountRef) -> Result<Vec<Intent>, Error>;
-
-    /// Makes the CRM's table show this account's mappings where it shows others:
-    /// another account's, or what somebody wrote there. Returns how many rows it
-    /// mended.
-    async fn project(&self, at: &AccountRef) -> Result<u32, Error>;
 
     /// Replaces the latest validation.
     async fn save_validation(&self, at: &AccountRef, validation: &Validation) -> Result<(), Error>;

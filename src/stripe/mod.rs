@@ -4,7 +4,7 @@
 pub mod client;
 pub mod transport;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 pub use transport::STRIPE_VERSION;
 
-use crate::catalog::PriceKey;
+use crate::catalog::{Currency, PriceKey};
 use crate::plan::{
     AccountRef, Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step, Unreadable,
 };
@@ -176,12 +176,14 @@ pub struct Account {
 }
 
 /// What is read beyond the default price itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expand {
     /// The tiers of tiered prices.
     pub tiers: bool,
     /// Amounts in further currencies.
     pub currency_options: bool,
+    /// Their tiers, for these currencies; with the prices of a product only.
+    pub option_tiers: BTreeSet<Currency>,
 }
 
 /// Products with their default prices.

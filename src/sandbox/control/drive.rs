@@ -8,15 +8,14 @@ use serde_json::{Value, json};
 
 use super::super::account::Account;
 use super::super::call::{Call, Work};
-use super::super::expand::{Expand, Shape};
+use super::super::expand::Expand;
 use super::super::faults::{Fault, FaultStatus};
 use super::super::keys::{Connected, KeyRule};
 use super::super::latency::Latency;
 use super::super::limits::Limits;
-use super::super::params::Fields;
 use super::super::record::RecordedRequest;
 use super::super::state::Context;
-use super::super::{Sandbox, form, lock, price, product};
+use super::super::{Sandbox, lock, price, product};
 
 impl Sandbox {
     /// Adds a rule after those there are; its id is returned.
@@ -130,11 +129,10 @@ impl Sandbox {
     /// `{"accounts":[{"account","live","products":[…],"prices":[…],"events":[…],
     /// "webhook_endpoints":[…],"idempotency_keys":[…]}]}`.
     pub fn dump(&self) -> Value {
-        let whole = whole_price();
+        let whole = Expand::whole_price();
         let state = self.state();
         let accounts = state.accounts().map(|(tenant, account)| {
-            let products = account.products.iter();
-            let prices = account.prices.iter();
+            let (products, prices) = objects(account, &whole);
             let saved = account.saved.iter().map(|reply| {
                 json!({
                     "key": reply.key, "status": reply.status, "request_id": reply.request_id, "created": reply.at,
@@ -143,17 +141,27 @@ impl Sandbox {
             let events = account.events.iter().map(|event| event.render(tenant.live));
             // With their secrets: who may ask this may do everything.
             let webhooks = account.webhook_endpoints.iter().map(|found| found.render(tenant.live, true));
-            let plain = Expand::default();
-            let products = products.map(|found| product::render(account, found, &plain));
-            let prices = prices.map(|found| price::render(account, found, &whole));
             json!({
                 "account": tenant.account,
                 "live": tenant.live,
-                "products": products.collect::<Vec<_>>(),
-                "prices": prices.collect::<Vec<_>>(),
+                "products": products,
+                "prices": prices,
                 "events": events.collect::<Vec<_>>(),
                 "webhook_endpoints": webhooks.collect::<Vec<_>>(),
                 "idempotency_keys": saved.collect::<Vec<_>>(),
+            })
+        });
+        json!({ "accounts": accounts.collect::<Vec<_>>() })
+    }
+
+    /// The products and prices of [`Sandbox::dump`] alone, for those who look often.
+    pub fn objects(&self) -> Value {
+        let whole = Expand::whole_price();
+        let state = self.state();
+        let accounts = state.accounts().map(|(tenant, account)| {
+            let (products, prices) = objects(account, &whole);
+            json!({
+                "account": tenant.account, "live": tenant.live, "products": products, "prices": prices,
             })
         });
         json!({ "accounts": accounts.collect::<Vec<_>>() })
@@ -198,13 +206,12 @@ impl Sandbox {
     }
 }
 
-/// What a price shows only when asked.
-fn whole_price() -> Expand {
-    let pair = |value: &str| ("expand[]".to_owned(), value.to_owned());
-    let pairs = [pair("tiers"), pair("currency_options")];
-    let expand = form::tree(&pairs).and_then(|node| {
-        let fields = Fields::new(&node, "", &["expand"])?;
-        Expand::read(&fields, Shape::Price)
-    });
-    expand.unwrap_or_default()
+/// Products and prices, oldest first.
+fn objects(account: &Account, whole: &Expand) -> (Vec<Value>, Vec<Value>) {
+    let plain = Expand::default();
+    let products = account.products.iter();
+    let products = products.map(|found| product::render(account, found, &plain));
+    let prices = account.prices.iter();
+    let prices = prices.map(|found| price::render(account, found, whole));
+    (products.collect(), prices.collect())
 }

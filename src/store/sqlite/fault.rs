@@ -18,6 +18,8 @@ pub(super) enum Fault {
     },
     /// A row that has to be there is not.
     Absent(String),
+    /// A row that must not be there is.
+    Present(String),
     /// What a plan was made on has changed.
     Overtaken(LocalId),
     /// The store was closed.
@@ -54,6 +56,7 @@ impl Fault {
                 ),
                 source: None,
             },
+            Self::Present(what) => Error::Duplicate { what },
             Self::Absent(what) => Error::Unusable {
                 message: format!("{what} is not in `{}`", file.display()),
                 source: None,

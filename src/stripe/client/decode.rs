@@ -153,7 +153,8 @@ fn recurring(from: &stripe_shared::Recurring) -> Result<Option<Recurring>, Strin
     }))
 }
 
-/// `None` where they were not expanded, or one of them not as far as is needed.
+/// `None` where they were not expanded. An option whose tiers were not is one
+/// without tiers: there, and equal to none that could be wanted.
 fn currency_options(
     from: &stripe_shared::Price,
 ) -> Result<Option<BTreeMap<Currency, CurrencyOption>>, String> {
@@ -169,10 +170,11 @@ fn currency_options(
         };
         let within = |what: String| format!("currency_options: {code}: {what}");
         let charge = if tiered {
-            let (Some(mode), Some(tiers)) = (tiers_mode(from), &option.tiers) else {
+            let Some(mode) = tiers_mode(from) else {
                 return Ok(None);
             };
-            let tiers = self::tiers(tiers).map_err(within)?;
+            let shown = option.tiers.as_deref().unwrap_or_default();
+            let tiers = self::tiers(shown).map_err(within)?;
             Charge::Tiered { mode, tiers }
         } else {
             let decimal = option.unit_amount_decimal.as_deref();

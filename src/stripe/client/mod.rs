@@ -159,7 +159,7 @@ impl Stripe for Client {
             return Err(refused("more than 100 products were asked for at once"));
         }
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let list = product_list(expand).ids(texts);
+        let list = product_list(&expand).ids(texts);
         self.product_page(call, &list, Asked::These(ids)).await
     }
 
@@ -169,7 +169,7 @@ impl Stripe for Client {
         after: Option<&ProductId>,
         expand: Expand,
     ) -> Result<ProductPage, Error> {
-        let mut list = product_list(expand);
+        let mut list = product_list(&expand);
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }
@@ -184,7 +184,7 @@ impl Stripe for Client {
         after: Option<&PriceId>,
         expand: Expand,
     ) -> Result<PricePage, Error> {
-        let mut list = price_list(active, expand).product(product.as_str());
+        let mut list = price_list(active, &expand).product(product.as_str());
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }
@@ -213,7 +213,7 @@ impl Stripe for Client {
             if wanted.is_empty() {
                 break;
             }
-            let list = price_list(active, Expand::default()).lookup_keys(wanted.clone());
+            let list = price_list(active, &Expand::default()).lookup_keys(wanted.clone());
             let asked = AskedPrices::Holding(&wanted);
             let page = self.price_page(call, &list, asked).await?;
             holders.prices.extend(page.prices);

@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use super::{command, run, told};
 
 /// Killed when dropped.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
-    pub(super) address: String,
+    pub(crate) address: String,
 }
 
 impl Running {
-    fn start(dir: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
         Self::at("127.0.0.1:0", dir, args)
     }
 

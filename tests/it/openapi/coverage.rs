@@ -97,6 +97,7 @@ const WATCHED: &[&str] = &[
     "sandbox/mod.rs",
     "sandbox/persistence.rs",
     "support/mod.rs",
+    "sweeps/property/world.rs",
     "transport/mod.rs",
 ];
 

@@ -253,6 +253,13 @@ impl TestApp {
         &self.far_side.witness
     }
 
+    /// Another client of the same Stripe.
+    pub(crate) fn client(&self, change: impl FnOnce(&mut port::Settings)) -> Arc<dyn port::Stripe> {
+        let mut settings = client_settings(&self.base, Setup::default().rate, self.settings.mode);
+        change(&mut settings);
+        Arc::new(connect(settings, SecretKey::new(SANDBOX_KEY)).unwrap())
+    }
+
     /// What an engine works with.
     pub(crate) fn parts(&self) -> Parts {
         self.parts.clone()
@@ -280,6 +287,16 @@ impl TestApp {
     /// Runs to the end.
     pub(crate) async fn sync_with(&self, options: RunOptions) -> Run {
         self.run_on(&self.engine, options).await
+    }
+
+    /// A sync as it is due once a day: it lists the account.
+    pub(crate) async fn sync_as_scheduled(&self) -> Run {
+        let asked = SyncRequest {
+            trigger: Trigger::Schedule,
+            ..request(RunOptions::default())
+        };
+        let started = self.engine.sync(asked).await.unwrap();
+        self.engine.wait(&started.run.id, PATIENCE).await.unwrap()
     }
 
     /// Runs to the end, on this engine.
@@ -354,6 +371,21 @@ impl TestApp {
         done.unwrap().rows_affected()
     }
 
+    /// Two columns of one row.
+    pub(crate) async fn row(&self, query: &str) -> (String, String) {
+        let file = self.dir.path().join("test.db");
+        let mut connection = SqliteConnectOptions::new()
+            .filename(file)
+            .connect()
+            .await
+            .unwrap();
+        let query = sqlx::AssertSqlSafe(query.to_owned());
+        sqlx::query_as(query)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    }
+
     /// The result of one product.
     pub(crate) async fn result(&self, run: &Run, local_id: &str) -> ResultRow {
         let results = self.results(run).await;
@@ -411,7 +443,7 @@ pub(crate) fn id(local_id: &str) -> LocalId {
     LocalId::new(local_id).unwrap()
 }
 
-fn client_settings(
+pub(crate) fn client_settings(
     base: &str,
     (rate_limit, endpoint_rate_limit): (u32, u32),
     mode: Mode,
@@ -428,7 +460,7 @@ fn client_settings(
     }
 }
 
-fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
+pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
     Settings {
         naming: Naming {
             product_id_prefix: "prod_".to_owned(),

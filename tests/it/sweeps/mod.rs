@@ -4,6 +4,7 @@
 
 mod faults;
 mod mortal;
+mod property;
 mod scenario;
 mod twins;
 mod world;

@@ -31,6 +31,18 @@ pub(super) struct Life {
     state: Mutex<State>,
     /// Whether it is dead and nothing is under way any more.
     over: watch::Sender<bool>,
+    eye: Option<Eye>,
+}
+
+/// Sees what a process does, at the moment that it is done.
+type Eye = Box<dyn Fn(Done<'_>) + Send + Sync>;
+
+/// What leaves something behind.
+pub(super) enum Done<'a> {
+    /// A write was answered, or given up.
+    Sent(&'a Step, &'a Result<Receipt, stripe::Error>),
+    /// The database has it.
+    Committed(&'a Record),
 }
 
 #[derive(Default)]
@@ -48,7 +60,29 @@ impl Life {
             count: watch::Sender::new(0),
             state: Mutex::default(),
             over: watch::Sender::new(false),
+            eye: None,
         })
+    }
+
+    /// Somebody looks on.
+    pub(super) fn watched(
+        dies_after: usize,
+        eye: impl Fn(Done<'_>) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            dies_after,
+            allowed: None,
+            count: watch::Sender::new(0),
+            state: Mutex::default(),
+            over: watch::Sender::new(false),
+            eye: Some(Box::new(eye)),
+        })
+    }
+
+    fn show(&self, done: Done<'_>) {
+        if let Some(eye) = &self.eye {
+            eye(done);
+        }
     }
 
     /// A life that stands still before each event until it may [go on](Self::go_on).
@@ -59,6 +93,7 @@ impl Life {
             count: watch::Sender::new(0),
             state: Mutex::default(),
             over: watch::Sender::new(false),
+            eye: None,
         })
     }
 
@@ -202,7 +237,11 @@ impl Stripe for MortalStripe {
         prices: &BTreeMap<PriceKey, PriceId>,
         key: &IdempotencyKey,
     ) -> Result<Receipt, stripe::Error> {
-        let work = self.inner.send(call, step, prices, key);
+        let work = async {
+            let answer = self.inner.send(call, step, prices, key).await;
+            self.life.show(Done::Sent(step, &answer));
+            answer
+        };
         self.life
             .event(|| format!("POST {}", step.describe()), work)
             .await
@@ -343,7 +382,14 @@ impl Store for MortalStore {
             let parts: Vec<String> = begun.chain(bound).chain(ended).chain(stage).collect();
             format!("commit{}", parts.concat())
         };
-        self.life.event(name, self.inner.record(record)).await
+        let work = async {
+            let kept = self.inner.record(record).await;
+            if kept.is_ok() {
+                self.life.show(Done::Committed(record));
+            }
+            kept
+        };
+        self.life.event(name, work).await
     }
 
     async fn open_intents(&self, at: &AccountRef) -> Result<Vec<Intent>, store::Error> {
@@ -363,13 +409,6 @@ impl Store for MortalStore {
 
     async fn last_validation(&self, at: &AccountRef) -> Result<Option<Validation>, store::Error> {
         self.life.glance(self.inner.last_validation(at)).await
-    }
-
-    async fn project(&self, at: &AccountRef) -> Result<u32, store::Error> {
-        let work = self.inner.project(at);
-        self.life
-            .event(|| "commit rows of the CRM".to_owned(), work)
-            .await
     }
 
     async fn save_listing(&self, at: &AccountRef, listing: &Listing) -> Result<(), store::Error> {

@@ -1,6 +1,6 @@
 //! What is asked for, and what Stripe's objects become.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::stripe::{Account, Expand, Stripe};
 const ALL: Expand = Expand {
     tiers: true,
     currency_options: true,
+    option_tiers: BTreeSet::new(),
 };
 
 fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -103,6 +104,31 @@ async fn prices_are_asked_for_by_whether_they_are_active() {
             ("expand[0]", "data.tiers"),
             ("expand[1]", "data.currency_options"),
         ])
+    );
+}
+
+#[tokio::test]
+async fn tiers_of_further_currencies_are_asked_for_by_currency() {
+    let server = Server::new([Reply::json(200, &list(&[]))]).await;
+    let expand = Expand {
+        option_tiers: ["eur", "gbp"].map(|code| code.parse().unwrap()).into(),
+        ..ALL
+    };
+    client(&server.base)
+        .prices_of(&call(), &ProductId::new("prod_a"), true, None, expand)
+        .await
+        .unwrap();
+    let pairs = server.only().pairs;
+    let asked = pairs.iter().filter(|(name, _)| name.starts_with("expand"));
+    let asked: Vec<&str> = asked.map(|(_, value)| value.as_str()).collect();
+    assert_eq!(
+        asked,
+        [
+            "data.tiers",
+            "data.currency_options",
+            "data.currency_options.eur.tiers",
+            "data.currency_options.gbp.tiers",
+        ]
     );
 }
 
