@@ -663,8 +663,13 @@ impl Executor<'_> {
             .store()
             .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
             .await;
-        let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
-        let Some(row) = rows.pop() else {
+        let row = match rows {
+            Ok(mut rows) => rows.pop(),
+            // Nothing to mark: a run that succeeds writes it anew.
+            Err(store::Error::Corrupt { .. }) => None,
+            Err(error) => return Err(outcome::run_failure(&Error::Store(error))),
+        };
+        let Some(row) = row else {
             return Ok(());
         };
         let basis = Basis {

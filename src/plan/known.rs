@@ -33,8 +33,8 @@ pub struct Known {
 pub struct OthersBinding {
     /// The other catalog's id.
     pub catalog: String,
-    /// Its product.
-    pub product_id: ProductId,
+    /// As it stands in the database.
+    pub binding: Binding,
 }
 
 impl Known {
@@ -51,7 +51,7 @@ impl Known {
             .map(|(local_id, binding)| {
                 let other = OthersBinding {
                     catalog: binding.applied.metadata[CATALOG].clone(),
-                    product_id: binding.product_id,
+                    binding,
                 };
                 (local_id, other)
             })

@@ -140,7 +140,9 @@ impl Planner<'_> {
                 duplicates,
                 by_price: _,
             } => match self.others() {
-                Some(other) if other.product_id != product.id => self.bound_by_others(other),
+                Some(other) if other.binding.product_id != product.id => {
+                    self.bound_by_others(other)
+                }
                 Some(_) | None => self.update(target, bound, product, &duplicates),
             },
         }
@@ -186,10 +188,7 @@ impl Planner<'_> {
     /// One database has one mapping a local id.
     fn bound_by_others(&self, other: &OthersBinding) -> ProductPlan {
         let (ours, local_id) = (&self.options.naming.catalog_id, self.local_id);
-        let OthersBinding {
-            catalog,
-            product_id,
-        } = other;
+        let (catalog, product_id) = (&other.catalog, &other.binding.product_id);
         let message = format!(
             "this database maps {local_id} to {product_id} for the catalog {catalog:?}, so it cannot map it for {ours:?} \
              as well; give each catalog a database of its own (database.url), or, if it is the same catalog under a \
@@ -211,7 +210,7 @@ impl Planner<'_> {
         };
         let message = format!(
             "product {id} ({name:?}) has the id that {local_id} would get, but it {whose}; nothing is done to either. \
-             To hand it over, set its metadata localId = {local_id} and catalog = {ours}; to keep both, give this \
+             To hand it over, set metadata localId = {local_id} and catalog = {ours} on it and its prices; to keep both, give this \
              catalog's products another stripe.product_id_prefix, or the product another id in the catalog"
         );
         self.conflict(message, Some(product))

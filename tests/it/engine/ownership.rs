@@ -215,6 +215,31 @@ async fn catalogs_that_share_a_database_leave_each_others_products_and_mappings_
     }
 }
 
+/// The catalog got a new name, and a person says so in Stripe.
+#[tokio::test]
+async fn a_product_that_is_handed_over_to_another_catalog_is_mapped_for_that_one() {
+    let app = TestApp::new(vec![product("plan_a", "20")]).await;
+    app.sync().await;
+    let price = app.stripe.all_prices().await.remove(0);
+    let renamed = app
+        .with_settings(|settings| "shop".clone_into(&mut settings.naming.catalog_id))
+        .await;
+    let run = renamed.sync_with(RunOptions::default()).await;
+    conflict(&renamed, &run, "plan_a").await;
+    let price = format!("/v1/prices/{}", price["id"].as_str().unwrap());
+    for path in ["/v1/products/prod_plan_a", &price] {
+        app.stripe.post(path, "metadata[catalog]=shop").await;
+    }
+    let run = renamed.sync().await;
+    assert_eq!((run.counts.adopted, run.stripe_writes), (1, 0));
+    let run = renamed.sync().await;
+    assert_eq!((run.counts.in_sync, run.stripe_reads), (1, 1));
+    // For the old name it is another's now.
+    let run = app.sync_with(RunOptions::default()).await;
+    conflict(&app, &run, "plan_a").await;
+    assert_eq!(app.stripe.all_prices().await.len(), 1);
+}
+
 /// Its product was deleted, and another catalog took the id before it was missed.
 #[tokio::test]
 async fn an_id_that_another_catalog_took_over_is_no_longer_ours() {
@@ -259,8 +284,8 @@ async fn a_conflict_over_an_id_ends_once_a_person_acted() {
         assert_eq!(
             message,
             "product prod_plan_a (\"Theirs\") has the id that plan_a would get, but it was not made by this service; \
-             nothing is done to either. To hand it over, set its metadata localId = plan_a and catalog = main; to keep \
-             both, give this catalog's products another stripe.product_id_prefix, or the product another id in the \
+             nothing is done to either. To hand it over, set metadata localId = plan_a and catalog = main on it and \
+             its prices; to keep both, give this catalog's products another stripe.product_id_prefix, or the product another id in the \
              catalog"
         );
         assert_eq!(app.findings().await, ["Conflict plan_a"]);

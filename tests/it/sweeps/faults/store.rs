@@ -118,7 +118,6 @@ passed_on! {
     fn progress(run: &RunId, after: i64, limit: u32) -> Vec<ProgressRow>;
     fn record(record: &Record) -> ();
     fn open_intents(at: &AccountRef) -> Vec<Intent>;
-    fn project(at: &AccountRef) -> u32;
     fn save_validation(at: &AccountRef, validation: &Validation) -> ();
     fn last_validation(at: &AccountRef) -> Option<Validation>;
     fn save_listing(at: &AccountRef, listing: &Listing) -> ();
