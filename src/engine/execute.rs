@@ -16,8 +16,10 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::LocalId;
-use crate::plan::{AccountRef, Action, Binding, Known, Plan, ProductPlan, Step};
-use crate::store::{self, ActionKind, Basis, Counts, Failure, Outcome, Record, ResultRow};
+use crate::plan::{AccountRef, Action, Known, Plan, ProductPlan, Step};
+use crate::store::{
+    self, ActionKind, Basis, Counts, Failure, Outcome, Record, ResultRow, WrittenBinding,
+};
 use crate::stripe::{self, Call};
 
 /// After so many products in a row that Stripe did not answer for, the rest
@@ -259,7 +261,7 @@ impl Executor<'_> {
     }
 
     async fn steps(&self, product: &ProductPlan, unanswered: &AtomicU32) -> Result<Ended, Stop> {
-        let mut basis = self.known.row(&product.local_id).cloned();
+        let mut version = self.known.versions.get(&product.local_id).copied();
         if product.action == Action::InSync {
             // Only what the database remembers is behind.
             let record = Record {
@@ -268,7 +270,7 @@ impl Executor<'_> {
             };
             let begun = self.journal.begun.contains_key(&product.local_id);
             let row = begun.then(|| self.row(product, Outcome::Done));
-            return self.done(product, row, record, &mut basis).await;
+            return self.done(product, row, record, &mut version).await;
         }
         self.active.log.emit(Progress::StepStarted {
             local_id: product.local_id.to_string(),
@@ -286,12 +288,19 @@ impl Executor<'_> {
                 // With nothing to tidy up after it, it goes with the result, in one commit.
                 if product.steps.last() != Some(step) {
                     let record = std::mem::take(&mut record);
-                    self.commit_on(product, &mut basis, record).await?;
+                    self.commit_on(product, &mut version, record).await?;
                 }
                 continue;
             }
             let (answer, status) = self
-                .write(product, step, begun, &mut created, &mut basis, &mut record)
+                .write(
+                    product,
+                    step,
+                    begun,
+                    &mut created,
+                    &mut version,
+                    &mut record,
+                )
                 .await?;
             match answer {
                 Ok(receipt) => {
@@ -321,7 +330,7 @@ impl Executor<'_> {
                 written.binding.to_archive.clear();
             }
         }
-        self.done(product, Some(row), record, &mut basis).await
+        self.done(product, Some(row), record, &mut version).await
     }
 
     /// Ends a product that is as it should be, and with it what earlier processes
@@ -331,7 +340,7 @@ impl Executor<'_> {
         product: &ProductPlan,
         row: Option<ResultRow>,
         mut record: Record,
-        basis: &mut Option<Binding>,
+        version: &mut Option<i64>,
     ) -> Result<Ended, Stop> {
         if let Some(row) = &row {
             self.tell_finished(product, row, true);
@@ -341,7 +350,7 @@ impl Executor<'_> {
         record
             .finished
             .extend(self.journal.closing(&product.local_id));
-        match (self.commit_on(product, basis, record).await, row) {
+        match (self.commit_on(product, version, record).await, row) {
             (Ok(()), _) => Ok(Ended::Done),
             (Err(Stop::Overtaken), Some(row)) => {
                 self.active.log.update(|run| {
@@ -464,26 +473,26 @@ impl Executor<'_> {
         kept.map_err(|error| outcome::run_failure(&Error::Store(error)))
     }
 
-    /// Commits, provided that the product's binding is still this one and nobody
+    /// Commits, provided that the product's binding is still of this version and nobody
     /// else writes for the product; keeps in mind what the record binds.
     pub(super) async fn commit_on(
         &self,
         product: &ProductPlan,
-        basis: &mut Option<Binding>,
+        version: &mut Option<i64>,
         mut record: Record,
     ) -> Result<(), Stop> {
         record.basis = Some(Basis {
             at: self.at.clone(),
             local_id: product.local_id.clone(),
-            binding: basis.clone(),
+            version: *version,
             none_open: true,
             beside: self.journal.settled_of(&product.local_id),
         });
-        let bound = record.binding.as_ref().map(|bound| bound.binding.clone());
+        let bound = record.binding.as_ref().map(WrittenBinding::version);
         match self.keep(record).await {
             Ok(()) => {
                 if bound.is_some() {
-                    *basis = bound;
+                    *version = bound;
                 }
                 Ok(())
             }

@@ -123,7 +123,7 @@ impl Executor<'_> {
         let basis = Basis {
             at: self.at.clone(),
             local_id: product.local_id.clone(),
-            binding: Some(row.binding.clone()),
+            version: Some(row.last_sync_time.timestamp_micros()),
             none_open: false,
             beside: Vec::new(),
         };

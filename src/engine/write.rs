@@ -10,7 +10,7 @@ use super::intent::{Event, Status, next_status};
 use super::outcome;
 use super::progress::Progress;
 use crate::catalog::PriceKey;
-use crate::plan::{Binding, PriceId, ProductPlan, Step};
+use crate::plan::{PriceId, ProductPlan, Step};
 use crate::store::{
     ActionKind, Failure, Intent, IntentId, IntentOutcome, Record, SyncStatus, WrittenBinding,
 };
@@ -25,7 +25,7 @@ impl Executor<'_> {
         step: &Step,
         begun: bool,
         created: &mut BTreeMap<PriceKey, PriceId>,
-        basis: &mut Option<Binding>,
+        version: &mut Option<i64>,
         record: &mut Record,
     ) -> Result<(Result<Receipt, stripe::Error>, Status), Stop> {
         let intent = Intent {
@@ -40,7 +40,7 @@ impl Executor<'_> {
         };
         let key = IdempotencyKey::new(&self.at.account, intent.id.as_str(), intent.attempt);
         record.begun.push(intent.clone());
-        self.commit_on(product, basis, std::mem::take(record))
+        self.commit_on(product, version, std::mem::take(record))
             .await?;
         let call = self.call_for(product, begun);
         let answer = self
