@@ -196,8 +196,14 @@ pub(crate) async fn a_record_that_fails_leaves_nothing(db: &mut dyn Db) {
             run.id.clone(),
             result("a", ActionKind::Create, Outcome::Done),
         )],
-        // The last thing written is refused.
-        progress: vec![(run.id.clone(), progress(1))],
+        // The last thing written is refused: another event has that number.
+        progress: vec![(
+            run.id.clone(),
+            ProgressRow {
+                body: "{}".to_owned(),
+                ..progress(1)
+            },
+        )],
         run: Some(run.clone()),
         ..Record::default()
     };
