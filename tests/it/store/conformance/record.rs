@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use stripe_product_sync::plan::Mode;
 use stripe_product_sync::store::{
-    ActionKind, Error, MappingFilter, Outcome, Page, Record, ResultFilter, ResultRow, Run, RunId,
-    RunState, Store,
+    ActionKind, Error, MappingFilter, Outcome, Page, ProgressRow, Record, ResultFilter, ResultRow,
+    Run, RunId, RunState, Store,
 };
 
 use crate::store::Db;
