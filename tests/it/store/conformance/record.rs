@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stripe_product_sync::plan::Mode;
 use stripe_product_sync::store::{
     ActionKind, Basis, Error, Intent, IntentId, IntentOutcome, MappingFilter, Outcome, Page,
-    Record, ResultFilter, ResultRow, Run, RunId, RunState, Store,
+    ProgressRow, Record, ResultFilter, ResultRow, Run, RunId, RunState, Store,
 };
 
 use crate::store::Db;
@@ -197,8 +197,14 @@ pub(crate) async fn a_record_that_fails_leaves_nothing(db: &mut dyn Db) {
             run.id.clone(),
             result("a", ActionKind::Create, Outcome::Done),
         )],
-        // The last thing written is refused.
-        progress: vec![(run.id.clone(), progress(1))],
+        // The last thing written is refused: another event has that number.
+        progress: vec![(
+            run.id.clone(),
+            ProgressRow {
+                body: "{}".to_owned(),
+                ..progress(1)
+            },
+        )],
         run: Some(run.clone()),
         ..Record::default()
     };
