@@ -164,8 +164,13 @@ fn sweep(first: u64, histories: u64, patience: Duration, failures: usize) -> Tal
         }
     });
     let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
-    total.into_inner().unwrap()
+    let total = total.into_inner().unwrap();
+    assert!(
+        failed.is_empty(),
+        "beside {total:?}:\n{}",
+        failed.join("\n\n")
+    );
+    total
 }
 
 #[test]
@@ -183,6 +188,11 @@ fn one_sync_settles_whatever_happened() {
 #[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
 fn many_more() {
     let start = Instant::now();
-    let tally = sweep(FIRST + HISTORIES, 100_000, Duration::from_secs(40), 8);
+    let text = std::fs::read_to_string("/tmp/prop_sweep").unwrap();
+    let n: Vec<u64> = text
+        .split_whitespace()
+        .map(|n| n.parse().unwrap())
+        .collect();
+    let tally = sweep(n[0], n[1], Duration::from_secs(n[2]), 8);
     println!("{tally:?} in {:?}", start.elapsed());
 }
