@@ -30,6 +30,9 @@ pub(super) async fn run(context: &Context, args: &args::Validate) -> Result<Exit
             .line(json::pretty("ValidateResponse", &response)?);
     } else {
         show(&context.printer, &response);
+        if response.from_cache {
+            context.printer.hint("--max-age 0s asks Stripe now");
+        }
     }
     run_view::problems(&context.printer, &response.source_problems);
     Ok(exit(&response))

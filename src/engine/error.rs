@@ -8,10 +8,15 @@ use crate::{store, stripe};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Fix the request: no such product.
-    #[error("no product {local_id:?} in the catalog or the database")]
+    #[error(
+        "no product {local_id:?} in the catalog or the database{}",
+        did_you_mean(near)
+    )]
     UnknownProduct {
         /// As requested.
         local_id: String,
+        /// Ids that were probably meant, the nearest first.
+        near: Vec<String>,
     },
     /// Use another request id.
     #[error("request id {request_id:?} was used for another request")]
@@ -43,4 +48,63 @@ pub enum Error {
     /// A bug, or the process is ending.
     #[error("{0}")]
     Internal(String),
+}
+
+fn did_you_mean(near: &[String]) -> String {
+    match near.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!("; did you mean {last}?"),
+        Some((last, others)) => format!("; did you mean {} or {last}?", others.join(", ")),
+    }
+}
+
+/// Up to three of the known ids that resemble an unknown one: a few letters apart,
+/// or longer by whole words, as a product of the CRM's own id is.
+pub(super) fn near<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let plain = |id: &str| id.to_ascii_lowercase().replace('-', "_");
+    let unknown = plain(unknown);
+    let allowed = (unknown.len() / 4).clamp(1, 4);
+    let mut found: Vec<(usize, &str)> = known
+        .filter_map(|id| {
+            let candidate = plain(id);
+            let distance = strsim::damerau_levenshtein(&unknown, &candidate);
+            let holds =
+                unknown.len() >= 3 && format!("_{candidate}_").contains(&format!("_{unknown}_"));
+            (distance <= allowed || holds).then_some((distance, id))
+        })
+        .collect();
+    found.sort_unstable();
+    found
+        .into_iter()
+        .take(3)
+        .map(|(_, id)| id.to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_were_probably_meant() {
+        let known = [
+            "addon_sales_powerpack",
+            "plan_starter_monthly",
+            "plan_starter_yearly",
+            "plan_Pro",
+        ];
+        let near = |unknown| near(unknown, known.into_iter());
+        assert_eq!(near("plan_stater_monthly"), ["plan_starter_monthly"]);
+        assert_eq!(
+            near("starter"),
+            ["plan_starter_yearly", "plan_starter_monthly"]
+        );
+        assert_eq!(near("plan-pro"), ["plan_Pro"]);
+        assert_eq!(near("something_else"), Vec::<String>::new());
+        assert_eq!(did_you_mean(&near("nothing")), "");
+        assert_eq!(
+            did_you_mean(&near("starter")),
+            "; did you mean plan_starter_yearly or plan_starter_monthly?"
+        );
+    }
 }

@@ -15,9 +15,9 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{LocalId, PriceKey};
-use crate::plan::{AccountRef, Action, Plan, PriceId, ProductPlan, Step};
+use crate::plan::{AccountRef, Action, Binding, Known, Plan, PriceId, ProductPlan, Step};
 use crate::store::{
-    Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
+    self, Basis, Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
     WrittenBinding,
 };
 use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
@@ -44,6 +44,8 @@ pub(super) struct Executor<'a> {
     pub(super) active: &'a Active,
     pub(super) call: &'a Call,
     pub(super) at: &'a AccountRef,
+    /// What the plan was made on.
+    pub(super) known: Known,
     /// From 1.
     pub(super) pass: u32,
     /// Whether a product that is in another's way is looked at again.
@@ -57,6 +59,21 @@ enum Ended {
     Failed(Failure),
     Again,
     NotBegun,
+}
+
+/// Why the work on a product stops on the spot.
+enum Stop {
+    /// Somebody else works on it: its plan holds no longer. With the outcomes
+    /// that are not kept yet.
+    Overtaken(Vec<IntentOutcome>),
+    /// The run cannot go on.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl Executor<'_> {
@@ -160,19 +177,28 @@ impl Executor<'_> {
         }
     }
 
-    /// Carries out one product's steps. `Err`: the run cannot go on.
+    /// Carries out one product's plan. `Err`: the run cannot go on.
     async fn product(
         &self,
         product: &ProductPlan,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
+        match self.steps(product, unanswered).await {
+            Ok(ended) => Ok(ended),
+            Err(Stop::Failed(failure)) => Err(failure),
+            Err(Stop::Overtaken(finished)) => self.overtaken(product, finished).await,
+        }
+    }
+
+    async fn steps(&self, product: &ProductPlan, unanswered: &AtomicU32) -> Result<Ended, Stop> {
+        let mut basis = self.known.bindings.get(&product.local_id).cloned();
         if product.action == Action::InSync {
             // Only what the database remembers is behind.
             let record = Record {
                 binding: self.binding(product, &BTreeMap::new())?,
                 ..Record::default()
             };
-            self.commit(record).await?;
+            self.commit_on(product, &mut basis, record).await?;
             return Ok(Ended::Done);
         }
         self.active.log.emit(Progress::StepStarted {
@@ -190,12 +216,13 @@ impl Executor<'_> {
                 record.binding = self.binding(product, &created)?;
                 // With nothing to tidy up after it, it goes with the result, in one commit.
                 if product.steps.last() != Some(step) {
-                    self.commit(std::mem::take(&mut record)).await?;
+                    let record = std::mem::take(&mut record);
+                    self.commit_on(product, &mut basis, record).await?;
                 }
                 continue;
             }
             let answer = self
-                .write(product, step, begun, &mut created, &mut record)
+                .write(product, step, begun, &mut created, &mut basis, &mut record)
                 .await?;
             match answer {
                 Ok(receipt) => {
@@ -207,7 +234,10 @@ impl Executor<'_> {
                     self.commit(record).await?;
                     return Ok(Ended::NotBegun);
                 }
-                Err(error) => return self.failed(product, error, record, row, unanswered).await,
+                Err(error) => {
+                    let failed = self.failed(product, error, record, row, unanswered);
+                    return Ok(failed.await?);
+                }
             }
         }
         if product
@@ -223,7 +253,14 @@ impl Executor<'_> {
         }
         self.tell_finished(product, &row, true);
         record.results.push((self.active.log.id().clone(), row));
-        self.commit(record).await?;
+        let kept = self.commit_on(product, &mut basis, record).await;
+        if matches!(kept, Err(Stop::Overtaken(_))) {
+            self.active.log.update(|run| {
+                outcome::count_back(&mut run.counts, product);
+                run.steps_finished -= 1;
+            });
+        }
+        kept?;
         Ok(Ended::Done)
     }
 
@@ -235,8 +272,9 @@ impl Executor<'_> {
         step: &Step,
         begun: bool,
         created: &mut BTreeMap<PriceKey, PriceId>,
+        basis: &mut Option<Binding>,
         record: &mut Record,
-    ) -> Result<Result<Receipt, stripe::Error>, Failure> {
+    ) -> Result<Result<Receipt, stripe::Error>, Stop> {
         let intent = Intent {
             id: IntentId::new(uuid::Uuid::now_v7().simple().to_string()),
             at: self.at.clone(),
@@ -250,7 +288,8 @@ impl Executor<'_> {
         let id = intent.id.clone();
         let key = IdempotencyKey::new(&self.at.account, id.as_str(), intent.attempt);
         record.begun.push(intent);
-        self.commit(std::mem::take(record)).await?;
+        self.commit_on(product, basis, std::mem::take(record))
+            .await?;
         let call = self.call_for(product, begun);
         let answer = self
             .engine
@@ -356,13 +395,7 @@ impl Executor<'_> {
             | stripe::Error::Cancelled(_) => false,
         };
         if look_again && self.may_look_again && unanswered.load(Ordering::Relaxed) < UNANSWERED {
-            self.active.log.emit(Progress::StepRetried {
-                local_id: product.local_id.to_string(),
-                attempt: self.pass + 1,
-                delay_ms: 0,
-                error: failure,
-            });
-            self.commit(record).await?;
+            self.again(product, failure, record).await?;
             return Ok(Ended::Again);
         }
         let stops = error.stops_the_run().then(|| failure.clone());
@@ -370,12 +403,50 @@ impl Executor<'_> {
         row.error = Some(failure.clone());
         self.tell_finished(product, &row, false);
         record.results.push((self.active.log.id().clone(), row));
-        record.binding = self.still_bound(product).await?;
         self.commit(record).await?;
+        self.mark_failed(product).await?;
         match stops {
             Some(failure) => Err(failure),
             None => Ok(Ended::Failed(failure)),
         }
+    }
+
+    /// Somebody else works on the product: it is looked at again, if that may be.
+    async fn overtaken(
+        &self,
+        product: &ProductPlan,
+        finished: Vec<IntentOutcome>,
+    ) -> Result<Ended, Failure> {
+        let mut record = Record {
+            finished,
+            ..Record::default()
+        };
+        let failure = outcome::overtaken(&product.local_id);
+        if self.may_look_again {
+            self.again(product, failure, record).await?;
+            return Ok(Ended::Again);
+        }
+        let mut row = outcome::result(product, Outcome::Failed, self.pass);
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        record.results.push((self.active.log.id().clone(), row));
+        self.commit(record).await?;
+        Ok(Ended::Failed(failure))
+    }
+
+    async fn again(
+        &self,
+        product: &ProductPlan,
+        failure: Failure,
+        record: Record,
+    ) -> Result<(), Failure> {
+        self.active.log.emit(Progress::StepRetried {
+            local_id: product.local_id.to_string(),
+            attempt: self.pass + 1,
+            delay_ms: 0,
+            error: failure,
+        });
+        self.commit(record).await
     }
 
     /// Ends products that need another look and don't get one: each is told of
@@ -393,10 +464,10 @@ impl Executor<'_> {
             self.tell_finished(product, &row, false);
             let record = Record {
                 results: vec![(self.active.log.id().clone(), row)],
-                binding: self.still_bound(product).await?,
                 ..Record::default()
             };
             self.commit(record).await?;
+            self.mark_failed(product).await?;
         }
         Ok(())
     }
@@ -416,7 +487,40 @@ impl Executor<'_> {
 
     /// Commits, with the progress that has come since the last commit. A
     /// database that cannot take it ends the run: what is not kept is not sent.
-    async fn commit(&self, mut record: Record) -> Result<(), Failure> {
+    async fn commit(&self, record: Record) -> Result<(), Failure> {
+        let kept = self.keep(record).await;
+        kept.map_err(|error| outcome::run_failure(&Error::Store(error)))
+    }
+
+    /// Commits, provided that the product's binding is still this one and nobody
+    /// else writes for the product; keeps in mind what the record binds.
+    async fn commit_on(
+        &self,
+        product: &ProductPlan,
+        basis: &mut Option<Binding>,
+        mut record: Record,
+    ) -> Result<(), Stop> {
+        record.basis = Some(Basis {
+            at: self.at.clone(),
+            local_id: product.local_id.clone(),
+            binding: basis.clone(),
+            none_open: true,
+        });
+        let finished = record.finished.clone();
+        let bound = record.binding.as_ref().map(|bound| bound.binding.clone());
+        match self.keep(record).await {
+            Ok(()) => {
+                if bound.is_some() {
+                    *basis = bound;
+                }
+                Ok(())
+            }
+            Err(store::Error::Overtaken { .. }) => Err(Stop::Overtaken(finished)),
+            Err(error) => Err(outcome::run_failure(&Error::Store(error)).into()),
+        }
+    }
+
+    async fn keep(&self, mut record: Record) -> Result<(), store::Error> {
         record.progress = self.active.log.take_unsaved();
         if !record.results.is_empty() {
             record.run = Some(self.active.log.run());
@@ -425,7 +529,7 @@ impl Executor<'_> {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.active.log.return_unsaved(record.progress);
-                Err(outcome::run_failure(&Error::Store(error)))
+                Err(error)
             }
         }
     }
@@ -463,20 +567,38 @@ impl Executor<'_> {
         }))
     }
 
-    /// The mapping of before, marked as failed.
-    async fn still_bound(&self, product: &ProductPlan) -> Result<Option<WrittenBinding>, Failure> {
+    /// Marks the mapping of before as failed, unless somebody changes it just now.
+    async fn mark_failed(&self, product: &ProductPlan) -> Result<(), Failure> {
         let rows = self
             .engine
             .store()
             .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
             .await;
         let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
-        Ok(rows.pop().map(|row| WrittenBinding {
+        let Some(row) = rows.pop() else {
+            return Ok(());
+        };
+        let basis = Basis {
+            at: self.at.clone(),
+            local_id: product.local_id.clone(),
+            binding: Some(row.binding.clone()),
+            none_open: false,
+        };
+        let binding = WrittenBinding {
             at: self.at.clone(),
             binding: row.binding,
             status: SyncStatus::Error,
             time: self.engine.now(),
-        }))
+        };
+        let record = Record {
+            basis: Some(basis),
+            binding: Some(binding),
+            ..Record::default()
+        };
+        match self.keep(record).await {
+            Ok(()) | Err(store::Error::Overtaken { .. }) => Ok(()),
+            Err(error) => Err(outcome::run_failure(&Error::Store(error))),
+        }
     }
 }
 

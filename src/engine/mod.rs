@@ -22,6 +22,7 @@ mod status;
 mod test_support;
 mod validate;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -240,7 +241,10 @@ impl Engine {
         }
         let catalog = self.discover().await?;
         let known = match self.remembered_account().await? {
-            Some(at) => self.store().known(&at).await?,
+            Some(at) => {
+                let known = self.store().known(&at).await?;
+                known.of_catalog(&self.settings().naming)
+            }
             None => crate::plan::Known::default(),
         };
         let unknown = scope
@@ -248,9 +252,14 @@ impl Engine {
             .find(|id| !catalog.products.contains_key(*id) && !known.bindings.contains_key(*id));
         match unknown {
             None => Ok(()),
-            Some(id) => Err(Error::UnknownProduct {
-                local_id: id.to_string(),
-            }),
+            Some(id) => {
+                let ids = catalog.products.keys().chain(known.bindings.keys());
+                let ids: BTreeSet<&str> = ids.map(LocalId::as_str).collect();
+                Err(Error::UnknownProduct {
+                    local_id: id.to_string(),
+                    near: error::near(id.as_str(), ids.into_iter()),
+                })
+            }
         }
     }
 

@@ -11,8 +11,8 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{
     self, AccountRef, CATALOG, Details, Known, LOCAL_ID, Observed, Options, PriceId, ProductId,
-    Target, Unreadable, details_to_read, lookup_keys_to_read, products_to_find, products_to_price,
-    products_to_read,
+    Target, Unreadable, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
+    products_to_find, products_to_price, products_to_read,
 };
 use crate::store::{Listed, Listing};
 use crate::stripe::{self, Call, Expand, ProductPage, Stripe};
@@ -52,12 +52,7 @@ impl Engine {
         let mut ids = products_to_read(catalog, known, options);
         let last_listing = self.store().last_listing(at).await?;
         if extra.list || self.has_to_list(catalog, known, options, last_listing.as_ref()) {
-            let time = self.now();
-            list(stripe, call, &expand, &mut observed).await?;
-            observed.listed = true;
-            self.store()
-                .save_listing(at, &listing(time, &observed))
-                .await?;
+            self.list(call, at, &expand, &mut observed).await?;
             // Listed or not there. What is mapped is asked for by its id all the
             // same if the listing lacks it: nothing is held to be deleted on
             // the word of one page.
@@ -69,16 +64,26 @@ impl Engine {
                     .any(|binding| binding.product_id == *id)
             });
         } else {
-            ids.extend(listed_candidates(
-                catalog,
-                known,
-                options,
-                last_listing.as_ref(),
-            ));
+            // A forced run repairs the duplicates that were seen as well.
+            ids.extend(remembered(last_listing.as_ref(), |id| {
+                options.covers(id)
+                    && catalog.products.contains_key(id)
+                    && (options.force_update || !known.bindings.contains_key(id))
+            }));
         }
         read(stripe, call, &expand, &ids, &mut observed).await?;
-        let elsewhere = products_to_find(catalog, known, &observed, options);
+        let lost = lost(catalog, known, &observed, options);
+        let mut elsewhere = products_to_find(known, &observed, options, &lost);
+        if !observed.listed {
+            elsewhere.extend(remembered(last_listing.as_ref(), |id| lost.contains(id)));
+            elsewhere.retain(|id| !ids.contains(id));
+        }
         read(stripe, call, &expand, &elsewhere, &mut observed).await?;
+        let creates =
+            !self.is_young(last_listing.as_ref()) && creates(catalog, known, &observed, options);
+        if creates || archived_by_others(catalog, known, &observed, options) {
+            self.list(call, at, &expand, &mut observed).await?;
+        }
         let mut to_price = products_of(&extra.prices_of, known, options, &observed);
         // Twice: the first prices can put another product first.
         for _ in 0..2 {
@@ -98,6 +103,21 @@ impl Engine {
         Ok(observed)
     }
 
+    /// Lists the account's products, and remembers those with a local id.
+    async fn list(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        expand: &Expand,
+        observed: &mut Observed,
+    ) -> Result<(), Error> {
+        let time = self.now();
+        list(self.inner.parts.stripe.as_ref(), call, expand, observed).await?;
+        observed.listed = true;
+        let listing = listing(time, observed);
+        Ok(self.store().save_listing(at, &listing).await?)
+    }
+
     /// With nothing bound, the listing *is* the read. Later, a local id that was
     /// never bound may stand on an object that older code made: only a listing
     /// finds it, and one that is young enough has.
@@ -114,15 +134,18 @@ impl Engine {
         let never_bound = catalog.products.iter().any(|(id, entry)| {
             options.covers(id) && entry.is_syncable() && !known.bindings.contains_key(id)
         });
-        let young = last.is_some_and(|last| {
+        never_bound && !self.is_young(last)
+    }
+
+    fn is_young(&self, listing: Option<&Listing>) -> bool {
+        listing.is_some_and(|listing| {
             let age = self
                 .now()
-                .signed_duration_since(last.time)
+                .signed_duration_since(listing.time)
                 .to_std()
                 .unwrap_or(Duration::ZERO);
             age <= self.settings().listing_age
-        });
-        never_bound && !young
+        })
     }
 }
 
@@ -297,22 +320,11 @@ fn listing(time: crate::store::Timestamp, observed: &Observed) -> Listing {
     }
 }
 
-/// Where the last listing saw objects for local ids that were never bound.
-fn listed_candidates(
-    catalog: &Catalog,
-    known: &Known,
-    options: &Options,
-    last: Option<&Listing>,
-) -> Vec<ProductId> {
-    last.into_iter()
-        .flat_map(|last| &last.products)
-        .filter(|listed| {
-            LocalId::new(&listed.local_id).is_ok_and(|id| {
-                options.covers(&id)
-                    && catalog.products.contains_key(&id)
-                    && !known.bindings.contains_key(&id)
-            })
-        })
+/// Where the last listing saw objects of these local ids.
+fn remembered(last: Option<&Listing>, of: impl Fn(&LocalId) -> bool) -> BTreeSet<ProductId> {
+    let listed = last.into_iter().flat_map(|last| &last.products);
+    listed
+        .filter(|listed| LocalId::new(&listed.local_id).is_ok_and(|id| of(&id)))
         .map(|listed| listed.product_id.clone())
         .collect()
 }

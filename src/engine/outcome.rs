@@ -1,5 +1,6 @@
 //! Plans, errors and holds in the words of runs and results.
 
+use crate::catalog::LocalId;
 use crate::plan::{Action, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines};
 use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
 use crate::stripe::{self, Obstacle};
@@ -43,9 +44,18 @@ pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
     }
 }
 
+/// Takes back that a product was counted as done.
+pub(super) fn count_back(counts: &mut Counts, product: &ProductPlan) {
+    *field(counts, kind(&product.action)) -= 1;
+}
+
 /// Counts a result of earlier.
 pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
-    let field = match action {
+    *field(counts, action) += 1;
+}
+
+fn field(counts: &mut Counts, action: ActionKind) -> &mut u32 {
+    match action {
         ActionKind::InSync => &mut counts.in_sync,
         ActionKind::Create => &mut counts.created,
         ActionKind::Update | ActionKind::Reactivate => &mut counts.updated,
@@ -53,13 +63,19 @@ pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
         ActionKind::Archive => &mut counts.archived,
         ActionKind::Adopt => &mut counts.adopted,
         ActionKind::Block => &mut counts.failed,
-    };
-    *field += 1;
+    }
 }
 
 /// A product's result before anything happened.
 pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> ResultRow {
-    let reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut changes = product.changes.clone();
+    if product.action == Action::Report {
+        changes.extend(product.left.iter().cloned());
+    } else if !product.left.is_empty() {
+        let fields: Vec<&str> = product.left.iter().map(|l| l.field.as_str()).collect();
+        reasons.push(format!("left as changed in Stripe: {}", fields.join(", ")));
+    }
     let error = match &product.action {
         Action::Hold(hold) => Some(held(hold)),
         Action::Create
@@ -76,7 +92,7 @@ pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> 
         name: product.name.clone(),
         action: kind(&product.action),
         reason: reasons.join("; "),
-        changes: product.changes.clone(),
+        changes,
         outcome,
         product_id: product.product_id.clone(),
         price_id: product.price_id.clone(),
@@ -126,7 +142,8 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         stripe::Error::InTheWay { obstacle, .. } => match obstacle {
             Obstacle::ProductExists => (
                 "CONFLICT",
-                "a product with this id was created meanwhile: sync again",
+                "a product with this id was created meanwhile: sync again; if Stripe shows none, it was deleted and its \
+                 id is kept: give the product another id, or set another stripe.product_id_prefix",
             ),
             Obstacle::LookupKeyTaken => {
                 ("CONFLICT", "another price holds the lookup key: sync again")
@@ -152,6 +169,15 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         stripe_request_id: error.request_id().map(str::to_owned),
         ..failure(reason, error.to_string(), Some(hint))
     }
+}
+
+/// A product that another process works on.
+pub(super) fn overtaken(local_id: &LocalId) -> Failure {
+    failure(
+        "CONFLICT",
+        format!("another process changes {local_id} at the same time"),
+        Some("see to it that one service works for the account, then sync again"),
+    )
 }
 
 /// A request's error, as a run's.

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
-use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
+use crate::plan::{self, AccountRef, Action, Known, Options, Plan, check, render};
 use crate::store::{
     DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
     Trigger,
@@ -130,13 +130,12 @@ impl Engine {
         let at = self.account().await.map_err(|error| run_failure(&error))?;
         log.update(|run| run.at = Some(at.clone()));
         let mut extra = Extra {
-            list: log.run().trigger == Trigger::Schedule,
+            // What is to be repaired may stand anywhere in the account.
+            list: log.run().trigger == Trigger::Schedule
+                || (requested.force_update && requested.product_ids.is_empty()),
             ..Extra::default()
         };
         if !requested.dry_run {
-            self.show_the_crm(&at)
-                .await
-                .map_err(|error| run_failure(&error))?;
             extra.prices_of = self
                 .settle(call, &at)
                 .await
@@ -146,7 +145,7 @@ impl Engine {
         }
         let options = self.plan_options(&requested);
         let observe_time = self.now();
-        let plan = self
+        let (plan, known) = self
             .look(call, &at, &catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
@@ -190,7 +189,7 @@ impl Engine {
 
         self.stage(active, "execute").await?;
         let pass = self
-            .execute(active, call, &at, &catalog, &requested, &plan)
+            .execute(active, call, &at, &catalog, &requested, (&plan, known))
             .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
@@ -205,18 +204,6 @@ impl Engine {
             pass.abort,
             active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
         ))
-    }
-
-    /// The CRM's table holds the mappings of one account: this run's.
-    async fn show_the_crm(&self, at: &AccountRef) -> Result<(), Error> {
-        let mended = self.store().project(at).await?;
-        if mended > 0 {
-            tracing::info!(
-                rows = mended,
-                "stripe_product_mappings showed other objects than the mapped ones"
-            );
-        }
-        Ok(())
     }
 
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {
@@ -240,7 +227,7 @@ impl Engine {
             .map_err(|error| run_failure(&Error::Store(error)))
     }
 
-    /// Observes and plans.
+    /// Observes and plans; returns what the plan was made on as well.
     pub(super) async fn look(
         &self,
         call: &Call,
@@ -248,12 +235,13 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
-    ) -> Result<Plan, Error> {
-        let known = self.store().known(at).await?;
+    ) -> Result<(Plan, Known), Error> {
+        let known = self.store().known(at).await?.of_catalog(&options.naming);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
-        Ok(plan::plan(catalog, &known, &observed, options))
+        let plan = plan::plan(catalog, &known, &observed, options);
+        Ok((plan, known))
     }
 
     /// What the configuration and a request make of a plan.
@@ -279,7 +267,7 @@ impl Engine {
         at: &AccountRef,
         catalog: &Catalog,
         requested: &RunOptions,
-        plan: &Plan,
+        (plan, known): (&Plan, Known),
     ) -> Result<Pass, Failure> {
         let did_before = self
             .count_done_before(active)
@@ -291,6 +279,7 @@ impl Engine {
             active,
             call,
             at,
+            known,
             pass: 1,
             may_look_again: true,
         };
@@ -302,8 +291,9 @@ impl Engine {
             executor.may_look_again = executor.pass < PASSES;
             let again = all.again.clone();
             let looked = self.look_again(call, at, catalog, requested, &again).await;
-            let plan = match looked {
-                Ok(plan) => plan,
+            let plan;
+            (plan, executor.known) = match looked {
+                Ok(looked) => looked,
                 Err(failure) => {
                     all.abort = Some(failure);
                     break;
@@ -338,7 +328,7 @@ impl Engine {
         catalog: &Catalog,
         requested: &RunOptions,
         again: &BTreeSet<LocalId>,
-    ) -> Result<Plan, Failure> {
+    ) -> Result<(Plan, Known), Failure> {
         let settled = self
             .settle(call, at)
             .await
@@ -356,12 +346,12 @@ impl Engine {
             lookup_keys,
             ..Extra::default()
         };
-        let plan = self
+        let (plan, known) = self
             .look(call, at, catalog, &options, &extra)
             .await
             .map_err(|error| run_failure(&error))?;
         check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
-        Ok(plan)
+        Ok((plan, known))
     }
 
     /// Counts what a run did before its process was killed.

@@ -69,7 +69,7 @@ impl Engine {
             product_ids: scope.clone(),
             ..RunOptions::default()
         });
-        let plan = self
+        let (plan, _known) = self
             .look(&call, &at, &catalog, &options, &Extra::default())
             .await?;
         let in_sync = plan

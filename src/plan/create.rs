@@ -13,7 +13,8 @@ impl Planner<'_> {
     /// Plans its creation; a binding is then what Stripe lost.
     pub(super) fn create(&self, target: Target) -> ProductPlan {
         let lost = self.binding;
-        if self.reports_only(lost, &target) {
+        let deleted = lost.filter(|_| self.lost() == Some(Reason::DeletedInStripe));
+        if self.reports_only(deleted, &target) {
             return ProductPlan {
                 reasons: vec![Reason::DeletedInStripe],
                 ..self.outline(Action::Report)
@@ -23,11 +24,7 @@ impl Planner<'_> {
             Ok(steps) => steps,
             Err(taken) => return self.key_taken(&taken, None),
         };
-        let reasons = vec![if lost.is_some() {
-            Reason::DeletedInStripe
-        } else {
-            Reason::New
-        }];
+        let reasons = vec![self.lost().unwrap_or(Reason::New)];
         if let Some(lost) = lost.filter(|_| !self.options.accept_price_changes)
             && let Some(hold) = jump::since(&lost.applied, &target)
         {
@@ -46,11 +43,7 @@ impl Planner<'_> {
                     .keys()
                     .map(|key| (key.clone(), PriceRef::Created(key.clone())))
                     .collect(),
-                superseded: lost
-                    .into_iter()
-                    .flat_map(|lost| lost.superseded.iter().chain(lost.prices.values()))
-                    .cloned()
-                    .collect(),
+                superseded: self.superseded(None, &BTreeSet::new(), &BTreeSet::new()),
                 to_archive: BTreeSet::new(),
                 applied: target,
                 origin: self.entry.product.origin.clone(),

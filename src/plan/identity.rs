@@ -1,8 +1,8 @@
 //! Which object in Stripe stands for a local id.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::ownership::{Owner, is_bound_price, owner};
+use super::ownership::{Owner, has_price, is_bound_price, owner};
 use super::{
     Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, PriceId,
     ProductId, Unreadable,
@@ -24,6 +24,7 @@ pub(super) struct Index<'a> {
     by_local_id: HashMap<&'a str, Vec<&'a ObservedProduct>>,
     prices_of: HashMap<&'a ProductId, Vec<&'a ObservedPrice>>,
     key_holders: HashMap<&'a str, &'a PriceId>,
+    /// Without what cannot be: see [`bound_to`].
     bound_to: HashMap<&'a ProductId, &'a LocalId>,
     /// By the local id that they name, or that their product does.
     unreadable: HashMap<&'a str, &'a Unreadable>,
@@ -73,11 +74,7 @@ impl<'a> Index<'a> {
                 .iter()
                 .map(|(key, holder)| (key.as_str(), holder)),
         );
-        let bound_to = known
-            .bindings
-            .values()
-            .map(|binding| (&binding.product_id, &binding.local_id))
-            .collect();
+        let bound_to = bound_to(observed, known, naming);
         let mut unreadable = HashMap::with_capacity(observed.unreadable.len());
         for odd in observed.unreadable.values() {
             let product = observed.products.get(&odd.product);
@@ -157,15 +154,37 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The product that a binding names. Marks that were edited by hand don't undo
-    /// a binding; but where another catalog's mark stands and our local id doesn't,
-    /// ours was deleted and somebody took its id.
+    /// The product that a binding names, unless ours was deleted and somebody took
+    /// its id. Marks that were edited by hand don't undo a binding.
     pub(super) fn mapped(&self, binding: &Binding) -> Option<&'a ObservedProduct> {
         let product = self.observed.products.get(&binding.product_id)?;
-        let mark = |key| product.metadata.get(key).map(String::as_str);
-        let others = mark(CATALOG).is_some_and(|catalog| catalog != self.naming.catalog_id);
-        let reused = others && mark(LOCAL_ID) != Some(binding.local_id.as_str());
-        (!reused).then_some(product)
+        (self.binds(binding) && !self.is_reused(binding, product)).then_some(product)
+    }
+
+    /// Another catalog's mark stands on it, and our local id does not or the default
+    /// price bears the other mark too; or it has our id, but neither our local id
+    /// nor a price of ours.
+    fn is_reused(&self, binding: &Binding, product: &ObservedProduct) -> bool {
+        let local_id = product.metadata.get(LOCAL_ID).map(String::as_str);
+        let is_marked = local_id == Some(binding.local_id.as_str());
+        let is_others = |metadata: &BTreeMap<String, String>| {
+            let catalog = metadata.get(CATALOG);
+            catalog.is_some_and(|catalog| *catalog != self.naming.catalog_id)
+        };
+        let default = product.default_price.as_ref();
+        let price = default.and_then(|id| self.observed.prices.get(id));
+        if is_others(&product.metadata) {
+            return !is_marked || price.is_some_and(|price| is_others(&price.metadata));
+        }
+        let has_price_of_ours = default.is_some_and(|id| has_price(binding, id));
+        let has_our_id = product.id == self.naming.product_id(&binding.local_id);
+        has_our_id && !is_marked && !has_price_of_ours
+    }
+
+    /// Whether the product that a binding names is this local id's rather than
+    /// another's.
+    pub(super) fn binds(&self, binding: &Binding) -> bool {
+        self.bound_to.get(&binding.product_id).copied() == Some(&binding.local_id)
     }
 
     /// Objects that are this local id's by their metadata, the one to keep first:
@@ -216,7 +235,13 @@ impl<'a> Index<'a> {
     /// First match wins: the binding, the id that we would give, the metadata.
     pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
         let binding = self.known.bindings.get(local_id);
-        if let Some(mapped) = binding.and_then(|binding| self.mapped(binding)) {
+        let mapped = binding.and_then(|binding| self.mapped(binding));
+        // An archived one gives way to one that is on sale: two services that each
+        // reactivated their own would sell both.
+        let gives_way = |mapped: &ObservedProduct| {
+            !mapped.active && !self.duplicates(local_id, &mapped.id).is_empty()
+        };
+        if let Some(mapped) = mapped.filter(|mapped| !gives_way(mapped)) {
             return Identity::Found {
                 product: mapped,
                 bound: true,
@@ -300,4 +325,44 @@ impl<'a> Index<'a> {
         orphans.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
         orphans
     }
+}
+
+/// Which local id each product is bound to. A row that names another local id's
+/// product binds nothing: two local ids never share a product, and one that bears
+/// another's mark on itself and on its default price, or another's id, is that
+/// one's. A mark alone may have been edited by hand and undoes no binding.
+fn bound_to<'a>(
+    observed: &'a Observed,
+    known: &'a Known,
+    naming: &Naming,
+) -> HashMap<&'a ProductId, &'a LocalId> {
+    let mut bound_to: HashMap<&ProductId, &LocalId> = HashMap::with_capacity(known.bindings.len());
+    for binding in known.bindings.values() {
+        let product = observed.products.get(&binding.product_id);
+        let mark = product
+            .and_then(|product| product.metadata.get(LOCAL_ID))
+            .filter(|mark| mark.as_str() != binding.local_id.as_str());
+        if let (Some(product), Some(mark)) = (product, mark)
+            && let Ok(marked) = LocalId::new(mark)
+            && owner(&product.metadata, mark, naming) != Owner::Foreign
+        {
+            let default = product.default_price.as_ref();
+            let price = default.and_then(|id| observed.prices.get(id));
+            let price_agrees =
+                price.is_some_and(|price| price.metadata.get(LOCAL_ID) == Some(mark));
+            if price_agrees || product.id == naming.product_id(&marked) {
+                continue;
+            }
+        }
+        let is_its_own = |local_id: &LocalId| {
+            let marked = product.and_then(|product| product.metadata.get(LOCAL_ID));
+            let marked = marked.map(String::as_str) == Some(local_id.as_str());
+            (marked, naming.product_id(local_id) == binding.product_id)
+        };
+        let other = bound_to.get(&binding.product_id).copied();
+        if other.is_none_or(|other| is_its_own(&binding.local_id) > is_its_own(other)) {
+            bound_to.insert(&binding.product_id, &binding.local_id);
+        }
+    }
+    bound_to
 }

@@ -23,7 +23,7 @@ pub(super) fn on_adoption(
     target: &Target,
 ) -> Option<Hold> {
     target.prices.iter().find_map(|(key, wanted)| {
-        let before = context.on_sale(key)?;
+        let before = context.on_sale(key, wanted)?;
         let kept = chosen
             .get(key)
             .and_then(|plan| existing(&plan.price))

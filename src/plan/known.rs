@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{PriceId, ProductId, Target};
+use super::{CATALOG, Naming, PriceId, ProductId, Target};
 use crate::catalog::{LocalId, Origin, PriceKey};
 
 /// Everything remembered of one account and mode.
@@ -15,6 +15,43 @@ pub struct Known {
     /// Objects that the CRM's older table names for a local id: worth reading,
     /// never believed.
     pub hints: BTreeMap<LocalId, ProductId>,
+    /// Local ids whose row in the CRM's table shows something else than the
+    /// binding: that table has one row a local id, for all accounts.
+    pub unprojected: BTreeSet<LocalId>,
+    /// What another catalog with the same database and account has bound.
+    pub others: BTreeMap<LocalId, OthersBinding>,
+}
+
+/// A local id that is bound, but for another catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OthersBinding {
+    /// The other catalog's id.
+    pub catalog: String,
+    /// Its product.
+    pub product_id: ProductId,
+}
+
+impl Known {
+    /// As this catalog may use it: what was applied for a catalog of another id
+    /// is set apart, so that two of them in one database never take each other's
+    /// products for their own.
+    #[must_use]
+    pub fn of_catalog(mut self, naming: &Naming) -> Self {
+        let others = self.bindings.extract_if(.., |_, binding| {
+            let catalog = binding.applied.metadata.get(CATALOG);
+            catalog.is_some_and(|catalog| *catalog != naming.catalog_id)
+        });
+        self.others = others
+            .map(|(local_id, binding)| {
+                let other = OthersBinding {
+                    catalog: binding.applied.metadata[CATALOG].clone(),
+                    product_id: binding.product_id,
+                };
+                (local_id, other)
+            })
+            .collect();
+        self
+    }
 }
 
 /// Which objects in Stripe stand for one local id, and what was last put there.

@@ -32,12 +32,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use findings::{Finding, FindingKind, findings};
 pub use ids::{AccountRef, Mode, PriceId, ProductId};
-pub use known::{Binding, Known};
+pub use known::{Binding, Known, OthersBinding};
 pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};
 pub use planner::plan;
 pub use reads::{
-    Details, creates_unmapped, details_to_read, lookup_keys_to_read, products_to_find,
-    products_to_price, products_to_read,
+    Details, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
+    products_to_find, products_to_price, products_to_read,
 };
 use serde::{Deserialize, Serialize};
 pub use step::{
@@ -136,6 +136,9 @@ pub struct ProductPlan {
     pub reasons: Vec<Reason>,
     /// Field by field, what differs.
     pub changes: Vec<FieldChange>,
+    /// What was changed in Stripe and is left so, because policy is to report it
+    /// only: `from` is what Stripe shows, `to` what the catalog says.
+    pub left: Vec<FieldChange>,
     /// The writes, in order.
     pub steps: Vec<Step>,
     /// What to remember when [`Step::Bind`] is reached; absent: nothing changes
@@ -228,6 +231,8 @@ pub enum Reason {
     New,
     /// The mapped product no longer exists in Stripe.
     DeletedInStripe,
+    /// The database named a product that is another local id's.
+    Misbound(ProductId),
     /// The catalog says something else than was last applied.
     CatalogChanged,
     /// Stripe shows something else than was last applied.
@@ -254,6 +259,7 @@ impl Reason {
         match self {
             Self::New => "not in Stripe yet".to_owned(),
             Self::DeletedInStripe => "deleted in Stripe".to_owned(),
+            Self::Misbound(id) => format!("the mapping named {id}, which is another product's"),
             Self::CatalogChanged => "the catalog changed".to_owned(),
             Self::ChangedInStripe => "changed in Stripe".to_owned(),
             Self::ArchivedInStripe => "archived in Stripe".to_owned(),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::fields::Beside;
 use super::identity::{Identity, Index, KeyTaken};
 use super::{
-    Action, Binding, FieldChange, Hold, Known, Naming, Observed, ObservedProduct, Options, Plan,
-    PriceId, PriceRef, ProductId, ProductPlan, Step, Target, Unreadable, UpdatePrice,
-    UpdateProduct, digest, removal,
+    Action, Binding, CATALOG, FieldChange, Hold, Known, LOCAL_ID, Naming, Observed,
+    ObservedProduct, Options, OthersBinding, Plan, PriceId, PriceRef, ProductId, ProductPlan, Step,
+    Target, Unreadable, UpdatePrice, UpdateProduct, digest, removal,
 };
 use crate::catalog::{Catalog, Entry, LocalId, PriceKey, Severity};
 
@@ -119,15 +120,29 @@ impl Planner<'_> {
             };
         }
         let target = Target::new(&self.entry.product, &self.options.naming);
+        if let Some(key) = too_long(&target) {
+            let message = format!(
+                "the lookup key {key:?} has {} characters, and Stripe takes {LOOKUP_KEY} at most; set a shorter \
+                 lookup_key in the catalog, or a shorter stripe.lookup_key_prefix",
+                key.chars().count()
+            );
+            return self.conflict(message, None);
+        }
         match self.index.identify(self.local_id) {
             Identity::Taken { product } => self.id_taken(product),
-            Identity::Absent => self.create(target),
+            Identity::Absent => match self.others() {
+                Some(other) => self.bound_by_others(other),
+                None => self.create(target),
+            },
             Identity::Found {
                 product,
                 bound,
                 duplicates,
                 by_price: _,
-            } => self.update(target, bound, product, &duplicates),
+            } => match self.others() {
+                Some(other) if other.product_id != product.id => self.bound_by_others(other),
+                Some(_) | None => self.update(target, bound, product, &duplicates),
+            },
         }
     }
 
@@ -140,6 +155,7 @@ impl Planner<'_> {
             action,
             reasons: Vec::new(),
             changes: Vec::new(),
+            left: Vec::new(),
             steps: Vec::new(),
             bind: None,
             product_id: self.binding.map(|binding| binding.product_id.clone()),
@@ -163,12 +179,40 @@ impl Planner<'_> {
         }
     }
 
-    fn id_taken(&self, product: &ObservedProduct) -> ProductPlan {
-        let id = &product.id;
+    fn others(&self) -> Option<&OthersBinding> {
+        self.index.known.others.get(self.local_id)
+    }
+
+    /// One database has one mapping a local id.
+    fn bound_by_others(&self, other: &OthersBinding) -> ProductPlan {
+        let (ours, local_id) = (&self.options.naming.catalog_id, self.local_id);
+        let OthersBinding {
+            catalog,
+            product_id,
+        } = other;
         let message = format!(
-            "product {id} ({:?}) has the id that belongs to {}, but it is not this catalog's; to hand it over, set its \
-             metadata localId = {} and catalog = {}, or else rename the product in the catalog",
-            product.name, self.local_id, self.local_id, self.options.naming.catalog_id,
+            "this database maps {local_id} to {product_id} for the catalog {catalog:?}, so it cannot map it for {ours:?} \
+             as well; give each catalog a database of its own (database.url), or, if it is the same catalog under a \
+             new name, set catalog.id back to {catalog:?}"
+        );
+        self.conflict(message, None)
+    }
+
+    fn id_taken(&self, product: &ObservedProduct) -> ProductPlan {
+        let (id, name, local_id) = (&product.id, &product.name, self.local_id);
+        let ours = &self.options.naming.catalog_id;
+        let whose = match product.metadata.get(CATALOG) {
+            Some(catalog) if catalog == ours => format!(
+                "is marked as {:?}'s",
+                product.metadata.get(LOCAL_ID).map_or("", String::as_str)
+            ),
+            Some(catalog) => format!("is the catalog {catalog:?}'s"),
+            None => "was not made by this service".to_owned(),
+        };
+        let message = format!(
+            "product {id} ({name:?}) has the id that {local_id} would get, but it {whose}; nothing is done to either. \
+             To hand it over, set its metadata localId = {local_id} and catalog = {ours}; to keep both, give this \
+             catalog's products another stripe.product_id_prefix, or the product another id in the catalog"
         );
         self.conflict(message, Some(product))
     }
@@ -178,10 +222,19 @@ impl Planner<'_> {
         taken: &KeyTaken,
         product: Option<&ObservedProduct>,
     ) -> ProductPlan {
+        let KeyTaken { key, holder } = taken;
+        let observed = self.index.observed;
+        let of = observed.prices.get(holder).map(|price| &price.product);
+        let of = of.map_or_else(String::new, |of| {
+            let name = observed.products.get(of).map(|product| &product.name);
+            let name = name.map_or_else(String::new, |name| format!(" ({name:?})"));
+            format!(" of product {of}{name}")
+        });
         let message = format!(
-            "price {} holds the lookup key {:?}, but it is not this catalog's; take the key from it in Stripe, or set \
-             another lookup_key in the catalog",
-            taken.holder, taken.key,
+            "price {holder}{of} holds the lookup key {key:?} that {} would get, but it is not this catalog's; it keeps \
+             the key. Give that price another key in Stripe, or set another lookup_key in the catalog or another \
+             stripe.lookup_key_prefix",
+            self.local_id
         );
         self.conflict(message, product)
     }
@@ -189,8 +242,31 @@ impl Planner<'_> {
     /// Nothing but Stripe changed since the last time, and policy says to leave that.
     pub(super) fn reports_only(&self, binding: Option<&Binding>, target: &Target) -> bool {
         let unchanged = binding.is_some_and(|binding| binding.applied == *target && binding.active);
-        unchanged && !self.options.repair_drift && !self.options.force_update
+        unchanged && self.beside(binding) == Beside::Nothing
     }
+
+    /// What is written beside what the catalog changed. Where nothing is bound, or
+    /// only as archived, nobody's edit is known as such.
+    pub(super) fn beside(&self, binding: Option<&Binding>) -> Beside {
+        if self.options.force_update {
+            Beside::All
+        } else if self.options.repair_drift || !binding.is_some_and(|binding| binding.active) {
+            Beside::Drift
+        } else {
+            Beside::Nothing
+        }
+    }
+}
+
+/// Characters of a lookup key. <https://docs.stripe.com/api/prices/create>
+const LOOKUP_KEY: usize = 200;
+
+fn too_long(target: &Target) -> Option<&str> {
+    let mut keys = target
+        .prices
+        .values()
+        .filter_map(|price| price.lookup_key.as_deref());
+    keys.find(|key| key.chars().count() > LOOKUP_KEY)
 }
 
 pub(super) fn unreadable(odd: &Unreadable) -> Hold {

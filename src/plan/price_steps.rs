@@ -80,6 +80,34 @@ impl Context<'_> {
         }
     }
 
+    /// Leaves the mapped price as people made it, where the catalog says of it what
+    /// it said before; returns what would have been written.
+    pub(super) fn leave(
+        &self,
+        key: &PriceKey,
+        wanted: &TargetPrice,
+        plan: &mut PricePlan,
+    ) -> Vec<FieldChange> {
+        let applied = self
+            .binding
+            .and_then(|binding| Some((binding.applied.prices.get(key)?, binding.prices.get(key)?)));
+        match applied {
+            Some((before, bound)) if before == wanted && self.standing(key) == Some(bound) => {
+                let bound = PriceRef::Existing(bound.clone());
+                let differs = plan.step.is_some() || plan.price != bound;
+                plan.price = bound;
+                plan.step = None;
+                plan.replaced = false;
+                if differs {
+                    std::mem::take(&mut plan.changes)
+                } else {
+                    Vec::new()
+                }
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
     fn currency_options(
         &self,
         key: &PriceKey,

@@ -47,10 +47,16 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The mapped price if it fits, then the product's default, then any of ours
-    /// that fits (active first, newest first); `None`: a new one.
+    /// Of our prices that fit and are active the product's default, then the one
+    /// that has the lookup key, then the newest; then the mapped price though it
+    /// was archived; then what may be taken over or put back on sale; `None`: a
+    /// new one.
+    ///
+    /// What Stripe shows goes before what the database says: two services that
+    /// work on one account by mistake, or an old process beside a new database,
+    /// then settle on the same price instead of archiving each other's.
     pub(super) fn choose(&self, key: &PriceKey, wanted: &TargetPrice) -> Option<&'a ObservedPrice> {
-        self.candidates(key)
+        self.candidates(key, wanted.lookup_key.as_deref())
             .into_iter()
             .find(|price| self.fits(price, key, wanted))
     }
@@ -58,23 +64,39 @@ impl<'a> Context<'a> {
     /// The price that is mapped to the key; without a mapping, the product's
     /// default.
     pub(super) fn standing(&self, key: &PriceKey) -> Option<&'a PriceId> {
-        match self.binding.and_then(|binding| binding.prices.get(key)) {
+        let bound = self.binding.and_then(|binding| binding.prices.get(key));
+        match bound.filter(|bound| self.may_be_of_product(bound)) {
             Some(bound) => Some(bound),
             None if key.is_default() => self.product.default_price.as_ref(),
             None => None,
         }
     }
 
-    /// The price that customers pay now, by the same order as a price is chosen.
-    pub(super) fn on_sale(&self, key: &PriceKey) -> Option<&'a ObservedPrice> {
-        self.candidates(key).into_iter().find(|price| price.active)
+    /// Whether a price that the database names can be one of this product's: not
+    /// where it was read as another's, nor where it is not among all of them.
+    fn may_be_of_product(&self, price: &PriceId) -> bool {
+        match self.index.observed.prices.get(price) {
+            Some(price) => price.product == self.product.id,
+            None => !self.index.observed.priced.contains(&self.product.id),
+        }
     }
 
-    fn candidates(&self, key: &PriceKey) -> Vec<&'a ObservedPrice> {
+    /// The price that customers pay now, by the same order as a price is chosen.
+    pub(super) fn on_sale(
+        &self,
+        key: &PriceKey,
+        wanted: &TargetPrice,
+    ) -> Option<&'a ObservedPrice> {
+        self.candidates(key, wanted.lookup_key.as_deref())
+            .into_iter()
+            .find(|price| price.active)
+    }
+
+    fn candidates(&self, key: &PriceKey, lookup_key: Option<&str>) -> Vec<&'a ObservedPrice> {
         let prices = self.index.prices_of(&self.product.id);
         let mut candidates: Vec<(u8, &ObservedPrice)> = prices
             .iter()
-            .filter_map(|price| Some((self.rank(price, key)?, *price)))
+            .filter_map(|price| Some((self.rank(price, key, lookup_key)?, *price)))
             .collect();
         candidates.sort_by_key(|(rank, price)| {
             (
@@ -86,26 +108,40 @@ impl<'a> Context<'a> {
     }
 
     /// How near a price is to the key; `None`: not to be used for it.
-    fn rank(&self, price: &ObservedPrice, key: &PriceKey) -> Option<u8> {
+    fn rank(&self, price: &ObservedPrice, key: &PriceKey, lookup_key: Option<&str>) -> Option<u8> {
         let bound_key = self.binding.and_then(|binding| {
             let mut bound = binding.prices.iter();
             bound.find_map(|(key, id)| (*id == price.id).then_some(key))
         });
-        if let Some(bound_key) = bound_key {
-            return (bound_key == key).then_some(0);
+        if bound_key.is_some_and(|bound_key| bound_key != key) {
+            return None;
         }
+        let is_bound = bound_key.is_some();
         let is_default = key.is_default() && self.product.default_price.as_ref() == Some(&price.id);
         let unmarked = [LOCAL_ID, MANAGED_BY, CATALOG]
             .iter()
             .all(|mark| !price.metadata.contains_key(*mark));
-        if belongs_to(price, key) && self.owns(price) {
-            Some(if is_default { 1 } else { 2 })
-        } else if is_default && unmarked {
+        let belongs = belongs_to(price, key);
+        let marked = belongs
+            && owner(&price.metadata, self.local_id.as_str(), self.index.naming) == Owner::Ours;
+        if price.active && (is_bound || marked) {
+            Some(if is_default {
+                0
+            } else if lookup_key.is_some() && price.lookup_key.as_deref() == lookup_key {
+                1
+            } else {
+                2
+            })
+        } else if is_bound {
+            Some(3)
+        } else if is_default && (unmarked || (belongs && self.owns(price))) {
             // A default price without a mark of anybody is the product's own.
-            Some(1)
+            Some(4)
+        } else if belongs && self.owns(price) {
+            Some(5)
         } else if key.is_default() && unmarked && price.active && self.is_legacy() {
             // Older code forgot the mark on prices that replaced others.
-            Some(3)
+            Some(6)
         } else {
             None
         }
@@ -167,8 +203,6 @@ impl<'a> Context<'a> {
     /// or may be, still active.
     pub(super) fn leftovers(&self, chosen: &BTreeSet<&PriceId>) -> BTreeSet<PriceId> {
         let observed = self.index.observed;
-        // What was not read may be active, but not where all was read: then it is gone.
-        let all_read = observed.priced.contains(&self.product.id);
         let marked = self.index.prices_of(&self.product.id).iter();
         let marked = marked
             .filter(|price| self.owns(price))
@@ -176,12 +210,14 @@ impl<'a> Context<'a> {
         let bound = self
             .binding
             .into_iter()
-            .flat_map(|binding| binding.to_archive.iter().chain(binding.prices.values()));
+            .flat_map(|binding| binding.to_archive.iter().chain(binding.prices.values()))
+            // What was not read may be active.
+            .filter(|id| self.may_be_of_product(id));
         marked
             .chain(bound)
             .filter(|id| {
                 let seen = observed.prices.get(id);
-                !chosen.contains(id) && seen.map_or(!all_read, |price| price.active)
+                !chosen.contains(id) && seen.is_none_or(|price| price.active)
             })
             .cloned()
             .collect()

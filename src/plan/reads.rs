@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::{Identity, Index};
 use super::prices::Context;
-use super::{Known, Observed, ObservedProduct, Options, ProductId, Target};
+use super::{Binding, Known, Observed, ObservedProduct, Options, ProductId, Target};
 use crate::catalog::{Catalog, Charge, Currency, CurrencyOption, LocalId, PriceKey};
 
 /// The products that have to be read before [`plan`](super::plan) can compare:
@@ -19,52 +19,78 @@ pub fn products_to_read(
     known: &Known,
     options: &Options,
 ) -> BTreeSet<ProductId> {
-    let offered = |id: &LocalId| catalog.products.contains_key(id) || options.scope.contains(id);
-    let bound = known
-        .bindings
-        .values()
-        .filter(|b| options.covers(&b.local_id) && (b.active || offered(&b.local_id)))
-        .map(|b| b.product_id.clone());
+    let bound = looked_at(catalog, known, options).map(|b| b.product_id.clone());
+    let prefixes = prefixes(known, options);
     let unbound = catalog
         .products
         .keys()
         .filter(|id| options.covers(id) && !known.bindings.contains_key(*id))
-        .flat_map(|id| other_ids(id, known, options));
-    bound.chain(unbound).collect()
+        .flat_map(|id| other_ids(id, known, &prefixes));
+    bound.chain(unbound).filter(may_exist).collect()
 }
 
-/// The products to read once more where the first reading did not find what the
-/// mapping names: it may stand under our own id, or where the CRM's rows say.
-/// Empty where the whole account was listed.
-pub fn products_to_find(
-    catalog: &Catalog,
-    known: &Known,
-    observed: &Observed,
-    options: &Options,
-) -> BTreeSet<ProductId> {
-    if observed.listed {
-        return BTreeSet::new();
-    }
+/// The bindings whose products have to be found.
+fn looked_at<'a>(
+    catalog: &'a Catalog,
+    known: &'a Known,
+    options: &'a Options,
+) -> impl Iterator<Item = &'a Binding> {
+    let offered = |id: &LocalId| catalog.products.contains_key(id) || options.scope.contains(id);
     known
         .bindings
         .values()
-        .filter(|b| options.covers(&b.local_id) && catalog.products.contains_key(&b.local_id))
-        .filter(|b| !observed.has(&b.product_id))
-        .flat_map(|b| other_ids(&b.local_id, known, options).filter(|id| *id != b.product_id))
-        .filter(|id| !observed.has(id))
-        .collect()
+        .filter(move |b| options.covers(&b.local_id) && (b.active || offered(&b.local_id)))
 }
 
-/// Whether a product would be created that was never mapped: then the account's
-/// products have to be listed first, unless that was done lately (what the
-/// listing remembered under these local ids has to be among what was read). An
-/// object under another id, made by older code, shows in no other way.
-pub fn creates_unmapped(
+/// What Stripe takes in the id of a product: a row of the database may hold
+/// anything, and one bad id would have the whole request refused.
+fn may_exist(id: &ProductId) -> bool {
+    let id = id.as_str();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (1..=500).contains(&id.len()) && id.chars().all(allowed)
+}
+
+/// Local ids whose binding did not lead to their product: it was deleted, or is
+/// that of another account or another local id.
+pub fn lost(
     catalog: &Catalog,
     known: &Known,
     observed: &Observed,
     options: &Options,
-) -> bool {
+) -> BTreeSet<LocalId> {
+    let index = Index::new(observed, known, &options.naming);
+    looked_at(catalog, known, options)
+        .filter(|b| !observed.unreadable.contains_key(&b.product_id) && index.mapped(b).is_none())
+        .map(|b| b.local_id.clone())
+        .collect()
+}
+
+/// The products to read once more for what is [`lost`]: one may stand under our
+/// own id, or where the CRM's rows say. Empty where the whole account was listed.
+pub fn products_to_find(
+    known: &Known,
+    observed: &Observed,
+    options: &Options,
+    lost: &BTreeSet<LocalId>,
+) -> BTreeSet<ProductId> {
+    if observed.listed || lost.is_empty() {
+        return BTreeSet::new();
+    }
+    let prefixes = prefixes(known, options);
+    let elsewhere = lost.iter().flat_map(|local_id| {
+        let bound = known.bindings.get(local_id).map(|b| &b.product_id);
+        other_ids(local_id, known, &prefixes).filter(move |id| Some(id) != bound)
+    });
+    elsewhere
+        .filter(|id| may_exist(id) && !observed.has(id))
+        .collect()
+}
+
+/// Whether a product would be created, mapped before or not: then the account's
+/// products have to be listed first, unless that was done lately (what the
+/// listing remembered under these local ids has to be among what was read). An
+/// object under another id, made by older code, shows in no other way.
+pub fn creates(catalog: &Catalog, known: &Known, observed: &Observed, options: &Options) -> bool {
     if observed.listed {
         return false;
     }
@@ -72,20 +98,57 @@ pub fn creates_unmapped(
     catalog.products.iter().any(|(local_id, entry)| {
         options.covers(local_id)
             && entry.is_syncable()
-            && !known.bindings.contains_key(local_id)
             && index.unreadable(local_id).is_none()
             && matches!(index.identify(local_id), Identity::Absent)
     })
 }
 
+/// Whether a mapped product that is wanted turned out to be archived, by hand or
+/// by another service that took it for a duplicate: then the account has to be
+/// listed, for a live object of the same local id is the one to go on with.
+pub fn archived_by_others(
+    catalog: &Catalog,
+    known: &Known,
+    observed: &Observed,
+    options: &Options,
+) -> bool {
+    let is_archived = |local_id: &LocalId| {
+        let binding = known.bindings.get(local_id).filter(|b| b.active);
+        let product = binding.and_then(|b| observed.products.get(&b.product_id));
+        product.is_some_and(|product| !product.active)
+    };
+    !observed.listed
+        && catalog.products.iter().any(|(local_id, entry)| {
+            options.covers(local_id)
+                && entry.is_syncable()
+                && entry.product.active
+                && is_archived(local_id)
+        })
+}
+
+/// What stands before the local id in product ids: as configured now, and as the
+/// mapped products say that it was at other times.
+fn prefixes<'a>(known: &'a Known, options: &'a Options) -> BTreeSet<&'a str> {
+    let before = known
+        .bindings
+        .values()
+        .filter_map(|b| b.product_id.as_str().strip_suffix(b.local_id.as_str()));
+    before
+        .chain([options.naming.product_id_prefix.as_str()])
+        .collect()
+}
+
 fn other_ids(
     local_id: &LocalId,
     known: &Known,
-    options: &Options,
-) -> impl Iterator<Item = ProductId> {
+    prefixes: &BTreeSet<&str>,
+) -> impl Iterator<Item = ProductId> + use<> {
     let hint = known.hints.get(local_id).cloned();
-    hint.into_iter()
-        .chain([options.naming.product_id(local_id)])
+    let ours = prefixes
+        .iter()
+        .map(|prefix| ProductId::new(format!("{prefix}{local_id}")))
+        .collect::<Vec<_>>();
+    hint.into_iter().chain(ours)
 }
 
 /// The products whose prices all have to be read as well: the default price

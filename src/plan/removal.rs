@@ -62,6 +62,7 @@ fn removed(
         action: Action::InSync,
         reasons: Vec::new(),
         changes: Vec::new(),
+        left: Vec::new(),
         steps: Vec::new(),
         bind: None,
         product_id: Some(binding.product_id.clone()),
@@ -84,6 +85,13 @@ fn removed(
     // Off sale already. Only a policy that archives remembers it as its own work:
     // otherwise a duplicate that comes to light would turn it into a report.
     if !on_sale && (!binding.active || !options.archive_removed) {
+        if index.known.unprojected.contains(&binding.local_id) {
+            plan.steps.push(Step::Bind);
+            plan.bind = Some(Bind {
+                active: binding.active,
+                ..archived(binding)
+            });
+        }
         return plan;
     }
     plan.reasons.push(Reason::Removed);
@@ -166,6 +174,7 @@ fn orphan(
         action,
         reasons: vec![Reason::Removed],
         changes: vec![changed("active", "true", "false")],
+        left: Vec::new(),
         steps,
         bind: None,
         product_id: Some(product.id.clone()),

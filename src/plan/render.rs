@@ -113,6 +113,13 @@ fn product_lines(out: &mut String, product: &ProductPlan) {
     for FieldChange { field, from, to } in &product.changes {
         let _ = writeln!(out, "    {field}: {} -> {}", value(from), value(to));
     }
+    for FieldChange { field, from, to } in &product.left {
+        let (from, to) = (value(from), value(to));
+        let _ = writeln!(
+            out,
+            "    {field}: {from} stays, the catalog says {to} (sync.on_drift = report)"
+        );
+    }
     for duplicate in &product.folded {
         let _ = writeln!(out, "    archive duplicate {duplicate}");
     }

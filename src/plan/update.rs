@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fields::Beside;
 use super::planner::{Planner, archive_price, archive_product, changed, existing};
 use super::prices::{Context, PricePlan};
 use super::{
@@ -36,20 +37,33 @@ impl Planner<'_> {
                 Err(taken) => return self.key_taken(&taken, Some(product)),
             };
         }
-        let mut diff = fields::diff(applied, &target, product, force);
+        let beside = self.beside(binding);
+        let mut diff = fields::diff(applied, &target, product, beside);
+        if beside == Beside::Nothing {
+            for (key, plan) in &mut price_plans {
+                diff.left
+                    .extend(context.leave(key, &target.prices[key], plan));
+            }
+        }
         if let Some(default) = price_plans.get(PriceKey::DEFAULT) {
             let seen = product.default_price.as_ref();
             let chosen = existing(&default.price);
             if chosen.is_none() || chosen != seen {
-                // A replacement is shown by the terms that differ.
-                if let Some(chosen) = chosen.filter(|_| !default.replaced) {
-                    diff.changes.push(changed(
+                let mapped = binding.and_then(|binding| binding.prices.get(PriceKey::DEFAULT));
+                let moved = chosen.filter(|_| !default.replaced).map(|chosen| {
+                    changed(
                         "default_price",
                         seen.map_or("", PriceId::as_str),
                         chosen.as_str(),
-                    ));
+                    )
+                });
+                if beside == Beside::Nothing && chosen.is_some() && chosen == mapped {
+                    diff.left.extend(moved);
+                } else {
+                    // A replacement is shown by the terms that differ.
+                    diff.changes.extend(moved);
+                    diff.update.default_price = Some(default.price.clone());
                 }
-                diff.update.default_price = Some(default.price.clone());
             } else if force {
                 diff.update.default_price = Some(default.price.clone());
             }
@@ -72,7 +86,7 @@ impl Planner<'_> {
             binding,
             duplicates,
             repriced: price_plans.values().any(|plan| plan.replaced),
-            superseded: superseded(self.binding, &leftovers, &chosen),
+            superseded: self.superseded(Some(product), &leftovers, &chosen),
             leftovers,
         };
 
@@ -88,29 +102,31 @@ impl Planner<'_> {
         if !diff.update.is_empty() {
             steps.push(Step::UpdateProduct(diff.update));
         }
-        self.decide(found, changes, steps, (refs, target), hold)
+        self.decide(found, (changes, diff.left), steps, (refs, target), hold)
     }
 
     /// What kind of work it is, and whether it is done at all.
     fn decide(
         &self,
         found: Found<'_>,
-        changes: Vec<FieldChange>,
+        (changes, left): (Vec<FieldChange>, Vec<FieldChange>),
         mut steps: Vec<Step>,
         (prices, target): (BTreeMap<PriceKey, PriceRef>, Target),
         hold: Option<Hold>,
     ) -> ProductPlan {
         let binding = found.binding;
-        let reasons = self.reasons(&found, &changes, &target);
+        let reasons = self.reasons(&found, !changes.is_empty() || !left.is_empty(), &target);
         // What a run of ours began to archive is unfinished work, not drift.
         let pending = |id| binding.is_some_and(|binding| binding.to_archive.contains(id));
         let drifted = !changes.is_empty()
+            || !left.is_empty()
             || !found.duplicates.is_empty()
             || !found.leftovers.iter().all(pending);
         if drifted && self.reports_only(binding, &target) {
             return ProductPlan {
                 reasons,
                 changes,
+                left,
                 ..self.outline(Action::Report)
             };
         }
@@ -118,6 +134,7 @@ impl Planner<'_> {
             return ProductPlan {
                 reasons,
                 changes,
+                left,
                 ..self.outline(Action::Hold(hold))
             };
         }
@@ -133,7 +150,8 @@ impl Planner<'_> {
                     &target,
                     &self.entry.product.origin,
                 )
-            });
+            })
+            || self.index.known.unprojected.contains(self.local_id);
         let fold = found
             .duplicates
             .iter()
@@ -167,6 +185,7 @@ impl Planner<'_> {
                 reasons
             },
             changes,
+            left,
             steps,
             price_id: prices
                 .get(PriceKey::DEFAULT)
@@ -192,13 +211,45 @@ impl Planner<'_> {
         }
     }
 
-    fn reasons(&self, found: &Found<'_>, changes: &[FieldChange], target: &Target) -> Vec<Reason> {
+    /// Every price that the database has, or finds now, and that is not current.
+    /// What shows as another product's never was this one's.
+    pub(super) fn superseded(
+        &self,
+        product: Option<&ObservedProduct>,
+        leftovers: &BTreeSet<PriceId>,
+        chosen: &BTreeSet<&PriceId>,
+    ) -> BTreeSet<PriceId> {
+        let is_anothers = |id: &&PriceId| {
+            let seen = self.index.observed.prices.get(*id);
+            seen.is_some_and(|seen| product.is_none_or(|product| product.id != seen.product))
+        };
+        let known = self.binding.into_iter().flat_map(|binding| {
+            let known = binding.superseded.iter().chain(&binding.to_archive);
+            known.chain(binding.prices.values())
+        });
+        known
+            .filter(|id| !is_anothers(id))
+            .chain(leftovers)
+            .filter(|id| !chosen.contains(id))
+            .cloned()
+            .collect()
+    }
+
+    /// Why a binding did not lead to its product, where there is one.
+    pub(super) fn lost(&self) -> Option<Reason> {
+        let binding = self.binding?;
+        Some(if self.index.observed.has(&binding.product_id) {
+            Reason::Misbound(binding.product_id.clone())
+        } else {
+            Reason::DeletedInStripe
+        })
+    }
+
+    fn reasons(&self, found: &Found<'_>, differs: bool, target: &Target) -> Vec<Reason> {
         let mut reasons = Vec::new();
         match found.binding {
             None => {
-                if self.binding.is_some() {
-                    reasons.push(Reason::DeletedInStripe);
-                }
+                reasons.extend(self.lost());
                 reasons.push(Reason::FoundByMetadata);
             }
             Some(binding) => {
@@ -209,7 +260,7 @@ impl Planner<'_> {
                     reasons.push(Reason::CatalogChanged);
                 } else if binding.active && !found.product.active && target.active {
                     reasons.push(Reason::ArchivedInStripe);
-                } else if binding.active && !changes.is_empty() {
+                } else if binding.active && differs {
                     reasons.push(Reason::ChangedInStripe);
                 }
             }
@@ -244,24 +295,6 @@ struct Found<'a> {
     repriced: bool,
     leftovers: BTreeSet<PriceId>,
     superseded: BTreeSet<PriceId>,
-}
-
-/// Every price that the database has, or finds now, and that is not current.
-fn superseded(
-    binding: Option<&Binding>,
-    leftovers: &BTreeSet<PriceId>,
-    chosen: &BTreeSet<&PriceId>,
-) -> BTreeSet<PriceId> {
-    binding
-        .into_iter()
-        .flat_map(|binding| {
-            let known = binding.superseded.iter().chain(&binding.to_archive);
-            known.chain(binding.prices.values())
-        })
-        .chain(leftovers)
-        .filter(|id| !chosen.contains(id))
-        .cloned()
-        .collect()
 }
 
 fn dropped_prices(binding: Option<&Binding>, target: &Target) -> Vec<FieldChange> {

@@ -9,7 +9,7 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 pub use records::{
-    ActionKind, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
+    ActionKind, Basis, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
     MappingFilter, MappingRow, Outcome, Page, ProgressRow, Record, RememberedAccount, ResultFilter,
     ResultRow, Run, RunFilter, RunId, RunOptions, RunState, SourceNote, SyncStatus, Timestamp,
     Trigger, Validation, Whose, WrittenBinding,
@@ -97,15 +97,11 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<ProgressRow>, Error>;
 
     /// Commits what happened to one product, all or nothing.
+    /// [`Error::Overtaken`] if its basis doesn't hold.
     async fn record(&self, record: &Record) -> Result<(), Error>;
 
     /// Writes that were begun and have no outcome yet, in the order they were begun.
     async fn open_intents(&self, at: &AccountRef) -> Result<Vec<Intent>, Error>;
-
-    /// Makes the CRM's table show this account's mappings where it shows others:
-    /// another account's, or what somebody wrote there. Returns how many rows it
-    /// mended.
-    async fn project(&self, at: &AccountRef) -> Result<u32, Error>;
 
     /// Replaces the latest validation.
     async fn save_validation(&self, at: &AccountRef, validation: &Validation) -> Result<(), Error>;
@@ -157,6 +153,12 @@ pub enum Error {
     Duplicate {
         /// What is.
         what: String,
+    },
+    /// Look again: what a plan was made on has changed.
+    #[error("another process works on {local_id} at the same time")]
+    Overtaken {
+        /// The product.
+        local_id: LocalId,
     },
     /// A row holds what this program never wrote.
     #[error("{table} holds a row that cannot be read: {message}")]

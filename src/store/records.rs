@@ -332,9 +332,26 @@ pub struct IntentOutcome {
     pub price: Option<PriceId>,
 }
 
+/// What a plan for one product was made on. Where that is no longer so, somebody
+/// else works on the product, or did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Basis {
+    /// Whose.
+    pub at: AccountRef,
+    /// The product.
+    pub local_id: LocalId,
+    /// Its binding, as it was read.
+    pub binding: Option<Binding>,
+    /// Whether no write of the product may be open, those apart that the record
+    /// itself finishes or begins.
+    pub none_open: bool,
+}
+
 /// What happened to one product, committed together.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
+    /// What has to be true, or nothing is committed ([`super::Error::Overtaken`]).
+    pub basis: Option<Basis>,
     /// Intents that ended.
     pub finished: Vec<IntentOutcome>,
     /// Intents that are about to be sent.

@@ -7,6 +7,7 @@ mod grpc;
 mod layering;
 mod openapi;
 mod peers;
+mod regressions;
 mod sandbox;
 mod store;
 mod support;

@@ -14,7 +14,7 @@ const STRIPE_RETRY: Duration = Duration::from_secs(10);
 /// The engine's error to a request.
 pub(in crate::grpc) fn engine(error: &engine::Error) -> Status {
     match error {
-        engine::Error::UnknownProduct { local_id } => {
+        engine::Error::UnknownProduct { local_id, .. } => {
             let what = format!(
                 "{local_id} is neither in the catalog nor mapped; ListProducts and ListMappings show the ids"
             );
@@ -68,7 +68,7 @@ pub(in crate::grpc) fn store(error: &store::Error) -> Status {
             .into()
         }
         // Two requests at once; the second try finds what the first one made.
-        store::Error::Duplicate { .. } => Reply::new(
+        store::Error::Duplicate { .. } | store::Error::Overtaken { .. } => Reply::new(
             Code::Unavailable,
             "STORE_UNAVAILABLE",
             "another request was first; call again",
@@ -138,7 +138,10 @@ mod tests {
         let text = String::new;
         let cases: Vec<(engine::Error, Code, &str)> = vec![
             (
-                engine::Error::UnknownProduct { local_id: text() },
+                engine::Error::UnknownProduct {
+                    local_id: text(),
+                    near: Vec::new(),
+                },
                 Code::InvalidArgument,
                 "INVALID_FIELD",
             ),

@@ -167,7 +167,7 @@ fn conflict() {
     world.stripe.products.insert(product_id, theirs);
     assert_snapshot!(shown(&world, [product("a", "10")]), @r#"
     ! a "a name": held back
-        product prod_a ("somebody's") has the id that belongs to a, but it is not this catalog's; to hand it over, set its metadata localId = a and catalog = main, or else rename the product in the catalog
+        product prod_a ("somebody's") has the id that a would get, but it was not made by this service; nothing is done to either. To hand it over, set its metadata localId = a and catalog = main; to keep both, give this catalog's products another stripe.product_id_prefix, or the product another id in the catalog
 
     Plan: 1 held back, 0 in sync. 0 Stripe writes.
     "#);

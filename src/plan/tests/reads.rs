@@ -8,7 +8,7 @@ use super::{catalog, id, options, synced};
 use crate::catalog::test_support::{price, product};
 use crate::catalog::{Product, TaxBehavior};
 use crate::plan::{
-    Details, Known, Observed, Options, ProductId, details_to_read, lookup_keys_to_read,
+    Details, Known, Observed, Options, ProductId, details_to_read, lookup_keys_to_read, lost,
     products_to_find, products_to_price, products_to_read,
 };
 
@@ -176,7 +176,8 @@ fn a_mapped_product_that_is_gone_is_looked_for_once_more() {
     let mut world = synced(three("10"));
     let catalog = catalog(three("10"));
     let find = |world: &World, observed: &Observed| {
-        products_to_find(&catalog, &world.known, observed, &options())
+        let lost = lost(&catalog, &world.known, observed, &options());
+        products_to_find(&world.known, observed, &options(), &lost)
     };
     let none = Observed::default();
     assert!(find(&world, &none).is_empty(), "it was mapped to our id");

@@ -8,8 +8,8 @@ use crate::catalog::{Catalog, Charge, Currency, LocalId, PriceKey};
 use crate::plan::check::check;
 use crate::plan::{
     Action, Bind, Binding, Details, Hold, Known, Observed, ObservedPrice, Options, Plan, PriceId,
-    PriceRef, ProductId, ProductPlan, Step, Target, UpdatePrice, creates_unmapped, details_to_read,
-    lookup_keys_to_read, plan, products_to_find, products_to_price, products_to_read,
+    PriceRef, ProductId, ProductPlan, Step, Target, UpdatePrice, creates, details_to_read,
+    lookup_keys_to_read, lost, plan, products_to_find, products_to_price, products_to_read,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -69,10 +69,11 @@ impl World {
             &details,
             &mut observed,
         );
-        let missing = products_to_find(catalog, &self.known, &observed, options);
+        let lost = lost(catalog, &self.known, &observed, options);
+        let missing = products_to_find(&self.known, &observed, options, &lost);
         self.read_products(&missing, &details, &mut observed);
         self.read_products(&self.refused_ids, &details, &mut observed);
-        if creates_unmapped(catalog, &self.known, &observed, options) {
+        if creates(catalog, &self.known, &observed, options) {
             return self.observe(catalog, options, Reading::Listed);
         }
         self.read_holders(&self.refused_keys, &details, &mut observed);

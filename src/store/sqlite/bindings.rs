@@ -12,7 +12,7 @@ use super::row::{Columns, codes, json};
 use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
 use crate::store::codes::Code as _;
-use crate::store::crm::on_sale;
+use crate::store::crm::{hint, on_sale};
 use crate::store::{MappingFilter, MappingRow, Page, WrittenBinding};
 
 const TABLE: &str = "product_bindings";
@@ -51,48 +51,19 @@ pub(super) async fn known(
         .bind(&*at.account)
         .bind(at.mode.as_str())
         .fetch(&mut *snapshot);
+    let mut broken = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        let binding = read_binding(&row)?;
-        known.bindings.insert(binding.local_id.clone(), binding);
+        match read_binding(&row) {
+            Ok(binding) => drop(known.bindings.insert(binding.local_id.clone(), binding)),
+            Err(fault) => broken.push((hint_of(&row).ok_or(fault))?),
+        }
     }
     drop(rows);
     known.hints = super::crm::hints(&mut snapshot, at).await?;
+    known.hints.extend(broken);
+    known.unprojected = super::crm::unprojected(&mut snapshot, at).await?;
     snapshot.commit().await?;
     Ok(known)
-}
-
-/// Shows the CRM every binding whose row is missing or names other objects.
-pub(super) async fn project(
-    connection: &mut SqliteConnection,
-    at: &AccountRef,
-) -> Result<u32, Fault> {
-    let rows = sqlx::query(select!(
-        "AND NOT EXISTS (
-             SELECT 1 FROM stripe_product_mappings m
-             WHERE m.local_product_id = b.local_id AND m.stripe_product_id = b.product_id
-               AND m.active = b.on_sale
-               AND m.stripe_price_id = coalesce(
-                   (SELECT p.price_id FROM price_bindings p
-                    WHERE p.account = b.account AND p.mode = b.mode AND p.local_id = b.local_id
-                      AND p.price_key = $3), ''))
-         ORDER BY local_id"
-    ))
-    .bind(&*at.account)
-    .bind(at.mode.as_str())
-    .bind(PriceKey::DEFAULT)
-    .fetch_all(&mut *connection)
-    .await?;
-    for row in &rows {
-        let mapping = read_mapping(row)?;
-        let written = WrittenBinding {
-            at: at.clone(),
-            binding: mapping.binding,
-            status: mapping.status,
-            time: mapping.last_sync_time,
-        };
-        super::crm::project(connection, &written).await?;
-    }
-    Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
 }
 
 pub(super) async fn page(
@@ -132,6 +103,16 @@ pub(super) async fn by_id(
         .fetch_all(connection)
         .await?;
     rows.iter().map(read_mapping).collect()
+}
+
+/// What is left of a row that cannot be read, with what was last applied lost say:
+/// the product that it names is looked at, and taken over if it is the local id's.
+fn hint_of(row: &SqliteRow) -> Option<(LocalId, ProductId)> {
+    let columns = Columns::new(row, TABLE);
+    let product_id = columns.text("product_id").ok()?;
+    let (local_id, product_id) = hint(columns.text("local_id").ok()?, product_id)?;
+    tracing::warn!(%local_id, %product_id, "the row of a mapping cannot be read; what it named is looked at anew");
+    Some((local_id, product_id))
 }
 
 fn read_mapping(row: &SqliteRow) -> Result<MappingRow, Fault> {

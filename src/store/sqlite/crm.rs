@@ -1,13 +1,13 @@
 //! The CRM's table: the projection of bindings, and its older rows as hints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt as _;
 use sqlx::SqliteConnection;
 
 use super::fault::Fault;
 use super::row::{Columns, json};
-use crate::catalog::LocalId;
+use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, ProductId};
 use crate::store::WrittenBinding;
 use crate::store::codes::Code as _;
@@ -39,6 +39,33 @@ pub(super) async fn hints(
         ));
     }
     Ok(hints)
+}
+
+/// Bound local ids whose row shows something else, or that have none: after
+/// another account had its turn, or somebody wrote there.
+pub(super) async fn unprojected(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+) -> Result<BTreeSet<LocalId>, Fault> {
+    let mut found = BTreeSet::new();
+    let mut rows = sqlx::query(
+        "SELECT b.local_id FROM product_bindings b
+         LEFT JOIN price_bindings p ON p.account = b.account AND p.mode = b.mode
+             AND p.local_id = b.local_id AND p.price_key = $3
+         LEFT JOIN stripe_product_mappings m ON m.local_product_id = b.local_id
+         WHERE b.account = $1 AND b.mode = $2
+           AND (m.stripe_product_id IS NOT b.product_id OR m.stripe_price_id IS NOT coalesce(p.price_id, '')
+                OR m.active IS NOT b.on_sale)",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .bind(PriceKey::DEFAULT)
+    .fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let columns = Columns::new(&row, "product_bindings");
+        found.insert(columns.parse("local_id", |id| LocalId::new(id).ok())?);
+    }
+    Ok(found)
 }
 
 /// Written with the binding, in its transaction.

@@ -27,6 +27,24 @@ pub(super) async fn open(
     rows.iter().map(read).collect()
 }
 
+/// Whether a write of the product is open.
+pub(super) async fn is_open(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+    local_id: &LocalId,
+) -> Result<bool, Fault> {
+    let row = sqlx::query(
+        "SELECT 1 FROM intents
+         WHERE account = $1 AND mode = $2 AND state = 'open' AND local_id = $3 LIMIT 1",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .bind(local_id.as_str())
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.is_some())
+}
+
 fn read(row: &SqliteRow) -> Result<Intent, Fault> {
     let columns = Columns::new(row, "intents");
     Ok(Intent {

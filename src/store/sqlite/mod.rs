@@ -203,10 +203,6 @@ impl Store for Sqlite {
         run!(read self, |c| journal::open(c, at))
     }
 
-    async fn project(&self, at: &AccountRef) -> Result<u32, Error> {
-        run!(write self, |c| bindings::project(c, at))
-    }
-
     async fn save_validation(&self, at: &AccountRef, validation: &Validation) -> Result<(), Error> {
         run!(write self, |c| validations::save(c, at, validation))
     }

@@ -151,11 +151,20 @@ async fn a_row_that_was_tampered_with_is_named() {
         matches!(&error, Error::Corrupt { table: "validations", message } if message.starts_with("findings: ")),
         "{error}"
     );
-    let error = opened.store.known(&here()).await.unwrap_err();
+    let asked = [LocalId::new("plan_a").unwrap()];
+    let error = opened
+        .store
+        .mappings_by_id(&here(), &asked)
+        .await
+        .unwrap_err();
     assert!(
         matches!(&error, Error::Corrupt { table: "product_bindings", message } if message.starts_with("applied of plan_a: ")),
         "{error}"
     );
+    // A run looks at what the row names, and believes nothing else of it.
+    let known = opened.store.known(&here()).await.unwrap();
+    assert!(known.bindings.is_empty());
+    assert_eq!(known.hints[&asked[0]].as_str(), "prod_a");
 }
 
 #[tokio::test]

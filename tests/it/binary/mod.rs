@@ -13,20 +13,21 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 
 use self::requests::Requests;
+pub(crate) use self::sandbox::Running;
 
 /// The binary, in a folder of its own, with nothing of this machine's configuration.
-fn command(dir: &Path) -> Command {
+pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stripe-product-sync"));
     command.current_dir(dir).env_clear().stdin(Stdio::null());
     command
 }
 
-fn run(dir: &Path, args: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, args: &[&str]) -> Output {
     command(dir).args(args).output().unwrap()
 }
 
 /// Standard output and error, and the exit code.
-fn told(output: &Output) -> (String, String, i32) {
+pub(crate) fn told(output: &Output) -> (String, String, i32) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (
         text(&output.stdout),

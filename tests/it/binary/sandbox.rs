@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use super::{command, run, told};
 
 /// Killed when dropped.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Running {
-    fn start(dir: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
         let mut child = command(dir)
             .args(["sandbox", "--listen", "127.0.0.1:0"])
             .args(args)

@@ -25,10 +25,10 @@ use tonic_types::StatusExt as _;
 use crate::support::{Setup, TestApp};
 
 /// A served [`TestApp`].
-struct Served {
-    app: TestApp,
+pub(crate) struct Served {
+    pub(crate) app: TestApp,
     address: SocketAddr,
-    channel: Channel,
+    pub(crate) channel: Channel,
     shutdown: CancellationToken,
     serving: JoinHandle<io::Result<()>>,
 }
@@ -37,7 +37,7 @@ struct Served {
 const DRAIN: Duration = Duration::from_millis(300);
 
 impl Served {
-    async fn new(products: Vec<Product>) -> Self {
+    pub(crate) async fn new(products: Vec<Product>) -> Self {
         Self::over(TestApp::new(products).await).await
     }
 
@@ -47,7 +47,7 @@ impl Served {
         Self::over(TestApp::with(setup, products).await).await
     }
 
-    async fn over(app: TestApp) -> Self {
+    pub(crate) async fn over(app: TestApp) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -72,7 +72,7 @@ impl Served {
     }
 
     /// Runs to the end.
-    async fn run(&self, request: v1::SyncRequest) -> v1::SyncResponse {
+    pub(crate) async fn run(&self, request: v1::SyncRequest) -> v1::SyncResponse {
         self.try_run(request).await.unwrap()
     }
 

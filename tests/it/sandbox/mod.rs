@@ -17,7 +17,7 @@ mod price_refusals;
 mod prices;
 mod product_refusals;
 mod products;
-mod rules;
+pub(crate) mod rules;
 mod search;
 mod webhooks;
 mod wire;

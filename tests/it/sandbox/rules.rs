@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Path below the root without `.rs` → the names of its tests.
-fn tests_by_file() -> HashMap<String, HashSet<String>> {
+pub(crate) fn tests_by_file() -> HashMap<String, HashSet<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = HashMap::new();
     let mut folders = vec![root.join("src"), root.join("tests")];

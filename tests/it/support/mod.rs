@@ -253,9 +253,21 @@ impl TestApp {
         &self.far_side.witness
     }
 
+    /// Another client of the same Stripe.
+    pub(crate) fn client(&self, change: impl FnOnce(&mut port::Settings)) -> Arc<dyn port::Stripe> {
+        let mut settings = client_settings(&self.base, Setup::default().rate, self.settings.mode);
+        change(&mut settings);
+        Arc::new(connect(settings, SecretKey::new(SANDBOX_KEY)).unwrap())
+    }
+
     /// What an engine works with.
     pub(crate) fn parts(&self) -> Parts {
         self.parts.clone()
+    }
+
+    /// What the catalog says.
+    pub(crate) fn said(&self) -> Catalog {
+        self.catalog.lock().unwrap().clone()
     }
 
     /// Whether the catalog has this product.
@@ -275,6 +287,16 @@ impl TestApp {
     /// Runs to the end.
     pub(crate) async fn sync_with(&self, options: RunOptions) -> Run {
         self.run_on(&self.engine, options).await
+    }
+
+    /// A sync as it is due once a day: it lists the account.
+    pub(crate) async fn sync_as_scheduled(&self) -> Run {
+        let asked = SyncRequest {
+            trigger: Trigger::Schedule,
+            ..request(RunOptions::default())
+        };
+        let started = self.engine.sync(asked).await.unwrap();
+        self.engine.wait(&started.run.id, PATIENCE).await.unwrap()
     }
 
     /// Runs to the end, on this engine.
@@ -347,6 +369,21 @@ impl TestApp {
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
         let done = sqlx::query(statement).execute(&mut connection).await;
         done.unwrap().rows_affected()
+    }
+
+    /// Two columns of one row.
+    pub(crate) async fn row(&self, query: &str) -> (String, String) {
+        let file = self.dir.path().join("test.db");
+        let mut connection = SqliteConnectOptions::new()
+            .filename(file)
+            .connect()
+            .await
+            .unwrap();
+        let query = sqlx::AssertSqlSafe(query.to_owned());
+        sqlx::query_as(query)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
     }
 
     /// The result of one product.

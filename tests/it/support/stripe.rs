@@ -59,6 +59,44 @@ impl Stripe {
         page["data"].as_array().unwrap().clone()
     }
 
+    /// Every price of the account, active and archived, newest first.
+    pub(crate) async fn all_prices(&self) -> Vec<Value> {
+        let page = self.get("/v1/prices?limit=100").await;
+        assert_eq!(page["has_more"], false, "more than a page");
+        page["data"].as_array().unwrap().clone()
+    }
+
+    /// One product with its default price.
+    pub(crate) async fn product(&self, id: &str) -> Value {
+        self.get(&format!("/v1/products/{id}?expand[]=default_price"))
+            .await
+    }
+
+    /// A product as the CRM's older code made them: a random id, a `localId`, no
+    /// default price, one monthly price in usd. Returns its id.
+    pub(crate) async fn older(&self, local_id: &str, cents: i64) -> String {
+        self.older_with(local_id, cents, "").await
+    }
+
+    /// The same with more parameters for the product.
+    pub(crate) async fn older_with(&self, local_id: &str, cents: i64, more: &str) -> String {
+        let form = format!("name=Product {local_id}&metadata[localId]={local_id}{more}");
+        let made = self.post("/v1/products", &form).await;
+        let id = made["id"].as_str().unwrap().to_owned();
+        self.older_price(&id, cents, &format!("metadata[localId]={local_id}"))
+            .await;
+        id
+    }
+
+    /// A monthly price in usd; returns its id.
+    pub(crate) async fn older_price(&self, product: &str, cents: i64, more: &str) -> String {
+        let form = format!(
+            "product={product}&currency=usd&unit_amount={cents}&recurring[interval]=month&{more}"
+        );
+        let made = self.post("/v1/prices", &form).await;
+        made["id"].as_str().unwrap().to_owned()
+    }
+
     async fn call(&self, method: &str, path: &str, form: &str) -> Value {
         let pairs: Vec<(&str, &str)> = form
             .split('&')

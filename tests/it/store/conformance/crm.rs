@@ -211,41 +211,6 @@ pub(crate) async fn rows_of_another_account_are_no_hints(db: &mut dyn Db) {
     }
 }
 
-pub(crate) async fn its_rows_can_be_made_to_show_an_account_again(db: &mut dyn Db) {
-    let store = db.store();
-    let other = at("acct_2", Mode::Test);
-    for id in ["plan_a", "plan_b", "plan_c"] {
-        store
-            .record(&bind(written(&here(), binding(id))))
-            .await
-            .unwrap();
-    }
-    let before = rows(db, AS_TEXT).await;
-    assert_eq!(store.project(&here()).await.unwrap(), 0);
-
-    // Another account's, a placeholder, and none at all.
-    let mut theirs = binding("plan_a");
-    theirs.product_id = ProductId::new("prod_theirs");
-    store.record(&bind(written(&other, theirs))).await.unwrap();
-    db.execute(
-        "UPDATE stripe_product_mappings SET stripe_price_id = 'fallback_price_id'
-         WHERE local_product_id = 'plan_b';
-         DELETE FROM stripe_product_mappings WHERE local_product_id = 'plan_c';
-         INSERT INTO stripe_product_mappings
-             (local_product_id, local_product_name, stripe_product_id, stripe_price_id, price_amount)
-         VALUES ('plan_unknown', 'U', 'prod_u', 'price_u', '1.00')",
-    )
-    .await;
-    assert_eq!(store.project(&here()).await.unwrap(), 3);
-    let mut after = rows(db, AS_TEXT).await;
-    assert_eq!(after.pop().unwrap()[0], "plan_unknown", "not ours to touch");
-    assert_eq!(after, before);
-    assert_eq!(store.project(&here()).await.unwrap(), 0);
-    let known = store.known(&other).await.unwrap();
-    let theirs = &known.bindings[&local("plan_a")];
-    assert_eq!(theirs.product_id.as_str(), "prod_theirs");
-}
-
 pub(crate) async fn its_constraints_hold(db: &mut dyn Db) {
     db.execute(
         "INSERT INTO stripe_product_mappings

@@ -27,7 +27,6 @@ macro_rules! conformance {
             the_crms_row_is_taken_over_not_replaced,
             its_older_rows_are_hints,
             rows_of_another_account_are_no_hints,
-            its_rows_can_be_made_to_show_an_account_again,
             its_constraints_hold,
         }
         properties! { journal, $start,

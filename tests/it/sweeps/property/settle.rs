@@ -105,8 +105,8 @@ fn is_due(world: &World, account: &Account, known: &Known, row: &ResultRow) -> b
             let catalog = world.settings.naming.catalog_id.as_str();
             let local_id = row.local_id.as_str();
             let others = account.objects().filter(|(id, object)| {
-                let unmarked = mark(object, "catalog") != Some(catalog)
-                    || mark(object, "localId").is_none();
+                let unmarked =
+                    mark(object, "catalog") != Some(catalog) || mark(object, "localId").is_none();
                 let other = object["object"] == "price" || !says(object, local_id, catalog);
                 // A partner's may stand where ours was deleted.
                 world.foreign.contains(*id) || (!bound(known, id) && unmarked && other)
