@@ -179,20 +179,15 @@ fn one_sync_settles_whatever_happened() {
     let start = Instant::now();
     let tally = sweep(FIRST, HISTORIES, PATIENCE, 1);
     println!("{tally:?} from seed {FIRST} in {:?}", start.elapsed());
-    assert!(tally.histories >= 50, "{tally:?}");
+    assert!(tally.histories >= 20, "{tally:?}");
 }
 
-/// By hand, for as long as one likes: `cargo test -- --ignored many_more`.
+/// By hand: `cargo test --test it -- --ignored many_more`.
 #[test]
 #[ignore = "takes an hour"]
 #[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
 fn many_more() {
     let start = Instant::now();
-    let text = std::fs::read_to_string("/tmp/prop_sweep").unwrap();
-    let n: Vec<u64> = text
-        .split_whitespace()
-        .map(|n| n.parse().unwrap())
-        .collect();
-    let tally = sweep(n[0], n[1], Duration::from_secs(n[2]), 8);
+    let tally = sweep(FIRST + HISTORIES, 100_000, Duration::from_secs(3600), 5);
     println!("{tally:?} in {:?}", start.elapsed());
 }

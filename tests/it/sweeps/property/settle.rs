@@ -5,6 +5,7 @@
 //! |---|---|
 //! | a further sync and a dry run write nothing, in Stripe or the mappings | any options |
 //! | what is not held back is as the catalog says, and bound to what it is | drift repaired |
+//! | no other price of ours is on sale on a bound product, those apart that people put on sale by hand | drift repaired |
 //! | what left the catalog is off sale | removals archived |
 //! | one live product for a local id, none for those that left | the account listed |
 //! | what is held back stands against something that is not ours | any options |
