@@ -11,6 +11,7 @@ mod ending;
 mod error;
 mod execute;
 mod failing;
+mod fuse;
 mod intent;
 mod journal;
 mod observe;

@@ -251,6 +251,12 @@ async fn price(
     products: BTreeSet<ProductId>,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
+    // Archived prices are among them. What one of them offers in further currencies has
+    // to be known before it is put on sale again, whether or not the catalog has any now.
+    let expand = &Expand {
+        currency_options: true,
+        ..expand.clone()
+    };
     let reads: Vec<BoxFuture<'_, _>> = products
         .iter()
         .flat_map(|id| [(id, true), (id, false)])

@@ -1,7 +1,9 @@
 //! Plans, errors and holds in the words of runs and results.
 
 use crate::catalog::LocalId;
-use crate::plan::{Action, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines};
+use crate::plan::{
+    Action, FieldChange, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines,
+};
 use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
 use crate::stripe::{self, Obstacle};
 
@@ -90,6 +92,9 @@ fn field(counts: &mut Counts, action: ActionKind) -> &mut u32 {
     }
 }
 
+/// The field of a change that says which duplicate is archived.
+pub(super) const DUPLICATE: &str = "duplicate";
+
 /// A product's result before anything happened.
 pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> ResultRow {
     let mut reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
@@ -111,12 +116,17 @@ pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> 
         | Action::InSync
         | Action::Report => None,
     };
+    let folded = product.folded.iter().map(|duplicate| FieldChange {
+        field: DUPLICATE.to_owned(),
+        from: duplicate.to_string(),
+        to: "archived".to_owned(),
+    });
     ResultRow {
         local_id: product.local_id.clone(),
         name: product.name.clone(),
         action: kind(&product.action),
         reason: reasons.join("; "),
-        changes,
+        changes: changes.into_iter().chain(folded).collect(),
         outcome,
         product_id: product.product_id.clone(),
         price_id: product.price_id.clone(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::execute::{Before, Executor, Pass};
+use super::fuse::archives_without;
 use super::journal::Journal;
 use super::observe::{self, Extra};
 use super::outcome::{self, run_failure};
@@ -10,7 +11,8 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
-use crate::plan::{AccountRef, Known, Options, Plan, check};
+use crate::plan::check::Fuse;
+use crate::plan::{AccountRef, Known, Options, Plan};
 use crate::store::{ActionKind, Failure, RunOptions};
 use crate::stripe::Call;
 
@@ -25,12 +27,13 @@ impl Engine {
         call: &Call,
         at: &AccountRef,
         catalog: &Catalog,
-        (plan, known): (&Plan, &Known),
+        (plan, known, mut fuse): (&Plan, &Known, Fuse),
         (before, journal): (&Before, &mut Journal),
     ) -> Result<Pass, Failure> {
         let requested = active.log.run().options;
         let executor = self.executor(active, call, at, before, (known, journal), 1);
         let mut all = executor.execute(plan).await;
+        fuse.spend(archives_without(plan, &all.again));
         // What the products that need another look were planned by.
         let (mut planned, mut pass) = (None, 1);
         while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
@@ -38,7 +41,7 @@ impl Engine {
             let again = all.again.clone();
             journal.begun.append(&mut all.begun);
             let looked = self
-                .look_again(call, at, catalog, (&requested, &again), journal)
+                .look_again(call, at, catalog, (&requested, &again, &fuse), journal)
                 .await;
             let (plan, known) = match looked {
                 Ok(looked) => looked,
@@ -49,6 +52,7 @@ impl Engine {
             };
             let executor = self.executor(active, call, at, before, (&known, journal), pass);
             let next = executor.execute(&plan).await;
+            fuse.spend(archives_without(&plan, &next.again));
             // What turned out to be in sync after all was counted so; it is a
             // step that ended all the same.
             active
@@ -74,7 +78,7 @@ impl Engine {
         call: &Call,
         at: &AccountRef,
         catalog: &Catalog,
-        (requested, again): (&RunOptions, &BTreeSet<LocalId>),
+        (requested, again, fuse): (&RunOptions, &BTreeSet<LocalId>, &Fuse),
         journal: &mut Journal,
     ) -> Result<(Plan, Known), Failure> {
         self.settle(call, at, |local_id| again.contains(local_id), journal)
@@ -97,7 +101,7 @@ impl Engine {
             .look(call, at, catalog, &options, &extra, journal)
             .await
             .map_err(|error| run_failure(&error))?;
-        check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
+        fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
         Ok((plan, known))
     }
 

@@ -12,7 +12,8 @@ use super::progress::{Progress, RunLog};
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::Catalog;
-use crate::plan::{self, AccountRef, Action, Known, Options, Plan, check, render};
+use crate::plan::check::{Earlier, Fuse};
+use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
 use crate::store::{
     DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Trigger,
 };
@@ -208,8 +209,12 @@ impl Engine {
                 Some("look at a new dry run and apply its digest"),
             ));
         }
-        check::check(&plan, catalog.products.is_empty(), &options)
-            .map_err(|v| outcome::violation(&v))?;
+        let earlier = self
+            .archived_before(active, &plan, &extra.prices_of)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        let fuse = Fuse::new(&plan, catalog.products.is_empty(), &options, earlier);
+        fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
 
         self.stage(active, "execute").await?;
         let pass = self
@@ -218,7 +223,7 @@ impl Engine {
                 call,
                 &at,
                 &catalog,
-                (&plan, &known),
+                (&plan, &known, fuse),
                 (&before, &mut journal),
             )
             .await?;
@@ -288,7 +293,7 @@ impl Engine {
             archive_removed: settings.archive_removed,
             repair_drift: settings.repair_drift,
             max_archives: requested.max_archives.or(settings.max_archives),
-            removals_confirmed: requested.max_archives.is_some(),
+            removals_confirmed: requested.max_archives.is_some_and(|archives| archives > 0),
             accept_price_changes: requested.accept_price_changes,
         }
     }
@@ -337,7 +342,9 @@ impl Engine {
         };
         kept.await
             .map_err(|error| run_failure(&Error::Store(error)))?;
-        let blown = check::check(plan, catalog.products.is_empty(), options).err();
+        let is_empty = catalog.products.is_empty();
+        let fuse = Fuse::new(plan, is_empty, options, Earlier::default());
+        let blown = fuse.check(plan).err();
         Ok(match blown {
             Some(violation) => Ended {
                 state: RunState::Failed,

@@ -245,8 +245,7 @@ impl<'a> Index<'a> {
     }
 
     /// First match wins: the binding, the id that we would give, the metadata.
-    pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
-        let binding = self.known.bindings.get(local_id);
+    pub(super) fn identify(&self, local_id: &LocalId, binding: Option<&Binding>) -> Identity<'a> {
         let mapped = binding.and_then(|binding| self.mapped(binding));
         // An archived one gives way to one that is on sale: two services that each
         // reactivated their own would sell both.
@@ -366,18 +365,16 @@ impl<'a> Index<'a> {
         let mut orphans: Vec<(LocalId, &ObservedProduct)> = self
             .by_local_id
             .iter()
-            .filter(|(local_id, _)| !is_known(local_id))
-            .filter_map(|(local_id, products)| Some((LocalId::new(local_id).ok()?, products)))
             .flat_map(|(local_id, products)| {
-                products
-                    .iter()
-                    .map(move |product| (local_id.clone(), *product))
+                products.iter().map(move |product| (*local_id, product))
             })
             .filter(|(local_id, product)| {
                 product.active
-                    && owner(&product.metadata, local_id.as_str(), self.naming) == Owner::Ours
                     && !self.bound_to.contains_key(&product.id)
+                    && owner(&product.metadata, local_id, self.naming) == Owner::Ours
+                    && !is_known(local_id)
             })
+            .filter_map(|(local_id, product)| Some((LocalId::new(local_id).ok()?, *product)))
             .collect();
         orphans.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
         orphans

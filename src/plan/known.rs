@@ -83,3 +83,10 @@ pub struct Binding {
     /// False once it was archived because the catalog no longer has it.
     pub active: bool,
 }
+
+impl Binding {
+    /// Whether this is what was last applied.
+    pub(super) fn has_applied(&self, target: &Target) -> bool {
+        std::ptr::eq(&self.applied, target) || self.applied == *target
+    }
+}

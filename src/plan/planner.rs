@@ -1,10 +1,11 @@
 //! The plan as a whole, and the questions that come before any product's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::doubt;
 use super::fields::Beside;
 use super::identity::{Identity, Index, KeyTaken};
+use super::sound::sound;
 use super::{
     Action, Binding, CATALOG, FieldChange, Hold, Known, LOCAL_ID, Naming, Observed,
     ObservedProduct, Options, OthersBinding, Plan, PriceId, PriceRef, ProductId, ProductPlan, Step,
@@ -15,20 +16,28 @@ use crate::catalog::{Catalog, Entry, LocalId, PriceKey, Severity};
 /// What has to happen for Stripe and the database to be as the catalog says.
 pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Options) -> Plan {
     let index = Index::new(observed, known, &options.naming);
-    let clashes = key_clashes(catalog, &options.naming);
+    let named_keys = named_keys(catalog);
+    let clashes = key_clashes(catalog, &named_keys, &options.naming);
     let mut in_doubt = doubt::holds(catalog, known, options);
     let mut products: Vec<ProductPlan> = Vec::with_capacity(catalog.products.len());
-    for (local_id, entry) in catalog
-        .products
-        .iter()
-        .filter(|(local_id, _)| options.covers(local_id))
-    {
+    // Both are in the order of local ids.
+    let mut bindings = known.bindings.values().peekable();
+    let mut gone: Vec<&Binding> = Vec::new();
+    for (local_id, entry) in &catalog.products {
+        while let Some(binding) = bindings.next_if(|binding| binding.local_id < *local_id) {
+            gone.push(binding);
+        }
+        let binding = bindings.next_if(|binding| binding.local_id == *local_id);
+        if !options.covers(local_id) {
+            continue;
+        }
         let planner = Planner {
             index: &index,
             options,
             entry,
             local_id,
-            binding: known.bindings.get(local_id),
+            binding,
+            named_keys: &named_keys,
         };
         products.push(match (in_doubt.remove(local_id), clashes.get(local_id)) {
             (Some(hold), _) => planner.outline(Action::Hold(hold)),
@@ -36,13 +45,14 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
             (None, Some(_) | None) => planner.plan(),
         });
     }
-    let mut gone = removal::plan(catalog, &index, options);
+    gone.extend(bindings);
+    let mut removed = removal::plan(catalog, gone, &index, options);
     for (local_id, hold) in in_doubt {
         let held = doubt::held(&local_id, hold, known);
-        gone.insert(local_id, held);
+        removed.insert(local_id, held);
     }
-    if !gone.is_empty() {
-        products.extend(gone.into_values());
+    if !removed.is_empty() {
+        products.extend(removed.into_values());
         products.sort_by(|a, b| a.local_id.cmp(&b.local_id));
     }
     let mapped = known
@@ -55,24 +65,36 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
     let warnings = index.overlooked(|id| {
         known_here(id) && (options.scope.is_empty() || options.scope.contains(id))
     });
-    Plan {
+    let mut plan = Plan {
         mapped,
         warnings,
         digest: digest::of(&products),
         products,
-    }
+        contradiction: None,
+    };
+    plan.contradiction = sound(&plan, known, observed).err();
+    plan
+}
+
+fn named_keys(catalog: &Catalog) -> HashSet<&str> {
+    let prices = catalog
+        .products
+        .values()
+        .flat_map(|entry| entry.product.prices());
+    prices
+        .filter_map(|price| price.lookup_key.as_deref())
+        .collect()
 }
 
 /// Products that want a lookup key which another price of the catalog has. Only
 /// keys set by hand can clash; one that is made from ids keeps its price.
-fn key_clashes(catalog: &Catalog, naming: &Naming) -> BTreeMap<LocalId, String> {
-    let mut claims: BTreeMap<&str, Vec<(bool, &LocalId)>> = catalog
-        .products
-        .values()
-        .flat_map(|entry| entry.product.prices())
-        .filter_map(|price| price.lookup_key.as_deref())
-        .map(|key| (key, Vec::new()))
-        .collect();
+fn key_clashes(
+    catalog: &Catalog,
+    named: &HashSet<&str>,
+    naming: &Naming,
+) -> BTreeMap<LocalId, String> {
+    let mut claims: BTreeMap<&str, Vec<(bool, &LocalId)>> =
+        named.iter().map(|key| (*key, Vec::new())).collect();
     if claims.is_empty() {
         return BTreeMap::new();
     }
@@ -111,6 +133,8 @@ pub(super) struct Planner<'a> {
     pub(super) local_id: &'a LocalId,
     /// Whatever the database has for it, also where Stripe no longer has that.
     pub(super) binding: Option<&'a Binding>,
+    /// Lookup keys that the catalog names.
+    pub(super) named_keys: &'a HashSet<&'a str>,
 }
 
 impl Planner<'_> {
@@ -132,7 +156,8 @@ impl Planner<'_> {
                 ..self.outline(Action::Hold(unreadable(odd)))
             };
         }
-        let target = Target::new(&self.entry.product, &self.options.naming);
+        let applied = self.binding.map(|binding| &binding.applied);
+        let target = Target::of(&self.entry.product, &self.options.naming, applied);
         if let Some(key) = too_long(&target) {
             let message = format!(
                 "the lookup key {key:?} has {} characters, and Stripe takes {LOOKUP_KEY} at most; set a shorter \
@@ -141,11 +166,11 @@ impl Planner<'_> {
             );
             return self.conflict(message, None);
         }
-        match self.index.identify(self.local_id) {
+        match self.index.identify(self.local_id, self.binding) {
             Identity::Taken { product } => self.id_taken(product),
             Identity::Absent => match self.others() {
                 Some(other) => self.bound_by_others(other),
-                None => self.create(target),
+                None => self.create(target.into_owned()),
             },
             Identity::Found {
                 product,
@@ -164,6 +189,7 @@ impl Planner<'_> {
     /// A plan that does nothing yet.
     pub(super) fn outline(&self, action: Action) -> ProductPlan {
         let product = &self.entry.product;
+        let is_work = action != Action::InSync;
         ProductPlan {
             local_id: self.local_id.clone(),
             name: product.name.clone(),
@@ -180,7 +206,7 @@ impl Planner<'_> {
                 .cloned(),
             terms: Some(product.default_price.terms.clone()),
             folded: Vec::new(),
-            origin: Some(product.origin.clone()),
+            origin: is_work.then(|| product.origin.clone()),
         }
     }
 
@@ -253,7 +279,8 @@ impl Planner<'_> {
 
     /// Nothing but Stripe changed since the last time, and policy says to leave that.
     pub(super) fn reports_only(&self, binding: Option<&Binding>, target: &Target) -> bool {
-        let unchanged = binding.is_some_and(|binding| binding.applied == *target && binding.active);
+        let unchanged =
+            binding.is_some_and(|binding| binding.active && binding.has_applied(target));
         unchanged && self.beside(binding) == Beside::Nothing
     }
 

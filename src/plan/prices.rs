@@ -1,8 +1,9 @@
 //! Which price stands for a key. A price's terms never change in Stripe, so
 //! other terms mean another price: one of ours that has them, or a new one.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::identity::{Index, KeyTaken};
 use super::ownership::{Owner, is_bound_price, owner};
@@ -14,6 +15,7 @@ use crate::catalog::{LocalId, PriceKey, TaxBehavior};
 
 /// What has to happen for one price of a product that exists.
 pub(super) struct PricePlan {
+    pub(super) key: PriceKey,
     /// The price that stands for the key once the steps are done.
     pub(super) price: PriceRef,
     /// What has to be done before it may be used: at most one step.
@@ -34,8 +36,22 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// What has to happen for the price of a key.
-    pub(super) fn plan(&self, key: &PriceKey, wanted: &TargetPrice) -> Result<PricePlan, KeyTaken> {
+    /// `named`: lookup keys that the catalog names.
+    pub(super) fn plan(
+        &self,
+        key: &PriceKey,
+        wanted: &TargetPrice,
+        named: &HashSet<&str>,
+    ) -> Result<PricePlan, KeyTaken> {
         let chosen = self.choose(key, wanted);
+        let stays = chosen.is_some_and(|price| self.standing(key) == Some(&price.id));
+        // One that is taken over as it is has no predecessor.
+        let wanted = if stays || (chosen.is_some() && self.binding.is_none()) {
+            Cow::Borrowed(wanted)
+        } else {
+            self.inherited(key, wanted, named)
+        };
+        let wanted = wanted.as_ref();
         let transfer = self.index.must_transfer(
             wanted.lookup_key.as_deref(),
             self.local_id,
@@ -56,9 +72,69 @@ impl<'a> Context<'a> {
     /// work on one account by mistake, or an old process beside a new database,
     /// then settle on the same price instead of archiving each other's.
     pub(super) fn choose(&self, key: &PriceKey, wanted: &TargetPrice) -> Option<&'a ObservedPrice> {
-        self.candidates(key, wanted.lookup_key.as_deref())
-            .into_iter()
-            .find(|price| self.fits(price, key, wanted))
+        let fits = |price: &&ObservedPrice| self.fits(price, key, wanted);
+        self.mapped_first(key, wanted).filter(fits).or_else(|| {
+            self.candidates(key, wanted.lookup_key.as_deref())
+                .into_iter()
+                .find(fits)
+        })
+    }
+
+    /// The mapped price where no other can come before it, as it mostly is: on
+    /// sale, and the product's default or the holder of its lookup key.
+    fn mapped_first(&self, key: &PriceKey, wanted: &TargetPrice) -> Option<&'a ObservedPrice> {
+        let mapped = self.binding?.prices.get(key)?;
+        let price = self.index.observed.prices.get(mapped)?;
+        let is_first = if key.is_default() {
+            self.product.default_price.as_ref() == Some(mapped)
+        } else {
+            wanted.lookup_key.is_some() && price.lookup_key == wanted.lookup_key
+        };
+        (price.active && price.product == self.product.id && is_first).then_some(price)
+    }
+
+    /// What is wanted of a price that takes another's place: where the catalog says
+    /// nothing, that people set in Stripe, holds for the next price, too. Nobody who
+    /// looks prices up by such a key may end at one that is archived.
+    fn inherited<'w>(
+        &self,
+        key: &PriceKey,
+        wanted: &'w TargetPrice,
+        named: &HashSet<&str>,
+    ) -> Cow<'w, TargetPrice> {
+        let Some(before) = self.standing_price(key) else {
+            return Cow::Borrowed(wanted);
+        };
+        let tax_behavior = self.tax(key, wanted);
+        let lookup_key = before.lookup_key.as_ref().filter(|lookup_key| {
+            let transfer = self
+                .index
+                .must_transfer(Some(lookup_key), self.local_id, None);
+            let is_free = wanted.lookup_key.is_none() && !named.contains(lookup_key.as_str());
+            is_free && matches!(transfer, Ok(true))
+        });
+        if tax_behavior == wanted.tax_behavior && lookup_key.is_none() {
+            return Cow::Borrowed(wanted);
+        }
+        let lookup_key = lookup_key.or(wanted.lookup_key.as_ref()).cloned();
+        Cow::Owned(TargetPrice {
+            tax_behavior,
+            lookup_key,
+            ..wanted.clone()
+        })
+    }
+
+    fn standing_price(&self, key: &PriceKey) -> Option<&'a ObservedPrice> {
+        let standing = self.standing(key)?;
+        self.index.observed.prices.get(standing)
+    }
+
+    /// The tax behaviour of a price that takes another's place; `None`: open.
+    fn tax(&self, key: &PriceKey, wanted: &TargetPrice) -> Option<TaxBehavior> {
+        let before = self.standing_price(key).map(|price| price.tax_behavior);
+        wanted
+            .tax_behavior
+            .or(before.filter(|tax| *tax != TaxBehavior::Unspecified))
     }
 
     /// The price that is mapped to the key; without a mapping, the product's
@@ -164,9 +240,13 @@ impl<'a> Context<'a> {
     /// Whether a price can stand for the wanted one: equal in all that Stripe
     /// never changes.
     fn fits(&self, price: &ObservedPrice, key: &PriceKey, wanted: &TargetPrice) -> bool {
-        if price.terms.as_ref() != Some(&wanted.terms)
-            || !may_become(price.tax_behavior, wanted.tax_behavior)
-        {
+        let standing = self.standing(key) == Some(&price.id);
+        let tax = if standing || self.binding.is_none() {
+            wanted.tax_behavior
+        } else {
+            self.tax(key, wanted)
+        };
+        if price.terms.as_ref() != Some(&wanted.terms) || !may_become(price.tax_behavior, tax) {
             return false;
         }
         let Some(seen) = &price.currency_options else {
@@ -180,7 +260,6 @@ impl<'a> Context<'a> {
         });
         // A currency can be added to a price or replaced, but only all of them removed at once:
         // that would leave a moment without the ones that stay.
-        let standing = self.standing(key) == Some(&price.id);
         let applied = self
             .binding
             .and_then(|binding| binding.applied.prices.get(key));
@@ -201,7 +280,7 @@ impl<'a> Context<'a> {
 
     /// Prices of ours on this product that stand for nothing any more and are,
     /// or may be, still active.
-    pub(super) fn leftovers(&self, chosen: &BTreeSet<&PriceId>) -> BTreeSet<PriceId> {
+    pub(super) fn leftovers(&self, chosen: &[&PriceId]) -> BTreeSet<PriceId> {
         let observed = self.index.observed;
         let marked = self.index.prices_of(&self.product.id).iter();
         let marked = marked

@@ -99,7 +99,10 @@ pub fn creates(catalog: &Catalog, known: &Known, observed: &Observed, options: &
         options.covers(local_id)
             && entry.is_syncable()
             && index.unreadable(local_id).is_none()
-            && matches!(index.identify(local_id), Identity::Absent)
+            && matches!(
+                index.identify(local_id, known.bindings.get(local_id)),
+                Identity::Absent
+            )
     })
 }
 
@@ -216,12 +219,13 @@ fn each_found(
         if !options.covers(local_id) || !entry.is_syncable() || held {
             continue;
         }
+        let binding = index.known.bindings.get(local_id);
         let Identity::Found {
             product,
             bound,
             duplicates,
             by_price,
-        } = index.identify(local_id)
+        } = index.identify(local_id, binding)
         else {
             continue;
         };
@@ -229,10 +233,11 @@ fn each_found(
             index,
             local_id,
             product,
-            binding: index.known.bindings.get(local_id).filter(|_| bound),
+            binding: binding.filter(|_| bound),
             force: options.force_update,
         };
-        let target = Target::new(&entry.product, &options.naming);
+        let applied = binding.map(|binding| &binding.applied);
+        let target = Target::of(&entry.product, &options.naming, applied);
         look(&context, &target, if by_price { &duplicates } else { &[] });
     }
 }

@@ -11,21 +11,23 @@ use super::{
 };
 use crate::catalog::{Catalog, LocalId, PriceKey};
 
-/// What happens to mapped products that left the catalog, and to objects of this
-/// catalog that neither it nor the database knows.
+/// What happens to mapped products that left the catalog (`gone`), and to objects
+/// of this catalog that neither it nor the database knows.
 pub(super) fn plan(
     catalog: &Catalog,
+    gone: Vec<&Binding>,
     index: &Index<'_>,
     options: &Options,
 ) -> BTreeMap<LocalId, ProductPlan> {
-    let mut products: BTreeMap<LocalId, ProductPlan> = BTreeMap::new();
-    let bindings = &index.known.bindings;
-    for (local_id, binding) in bindings {
-        if !catalog.products.contains_key(local_id) && options.covers(local_id) {
+    let mut products: BTreeMap<LocalId, ProductPlan> = gone
+        .into_iter()
+        .filter(|binding| options.covers(&binding.local_id))
+        .map(|binding| {
             let plan = removed(catalog, binding, index, options);
-            products.insert(local_id.clone(), plan);
-        }
-    }
+            (binding.local_id.clone(), plan)
+        })
+        .collect();
+    let bindings = &index.known.bindings;
     let is_known = |id: &str| catalog.products.contains_key(id) || bindings.contains_key(id);
     for (local_id, product) in index.orphans(is_known) {
         if !options.covers(&local_id) {
@@ -94,10 +96,10 @@ fn removed(
         } = index.known;
         if unprojected.contains(&binding.local_id) || failed.contains(&binding.local_id) {
             plan.steps.push(Step::Bind);
-            plan.bind = Some(Bind {
+            plan.bind = Some(Box::new(Bind {
                 active: binding.active,
                 ..archived(binding, index)
-            });
+            }));
         }
         return plan;
     }
@@ -131,7 +133,7 @@ fn removed(
     // Last: what is bound as off sale is not looked at again.
     if binding.active {
         plan.steps.push(Step::Bind);
-        plan.bind = Some(archived(binding, index));
+        plan.bind = Some(Box::new(archived(binding, index)));
     }
     plan
 }

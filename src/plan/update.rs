@@ -1,6 +1,7 @@
 //! A product that is in Stripe.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::fields::Beside;
 use super::planner::{Planner, archive_price, archive_product, changed, existing};
@@ -15,7 +16,7 @@ impl Planner<'_> {
     /// Plans what makes it equal to the target; `bound`: the binding led to it.
     pub(super) fn update(
         &self,
-        target: Target,
+        target: Cow<'_, Target>,
         bound: bool,
         product: &ObservedProduct,
         duplicates: &[&ObservedProduct],
@@ -30,22 +31,23 @@ impl Planner<'_> {
             binding,
             force,
         };
-        let mut price_plans: BTreeMap<PriceKey, PricePlan> = BTreeMap::new();
+        let mut price_plans: Vec<PricePlan> = Vec::with_capacity(target.prices.len());
         for (key, wanted) in &target.prices {
-            match context.plan(key, wanted) {
-                Ok(plan) => price_plans.insert(key.clone(), plan),
+            match context.plan(key, wanted, self.named_keys) {
+                Ok(plan) => price_plans.push(plan),
                 Err(taken) => return self.key_taken(&taken, Some(product)),
-            };
+            }
         }
         let beside = self.beside(binding);
         let mut diff = fields::diff(applied, &target, product, beside);
         if beside == Beside::Nothing {
-            for (key, plan) in &mut price_plans {
+            for plan in &mut price_plans {
+                let key = plan.key.clone();
                 diff.left
-                    .extend(context.leave(key, &target.prices[key], plan));
+                    .extend(context.leave(&key, &target.prices[&key], plan));
             }
         }
-        if let Some(default) = price_plans.get(PriceKey::DEFAULT) {
+        if let Some(default) = price_plans.iter().find(|plan| plan.key.is_default()) {
             let seen = product.default_price.as_ref();
             let chosen = existing(&default.price);
             if chosen.is_none() || chosen != seen {
@@ -72,12 +74,13 @@ impl Planner<'_> {
             None
         } else {
             match binding {
+                Some(binding) if binding.has_applied(&target) => None,
                 Some(binding) => jump::since(&binding.applied, &target),
                 None => jump::on_adoption(&context, &price_plans, &target),
             }
         };
-        let chosen: BTreeSet<&PriceId> = price_plans
-            .values()
+        let chosen: Vec<&PriceId> = price_plans
+            .iter()
             .filter_map(|plan| existing(&plan.price))
             .collect();
         let leftovers = context.leftovers(&chosen);
@@ -85,18 +88,18 @@ impl Planner<'_> {
             product,
             binding,
             duplicates,
-            repriced: price_plans.values().any(|plan| plan.replaced),
+            repriced: price_plans.iter().any(|plan| plan.replaced),
             superseded: self.superseded(Some(product), &leftovers, &chosen),
             leftovers,
         };
 
         let mut changes = diff.changes;
         let mut steps: Vec<Step> = Vec::new();
-        let mut refs = BTreeMap::new();
-        for (key, plan) in price_plans {
+        let mut refs = Vec::with_capacity(price_plans.len());
+        for plan in price_plans {
             changes.extend(plan.changes);
             steps.extend(plan.step);
-            refs.insert(key, plan.price);
+            refs.push((plan.key, plan.price));
         }
         changes.extend(dropped_prices(binding, &target));
         if !diff.update.is_empty() {
@@ -111,7 +114,7 @@ impl Planner<'_> {
         found: Found<'_>,
         (changes, left): (Vec<FieldChange>, Vec<FieldChange>),
         mut steps: Vec<Step>,
-        (prices, target): (BTreeMap<PriceKey, PriceRef>, Target),
+        (prices, target): (Vec<(PriceKey, PriceRef)>, Cow<'_, Target>),
         hold: Option<Hold>,
     ) -> ProductPlan {
         let binding = found.binding;
@@ -189,8 +192,9 @@ impl Planner<'_> {
             left,
             steps,
             price_id: prices
-                .get(PriceKey::DEFAULT)
-                .and_then(existing)
+                .iter()
+                .find(|(key, _)| key.is_default())
+                .and_then(|(_, price)| existing(price))
                 .or(found.product.default_price.as_ref())
                 .cloned(),
             product_id: Some(found.product.id.clone()),
@@ -199,14 +203,16 @@ impl Planner<'_> {
                 .iter()
                 .map(|duplicate| duplicate.id.clone())
                 .collect(),
-            bind: needs_bind.then(|| Bind {
-                product_id: found.product.id.clone(),
-                prices,
-                superseded: found.superseded,
-                to_archive: found.leftovers,
-                applied: target,
-                origin: self.entry.product.origin.clone(),
-                active: true,
+            bind: needs_bind.then(|| {
+                Box::new(Bind {
+                    product_id: found.product.id.clone(),
+                    prices: prices.into_iter().collect(),
+                    superseded: found.superseded,
+                    to_archive: found.leftovers,
+                    applied: target.into_owned(),
+                    origin: self.entry.product.origin.clone(),
+                    active: true,
+                })
             }),
             ..self.outline(action)
         }
@@ -218,7 +224,7 @@ impl Planner<'_> {
         &self,
         product: Option<&ObservedProduct>,
         leftovers: &BTreeSet<PriceId>,
-        chosen: &BTreeSet<&PriceId>,
+        chosen: &[&PriceId],
     ) -> BTreeSet<PriceId> {
         let is_anothers = |id: &&PriceId| {
             let seen = self.index.observed.prices.get(*id);
@@ -257,7 +263,7 @@ impl Planner<'_> {
                 if !binding.active {
                     reasons.push(Reason::Returned);
                 }
-                if binding.applied != *target {
+                if !binding.has_applied(target) {
                     reasons.push(Reason::CatalogChanged);
                 } else if binding.active && !found.product.active && target.active {
                     reasons.push(Reason::ArchivedInStripe);
@@ -313,13 +319,13 @@ fn dropped_prices(binding: Option<&Binding>, target: &Target) -> Vec<FieldChange
 fn is_bound_so(
     binding: &Binding,
     found: &Found<'_>,
-    prices: &BTreeMap<PriceKey, PriceRef>,
+    prices: &[(PriceKey, PriceRef)],
     target: &Target,
     origin: &Origin,
 ) -> bool {
     binding.active
         && binding.product_id == found.product.id
-        && binding.applied == *target
+        && binding.has_applied(target)
         && binding.origin.source == origin.source
         && binding.origin.rule == origin.rule
         && binding.origin.entry == origin.entry
@@ -327,8 +333,7 @@ fn is_bound_so(
         && binding.superseded == found.superseded
         && binding.to_archive == found.leftovers
         && binding.prices.len() == prices.len()
-        && binding
-            .prices
+        && prices
             .iter()
-            .all(|(key, id)| prices.get(key).and_then(existing) == Some(id))
+            .all(|(key, price)| binding.prices.get(key) == existing(price))
 }

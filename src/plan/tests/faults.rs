@@ -370,6 +370,7 @@ fn two_catalogs_in_one_account_leave_each_other_alone() {
         [],
         &Options {
             max_archives: Some(9),
+            removals_confirmed: true,
             ..other
         },
     );

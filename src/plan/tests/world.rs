@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::stripe::{Refusal, Stripe};
 use crate::catalog::{Catalog, Charge, Currency, LocalId, PriceKey};
-use crate::plan::check::check;
+use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{
     Action, Bind, Binding, Details, Hold, Known, Observed, ObservedPrice, Options, Plan, PriceId,
     PriceRef, ProductId, ProductPlan, Step, Target, UpdatePrice, creates, details_to_read,
@@ -128,7 +128,12 @@ impl World {
         }
     }
 
+    /// With further currencies always, as a run reads them.
     fn read_prices(&self, ids: &BTreeSet<ProductId>, details: &Details, observed: &mut Observed) {
+        let details = &Details {
+            currency_options: true,
+            ..details.clone()
+        };
         for price in self.stripe.prices.values() {
             if ids.contains(&price.product) {
                 observed
@@ -156,7 +161,9 @@ impl World {
     ) -> End {
         for _ in 0..20 {
             let plan = self.plan(catalog, options, reading);
-            check(&plan, catalog.products.is_empty(), options).unwrap();
+            let is_empty = catalog.products.is_empty();
+            let fuse = Fuse::new(&plan, is_empty, options, Earlier::default());
+            fuse.check(&plan).unwrap();
             // A run that is held back by a key remembers no holder; Stripe would refuse it again.
             for product in &plan.products {
                 if let Action::Hold(Hold::Conflict { .. }) = product.action

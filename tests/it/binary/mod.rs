@@ -3,6 +3,7 @@
 mod grpcurl;
 mod kill;
 mod kills;
+mod partly;
 mod readme;
 mod refusals;
 mod requests;

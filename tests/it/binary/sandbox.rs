@@ -40,7 +40,7 @@ impl Running {
     }
 
     /// Status and body; 0 if the connection ended without an answer.
-    pub(super) fn ask(&self, target: &str, kind: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn ask(&self, target: &str, kind: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,

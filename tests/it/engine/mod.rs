@@ -3,6 +3,7 @@
 
 mod adoption;
 mod budget;
+mod checks;
 mod fields;
 mod force;
 mod identity;
@@ -10,7 +11,9 @@ mod limits;
 mod names;
 mod oddities;
 mod ownership;
+mod prices;
 mod queue;
 mod removed;
 mod settle;
 mod sync;
+mod watched;

@@ -275,6 +275,11 @@ impl TestApp {
         self.catalog.lock().unwrap().products.contains_key(id)
     }
 
+    /// What the catalog says, to be changed while a run is under way.
+    pub(crate) fn catalog(&self) -> Arc<Mutex<Catalog>> {
+        self.catalog.clone()
+    }
+
     /// What the catalog says from now on.
     pub(crate) fn say(&self, products: Vec<Product>) {
         self.say_catalog(catalog::catalog(products));
