@@ -1,6 +1,5 @@
 //! Reads Stripe, in as few calls as the plan can do with.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -224,17 +223,9 @@ async fn read(
 
 fn odd(unreadable: Vec<Unreadable>, observed: &mut Observed) {
     for odd in unreadable {
-        match observed.unreadable.entry(odd.product.clone()) {
-            Entry::Vacant(free) => {
-                free.insert(odd);
-            }
-            // Whose it is must not be forgotten for what is found later.
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                if known.local_id.is_none() {
-                    known.local_id = odd.local_id;
-                }
-            }
+        let known = observed.unreadable.entry(odd.product.clone()).or_default();
+        if !known.contains(&odd) {
+            known.push(odd);
         }
     }
 }
@@ -314,10 +305,11 @@ fn listing(time: crate::store::Timestamp, observed: &Observed) -> Listing {
         })
     });
     let unreadable = observed.unreadable.values().filter_map(|odd| {
+        let odd = odd.iter().find(|odd| odd.price.is_none())?;
         Some(Listed {
             local_id: odd.local_id.clone()?,
             product_id: odd.product.clone(),
-            catalog: None,
+            catalog: odd.catalog.clone(),
         })
     });
     Listing {

@@ -24,15 +24,14 @@ pub(super) fn kind(action: &Action) -> ActionKind {
 pub(super) fn counts(plan: &Plan) -> Counts {
     let mut counts = Counts::default();
     for product in &plan.products {
-        count(&mut counts, product, true);
+        count(&mut counts, product);
     }
     counts
 }
 
 /// Counts one product.
-pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
+pub(super) fn count(counts: &mut Counts, product: &ProductPlan) {
     match &product.action {
-        _ if !done => counts.failed += 1,
         // Its kind is an update, but nothing was updated.
         Action::Report => counts.skipped += 1,
         action @ (Action::Create
@@ -47,11 +46,11 @@ pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
 }
 
 /// Takes back that a product was counted as done.
-pub(super) fn count_back(counts: &mut Counts, product: &ProductPlan) {
-    *field(counts, kind(&product.action)) -= 1;
+pub(super) fn count_back(counts: &mut Counts, action: ActionKind) {
+    *field(counts, action) -= 1;
 }
 
-fn count_kind(counts: &mut Counts, action: ActionKind) {
+pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
     *field(counts, action) += 1;
 }
 
@@ -153,6 +152,19 @@ fn held(hold: &Hold) -> Failure {
         Hold::Unreadable { .. } => "STRIPE_UNEXPECTED",
         Hold::PriceJump { .. } => "PRICE_CHANGE_HELD",
         Hold::SourceIncomplete { .. } => "SOURCE_INCOMPLETE",
+        Hold::Unsettled {
+            message,
+            request_id,
+        } => {
+            return Failure {
+                stripe_request_id: request_id.clone(),
+                ..failure(
+                    "WRITE_UNSETTLED",
+                    message.clone(),
+                    Some("nothing is lost: the write is settled at the next sync"),
+                )
+            };
+        }
     };
     failure(reason, hold_lines(hold).join("; "), None)
 }
@@ -197,6 +209,16 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         ),
         stripe::Error::Unexpected { .. } => {
             ("STRIPE_UNEXPECTED", "check stripe.api_base and stripe.mode")
+        }
+        stripe::Error::Garbled { .. } => (
+            "STRIPE_UNEXPECTED",
+            "what it did is settled at the next sync: sync again",
+        ),
+        stripe::Error::Unsure(inner) => {
+            return Failure {
+                message: error.to_string(),
+                ..stripe_failure(inner)
+            };
         }
         stripe::Error::Cancelled(_) => ("CANCELLED", "sync again when it suits"),
     };

@@ -1,26 +1,23 @@
 //! One run from its start to its end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
-use super::execute::{Before, Executor, Pass, RUN_DEADLINE};
-use super::fuse::archives_without;
-use super::observe::{self, Extra};
+use super::execute::{Before, RUN_DEADLINE};
+use super::journal::Journal;
+use super::observe::Extra;
 use super::outcome::{self, failure, run_failure};
 use super::progress::{Progress, RunLog};
 use super::queue::Active;
 use super::{Engine, Error};
-use crate::catalog::{Catalog, LocalId};
+use crate::catalog::Catalog;
 use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
 use crate::store::{
     DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Trigger,
 };
 use crate::stripe::{Call, Meter};
-
-/// How often a product is looked at and planned in one run.
-const PASSES: u32 = 3;
 
 impl Engine {
     /// Carries a run through, whatever happens on the way.
@@ -152,30 +149,41 @@ impl Engine {
                 || (requested.force_update && requested.product_ids.is_empty()),
             ..Extra::default()
         };
+        let options = self.plan_options(&requested);
+        let mut journal = Journal::default();
         if !requested.dry_run {
-            extra.prices_of = self
-                .settle(call, &at)
+            self.settle(call, &at, |id| options.covers(id), &mut journal)
                 .await
                 .map_err(|error| run_failure(&error))?;
+            extra.prices_of = journal.to_read();
             // What was to be archived last, a duplicate say, shows in a listing only.
             extra.list |= !extra.prices_of.is_empty();
         }
-        let options = self.plan_options(&requested);
         let observe_time = self.now();
         let (plan, known) = self
-            .look(call, &at, &catalog, &options, &extra)
+            .look(call, &at, &catalog, &options, &extra, &journal)
             .await
             .map_err(|error| run_failure(&error))?;
+        if active.resumed {
+            journal.begun = self
+                .begun_before(active)
+                .await
+                .map_err(|error| run_failure(&error))?;
+        }
 
         self.stage(active, "plan").await?;
         let steps_total = plan
             .products
             .iter()
-            .filter(|product| product.action != Action::InSync)
+            .filter(|product| {
+                // What an earlier process began is told of, found done or not.
+                product.action != Action::InSync || journal.begun.contains_key(&product.local_id)
+            })
             .count();
         let steps_total = u32::try_from(steps_total).unwrap_or(u32::MAX);
         log.update(|run| {
             run.plan_digest = Some(plan.digest.clone());
+            run.warnings.extend(plan.warnings.iter().take(100).cloned());
             run.steps_total = steps_total;
         });
         log.emit(Progress::PlanReady {
@@ -210,7 +218,14 @@ impl Engine {
 
         self.stage(active, "execute").await?;
         let pass = self
-            .execute(active, call, &at, &catalog, &before, (&plan, known, fuse))
+            .execute(
+                active,
+                call,
+                &at,
+                &catalog,
+                (&plan, &known, fuse),
+                (&before, &mut journal),
+            )
             .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
@@ -257,8 +272,10 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
+        journal: &Journal,
     ) -> Result<(Plan, Known), Error> {
-        let known = self.store().known(at).await?.of_catalog(&options.naming);
+        let mut known = self.store().known(at).await?.of_catalog(&options.naming);
+        known.open_writes.clone_from(&journal.open);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
@@ -279,100 +296,6 @@ impl Engine {
             removals_confirmed: requested.max_archives.is_some_and(|archives| archives > 0),
             accept_price_changes: requested.accept_price_changes,
         }
-    }
-
-    /// Passes over the plan until no product needs another look.
-    async fn execute(
-        &self,
-        active: &Active,
-        call: &Call,
-        at: &AccountRef,
-        catalog: &Catalog,
-        before: &Before,
-        (plan, known, mut fuse): (&Plan, Known, Fuse),
-    ) -> Result<Pass, Failure> {
-        let requested = active.log.run().options;
-        let mut executor = Executor {
-            before,
-            engine: self,
-            active,
-            call,
-            at,
-            known,
-            pass: 1,
-            may_look_again: true,
-        };
-        let mut all = executor.execute(plan).await;
-        fuse.spend(archives_without(plan, &all.again));
-        // What the products that need another look were planned by.
-        let mut planned: Option<Plan> = None;
-        while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
-            executor.pass += 1;
-            executor.may_look_again = executor.pass < PASSES;
-            let again = all.again.clone();
-            let looked = self
-                .look_again(call, at, catalog, &requested, &again, &fuse)
-                .await;
-            let plan;
-            (plan, executor.known) = match looked {
-                Ok(looked) => looked,
-                Err(failure) => {
-                    all.abort = Some(failure);
-                    break;
-                }
-            };
-            let pass = executor.execute(&plan).await;
-            fuse.spend(archives_without(&plan, &pass.again));
-            // What turned out to be in sync after all was counted so; it is a
-            // step that ended all the same.
-            active
-                .log
-                .update(|run| run.steps_finished = run.steps_finished.min(run.steps_total));
-            all.again = pass.again;
-            all.done.extend(pass.done);
-            all.abort = pass.abort;
-            planned = Some(plan);
-        }
-        if let Some(failure) = &all.abort {
-            let planned = planned.as_ref().unwrap_or(plan);
-            executor.give_up(planned, &all.again, failure).await;
-        }
-        Ok(all)
-    }
-
-    /// Settles what is open, observes and plans for these products only.
-    async fn look_again(
-        &self,
-        call: &Call,
-        at: &AccountRef,
-        catalog: &Catalog,
-        requested: &RunOptions,
-        again: &BTreeSet<LocalId>,
-        fuse: &Fuse,
-    ) -> Result<(Plan, Known), Failure> {
-        let settled = self
-            .settle(call, at)
-            .await
-            .map_err(|error| run_failure(&error))?;
-        let options = Options {
-            scope: again.clone(),
-            ..self.plan_options(requested)
-        };
-        let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
-            .values()
-            .flat_map(observe::wanted_keys)
-            .collect();
-        let extra = Extra {
-            prices_of: again.iter().chain(&settled).cloned().collect(),
-            lookup_keys,
-            ..Extra::default()
-        };
-        let (plan, known) = self
-            .look(call, at, catalog, &options, &extra)
-            .await
-            .map_err(|error| run_failure(&error))?;
-        fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
-        Ok((plan, known))
     }
 
     /// Counts what a run did before its process was killed.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::ending::source_notes;
+use super::journal::Journal;
 use super::observe::Extra;
 use super::{Engine, Error, status};
 use crate::catalog::LocalId;
@@ -70,7 +71,14 @@ impl Engine {
             ..RunOptions::default()
         });
         let (plan, _known) = self
-            .look(&call, &at, &catalog, &options, &Extra::default())
+            .look(
+                &call,
+                &at,
+                &catalog,
+                &options,
+                &Extra::default(),
+                &Journal::default(),
+            )
             .await?;
         let in_sync = plan
             .products

@@ -151,6 +151,7 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
                 Hold::Conflict { .. } | Hold::Unreadable { .. } => FindingKind::Conflict,
                 Hold::PriceJump { .. } => FindingKind::Drifted,
                 Hold::SourceIncomplete { .. } => FindingKind::Orphaned,
+                Hold::Unsettled { .. } => FindingKind::MappingStale,
             };
             if kind != FindingKind::Drifted {
                 found.push(base(kind, super::render::hold_lines(hold).join("; ")));

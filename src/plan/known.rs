@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CATALOG, Naming, PriceId, ProductId, Target};
+use super::{CATALOG, Naming, OpenWrite, PriceId, ProductId, Target};
 use crate::catalog::{LocalId, Origin, PriceKey};
 
 /// Everything remembered of one account and mode.
@@ -15,6 +15,11 @@ pub struct Known {
     /// Objects that the CRM's older table names for a local id: worth reading,
     /// never believed.
     pub hints: BTreeMap<LocalId, ProductId>,
+    /// Writes that were begun and could not be settled, by the local id they are for.
+    pub open_writes: BTreeMap<LocalId, OpenWrite>,
+    /// Tells each binding from what is written over it later, even if that says
+    /// the same. For the database; no plan depends on it.
+    pub versions: BTreeMap<LocalId, i64>,
     /// Bound local ids whose mapping is marked: the last attempt on them failed.
     /// Found as they should be, they are bound again, which takes the mark away.
     pub failed: BTreeSet<LocalId>,
@@ -54,12 +59,6 @@ impl Known {
             })
             .collect();
         self
-    }
-
-    /// What the database has for a local id, whichever catalog's it is.
-    pub fn row(&self, local_id: &LocalId) -> Option<&Binding> {
-        let other = self.others.get(local_id).map(|other| &other.binding);
-        self.bindings.get(local_id).or(other)
     }
 }
 

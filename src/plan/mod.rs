@@ -7,6 +7,7 @@
 pub mod check;
 mod create;
 mod digest;
+mod doubt;
 mod fields;
 mod findings;
 mod identity;
@@ -31,6 +32,7 @@ mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use doubt::OpenWrite;
 pub use findings::{Finding, FindingKind, findings};
 pub use ids::{AccountRef, Mode, PriceId, ProductId};
 pub use known::{Binding, Known, OthersBinding};
@@ -86,6 +88,8 @@ pub struct Plan {
     pub products: Vec<ProductPlan>,
     /// How many products were mapped and on sale before: the fuse's measure.
     pub mapped: usize,
+    /// What a person should look at though it stops nothing.
+    pub warnings: Vec<String>,
     /// Identifies the actions: equal plans have equal digests, in any process.
     pub digest: String,
     /// A plan that contradicts itself, the mappings or what was read must not be
@@ -219,6 +223,13 @@ pub enum Hold {
         from: String,
         /// As the catalog says.
         to: String,
+    },
+    /// A write of earlier may yet take effect: what is there is not known.
+    Unsettled {
+        /// Which write, and why it could not be settled.
+        message: String,
+        /// Stripe's id of the request that told so, `req_…`.
+        request_id: Option<String>,
     },
     /// Gone from a source that was not read whole.
     SourceIncomplete {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::doubt;
 use super::fields::Beside;
 use super::identity::{Identity, Index, KeyTaken};
 use super::sound::sound;
@@ -17,6 +18,7 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
     let index = Index::new(observed, known, &options.naming);
     let named_keys = named_keys(catalog);
     let clashes = key_clashes(catalog, &named_keys, &options.naming);
+    let mut in_doubt = doubt::holds(catalog, known, options);
     let mut products: Vec<ProductPlan> = Vec::with_capacity(catalog.products.len());
     // Both are in the order of local ids.
     let mut bindings = known.bindings.values().peekable();
@@ -37,13 +39,18 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
             binding,
             named_keys: &named_keys,
         };
-        products.push(match clashes.get(local_id) {
-            Some(message) if entry.is_syncable() => planner.conflict(message.clone(), None),
-            Some(_) | None => planner.plan(),
+        products.push(match (in_doubt.remove(local_id), clashes.get(local_id)) {
+            (Some(hold), _) => planner.outline(Action::Hold(hold)),
+            (None, Some(message)) if entry.is_syncable() => planner.conflict(message.clone(), None),
+            (None, Some(_) | None) => planner.plan(),
         });
     }
     gone.extend(bindings);
-    let removed = removal::plan(catalog, gone, &index, options);
+    let mut removed = removal::plan(catalog, gone, &index, options);
+    for (local_id, hold) in in_doubt {
+        let held = doubt::held(&local_id, hold, known);
+        removed.insert(local_id, held);
+    }
     if !removed.is_empty() {
         products.extend(removed.into_values());
         products.sort_by(|a, b| a.local_id.cmp(&b.local_id));
@@ -53,8 +60,14 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
         .values()
         .filter(|binding| binding.active)
         .count();
+    let known_here =
+        |id: &str| catalog.products.contains_key(id) || known.bindings.contains_key(id);
+    let warnings = index.overlooked(|id| {
+        known_here(id) && (options.scope.is_empty() || options.scope.contains(id))
+    });
     let mut plan = Plan {
         mapped,
+        warnings,
         digest: digest::of(&products),
         products,
         contradiction: None,

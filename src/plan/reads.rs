@@ -215,7 +215,8 @@ fn each_found(
     mut look: impl FnMut(&Context<'_>, &Target, &[&ObservedProduct]),
 ) {
     for (local_id, entry) in &catalog.products {
-        if !options.covers(local_id) || !entry.is_syncable() {
+        let held = index.known.open_writes.contains_key(local_id);
+        if !options.covers(local_id) || !entry.is_syncable() || held {
             continue;
         }
         let binding = index.known.bindings.get(local_id);

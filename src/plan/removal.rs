@@ -1,12 +1,13 @@
 //! What the catalog no longer has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::Index;
+use super::ownership::{Owner, owner};
 use super::planner::{archive_product, changed, unreadable};
 use super::{
-    Action, Bind, Binding, Hold, Known, ObservedProduct, Options, PriceRef, ProductPlan, Reason,
-    Step,
+    Action, Bind, Binding, Hold, Known, ObservedProduct, Options, PriceId, PriceRef, ProductPlan,
+    Reason, Step,
 };
 use crate::catalog::{Catalog, LocalId, PriceKey};
 
@@ -97,7 +98,7 @@ fn removed(
             plan.steps.push(Step::Bind);
             plan.bind = Some(Box::new(Bind {
                 active: binding.active,
-                ..archived(binding)
+                ..archived(binding, index)
             }));
         }
         return plan;
@@ -132,13 +133,25 @@ fn removed(
     // Last: what is bound as off sale is not looked at again.
     if binding.active {
         plan.steps.push(Step::Bind);
-        plan.bind = Some(Box::new(archived(binding)));
+        plan.bind = Some(Box::new(archived(binding, index)));
     }
     plan
 }
 
-/// The binding as it is, but off sale.
-fn archived(binding: &Binding) -> Bind {
+/// The binding as it is, but off sale. A price that an unfinished run created
+/// beside its own stays on sale with the others, and is remembered for the day
+/// on which the product comes back.
+fn archived(binding: &Binding, index: &Index<'_>) -> Bind {
+    let strays: BTreeSet<PriceId> = index
+        .prices_of(&binding.product_id)
+        .iter()
+        .filter(|price| {
+            let owner = owner(&price.metadata, binding.local_id.as_str(), index.naming);
+            price.active && owner != Owner::Foreign
+        })
+        .map(|price| price.id.clone())
+        .filter(|id| !binding.prices.values().any(|bound| bound == id))
+        .collect();
     Bind {
         product_id: binding.product_id.clone(),
         prices: binding
@@ -146,8 +159,8 @@ fn archived(binding: &Binding) -> Bind {
             .iter()
             .map(|(key, id)| (key.clone(), PriceRef::Existing(id.clone())))
             .collect(),
-        superseded: binding.superseded.clone(),
-        to_archive: binding.to_archive.clone(),
+        superseded: &binding.superseded | &strays,
+        to_archive: &binding.to_archive | &strays,
         applied: binding.applied.clone(),
         origin: binding.origin.clone(),
         active: false,

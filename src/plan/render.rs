@@ -129,7 +129,9 @@ fn product_lines(out: &mut String, product: &ProductPlan) {
 pub fn hold_lines(hold: &Hold) -> Vec<String> {
     match hold {
         Hold::Lint { errors } => errors.clone(),
-        Hold::Conflict { message } | Hold::Unreadable { message } => vec![message.clone()],
+        Hold::Conflict { message }
+        | Hold::Unreadable { message }
+        | Hold::Unsettled { message, .. } => vec![message.clone()],
         Hold::PriceJump { from, to } => vec![format!(
             "the price goes from {from} to {to}, by more than half or to 0; run with --accept-price-changes if that is meant"
         )],

@@ -340,11 +340,13 @@ pub struct Basis {
     pub at: AccountRef,
     /// The product.
     pub local_id: LocalId,
-    /// Its binding, as it was read.
-    pub binding: Option<Binding>,
+    /// The version of its binding; absent: it has none.
+    pub version: Option<i64>,
     /// Whether no write of the product may be open, those apart that the record
     /// itself finishes or begins.
     pub none_open: bool,
+    /// Writes that may be open all the same: the plan reckons with them.
+    pub beside: Vec<IntentId>,
 }
 
 /// What happened to one product, committed together.
@@ -364,6 +366,13 @@ pub struct Record {
     pub progress: Vec<(RunId, ProgressRow)>,
     /// The run's row as it is now.
     pub run: Option<Run>,
+}
+
+impl WrittenBinding {
+    /// What [`Known`](crate::plan::Known) says of it once it is written.
+    pub fn version(&self) -> i64 {
+        self.time.timestamp_micros()
+    }
 }
 
 /// A binding to write.

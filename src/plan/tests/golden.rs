@@ -128,7 +128,7 @@ fn report() {
     let plan = world.plan(&catalog([product("a", "10")]), &policy, Reading::Listed);
     assert_snapshot!(render(&plan), @r#"
     ? a "a name": report (changed in Stripe)
-        description: "by hand" -> "a text"
+        description: "by hand" stays, the catalog says "a text" (sync.on_drift = report)
 
     Plan: 1 to report only, 0 in sync. 0 Stripe writes.
     "#);

@@ -46,17 +46,8 @@ pub(super) async fn record(
 
 /// Whether a plan's basis still holds.
 async fn hold(connection: &mut SqliteConnection, basis: &Basis) -> Result<(), Fault> {
-    let ids = std::slice::from_ref(&basis.local_id);
-    let row = match bindings::by_id(connection, &basis.at, ids).await {
-        Ok(mut rows) => rows.pop(),
-        // Whoever planned could not read it either, and mends it now.
-        Err(Fault::Corrupt { .. }) => None,
-        Err(fault) => return Err(fault),
-    };
-    let binding = row.map(|row| row.binding);
-    if binding != basis.binding
-        || (basis.none_open && journal::is_open(connection, &basis.at, &basis.local_id).await?)
-    {
+    let version = bindings::version(connection, &basis.at, &basis.local_id).await?;
+    if version != basis.version || (basis.none_open && journal::is_open(connection, basis).await?) {
         return Err(Fault::Overtaken(basis.local_id.clone()));
     }
     Ok(())

@@ -16,15 +16,19 @@ use crate::catalog::{
     TiersMode, TransformQuantity, Usage,
 };
 use crate::plan::{ObservedPrice, ObservedProduct, PriceId, ProductId};
+use crate::stripe::Expand;
 
 /// A product, and its default price where that was expanded; or what is wrong
 /// with one of them.
-pub(super) fn product(object: &Object) -> Result<(ObservedProduct, Option<ObservedPrice>), String> {
+pub(super) fn product(
+    object: &Object,
+    expand: &Expand,
+) -> Result<(ObservedProduct, Option<ObservedPrice>), String> {
     let embedded = match object.get("default_price") {
         Some(Value::Object(embedded)) if !is_deleted(embedded) => {
             let id = embedded.get("id").and_then(Value::as_str);
             let named = id.map_or_else(String::new, |id| format!(" {id}"));
-            let price = price(embedded);
+            let price = price(embedded, expand);
             Some(price.map_err(|what| format!("its default price{named}: {what}"))?)
         }
         Some(_) | None => None,
@@ -57,9 +61,9 @@ pub(super) fn product(object: &Object) -> Result<(ObservedProduct, Option<Observ
 }
 
 /// A price; or what is wrong with it.
-pub(super) fn price(object: &Object) -> Result<ObservedPrice, String> {
+pub(super) fn price(object: &Object, expand: &Expand) -> Result<ObservedPrice, String> {
     let from = shape::price(object)?;
-    let terms = terms(&from)?;
+    let terms = terms(&from, expand)?;
     let currency_options = currency_options(&from)?;
     Ok(ObservedPrice {
         id: PriceId::new(from.id),
@@ -83,7 +87,7 @@ pub(super) fn price(object: &Object) -> Result<ObservedPrice, String> {
 /// `None` for what the catalog cannot say, such as amounts that the customer
 /// chooses or an interval that Stripe invents later. An error for what nobody
 /// can: to take that for other terms would replace a price that may be right.
-fn terms(from: &stripe_shared::Price) -> Result<Option<Terms>, String> {
+fn terms(from: &stripe_shared::Price, expand: &Expand) -> Result<Option<Terms>, String> {
     if from.custom_unit_amount.is_some() {
         return Ok(None);
     }
@@ -99,6 +103,9 @@ fn terms(from: &stripe_shared::Price) -> Result<Option<Terms>, String> {
             (Some(mode), Some(tiers)) => {
                 let tiers = self::tiers(tiers)?;
                 Some(Charge::Tiered { mode, tiers })
+            }
+            (_, None) if expand.tiers => {
+                return Err("`tiers` is missing, though it was asked for".to_owned());
             }
             (_, None) | (None, Some(_)) => None,
         },

@@ -14,5 +14,6 @@ mod ownership;
 mod prices;
 mod queue;
 mod removed;
+mod settle;
 mod sync;
 mod watched;

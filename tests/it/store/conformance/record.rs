@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use stripe_product_sync::plan::{Binding, Mode};
+use stripe_product_sync::plan::Mode;
 use stripe_product_sync::store::{
     ActionKind, Basis, Error, Intent, IntentId, IntentOutcome, MappingFilter, Outcome, Page,
-    Record, ResultFilter, ResultRow, Run, RunId, RunState, Store,
+    ProgressRow, Record, ResultFilter, ResultRow, Run, RunId, RunState, Store,
 };
 
 use crate::store::Db;
@@ -197,8 +197,14 @@ pub(crate) async fn a_record_that_fails_leaves_nothing(db: &mut dyn Db) {
             run.id.clone(),
             result("a", ActionKind::Create, Outcome::Done),
         )],
-        // The last thing written is refused.
-        progress: vec![(run.id.clone(), progress(1))],
+        // The last thing written is refused: another event has that number.
+        progress: vec![(
+            run.id.clone(),
+            ProgressRow {
+                body: "{}".to_owned(),
+                ..progress(1)
+            },
+        )],
         run: Some(run.clone()),
         ..Record::default()
     };
@@ -229,12 +235,13 @@ pub(crate) async fn a_record_that_fails_leaves_nothing(db: &mut dyn Db) {
 pub(crate) async fn a_record_is_refused_where_its_basis_no_longer_holds(db: &mut dyn Db) {
     let store = db.store();
     let run = with_run(&*store, 1).await;
-    let basis = |binding: Option<Binding>, none_open: bool| {
+    let basis = |version: Option<i64>, none_open: bool| {
         Some(Basis {
             at: here(),
             local_id: local("a"),
-            binding,
+            version,
             none_open,
+            beside: Vec::new(),
         })
     };
     let bind = |basis: Option<Basis>| Record {
@@ -244,17 +251,16 @@ pub(crate) async fn a_record_is_refused_where_its_basis_no_longer_holds(db: &mut
     };
     let is_overtaken = |kept: Result<(), Error>| matches!(kept, Err(Error::Overtaken { local_id }) if local_id == local("a"));
     // Nothing is bound yet.
-    let other = store.record(&bind(basis(Some(binding("a")), true))).await;
+    let other = store.record(&bind(basis(Some(1), true))).await;
     assert!(is_overtaken(other));
     assert!(store.known(&here()).await.unwrap().bindings.is_empty());
     store.record(&bind(basis(None, true))).await.unwrap();
     assert!(is_overtaken(store.record(&bind(basis(None, true))).await));
-    // It comes back as it was written: otherwise nobody could build on it.
-    let bound = Some(rich_binding("a"));
-    store
-        .record(&bind(basis(bound.clone(), true)))
-        .await
-        .unwrap();
+    // The version that is read is the one that was written.
+    let bound = Some(written(&here(), rich_binding("a")).version());
+    let known = store.known(&here()).await.unwrap();
+    assert_eq!(known.versions.get("a").copied(), bound);
+    store.record(&bind(basis(bound, true))).await.unwrap();
 
     // A write that is open is in the way of another, unless the record ends it.
     let begin = |id: &str, basis: Option<Basis>| Record {
@@ -266,16 +272,13 @@ pub(crate) async fn a_record_is_refused_where_its_basis_no_longer_holds(db: &mut
         ..Record::default()
     };
     store
-        .record(&begin("first", basis(bound.clone(), true)))
+        .record(&begin("first", basis(bound, true)))
         .await
         .unwrap();
-    let second = begin("second", basis(bound.clone(), true));
+    let second = begin("second", basis(bound, true));
     assert!(is_overtaken(store.record(&second).await));
     assert_eq!(store.open_intents(&here()).await.unwrap().len(), 1);
-    store
-        .record(&bind(basis(bound.clone(), false)))
-        .await
-        .unwrap();
+    store.record(&bind(basis(bound, false))).await.unwrap();
     let ends = Record {
         finished: vec![IntentOutcome {
             id: IntentId::new("first"),
@@ -290,8 +293,9 @@ pub(crate) async fn a_record_is_refused_where_its_basis_no_longer_holds(db: &mut
     let elsewhere = Basis {
         at: at("acct_9", Mode::Live),
         local_id: local("a"),
-        binding: None,
+        version: None,
         none_open: true,
+        beside: Vec::new(),
     };
     let beside = Basis {
         at: here(),

@@ -197,7 +197,7 @@ impl Case {
     }
 }
 
-/// How many cases are left out between two.
+/// Every such case is run.
 const EVERY: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

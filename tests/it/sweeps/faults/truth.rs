@@ -44,7 +44,7 @@ impl Ended<'_> {
         let expected = match run.state {
             RunState::Succeeded => &[Overall::AllSynced][..],
             RunState::PartiallyFailed | RunState::Failed => &[Overall::SyncErrors],
-            _ => &[
+            RunState::Pending | RunState::Running | RunState::Cancelled => &[
                 Overall::NeverValidated,
                 Overall::AllSynced,
                 Overall::NeedsSync,
@@ -200,11 +200,11 @@ impl Ended<'_> {
         // What was told last of a product is what holds.
         let told: BTreeMap<&str, &ResultRow> = events
             .iter()
-            .filter_map(|event| match event {
-                Progress::StepFinished { result, .. } => {
-                    Some((result.local_id.as_str(), &**result))
-                }
-                _ => None,
+            .filter_map(|event| {
+                let Progress::StepFinished { result, .. } = event else {
+                    return None;
+                };
+                Some((result.local_id.as_str(), &**result))
             })
             .collect();
         let rows = rows

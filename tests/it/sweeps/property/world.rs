@@ -134,7 +134,8 @@ impl World {
     }
 
     pub(super) async fn known(&self) -> Known {
-        self.store.known(&self.at()).await.unwrap()
+        let known = self.store.known(&self.at()).await.unwrap();
+        known.of_catalog(&self.settings.naming)
     }
 
     pub(super) fn account(&self) -> Account {

@@ -69,7 +69,7 @@ struct Tally {
 }
 
 /// Every how manieth interleaving is tried: breadth that the time allows.
-const EVERY: usize = 3;
+const EVERY: usize = 8;
 
 /// The same products at other prices.
 fn other_version(catalog: &Catalog) -> Catalog {
@@ -295,7 +295,7 @@ fn tell(what: &str, tally: &Tally) {
     } = tally;
     println!("{what}: {cases} cases, {events} events, {unhappy} runs not succeeded");
     assert!(failed.is_empty(), "{} failed: {failed:#?}", failed.len());
-    assert!(*cases > 30, "only {cases} cases");
+    assert!(*cases > 15, "only {cases} cases");
 }
 
 async fn sweep(what: &str, cases: &[Case]) {
@@ -303,7 +303,7 @@ async fn sweep(what: &str, cases: &[Case]) {
     for (n, case) in cases.iter().enumerate() {
         stale_plans(*case, EVERY * cases.len(), &mut tally).await;
         let seed = 1000 * u64::try_from(n).unwrap();
-        woven(*case, seed..seed + 2, &mut tally).await;
+        woven(*case, seed..seed + 1, &mut tally).await;
     }
     tell(what, &tally);
 }
