@@ -18,8 +18,8 @@ use crate::catalog::{LocalId, PriceKey};
 /// - a lookup key is given to one price;
 /// - a price that is archived is nobody's mapped price by then, nor its product's
 ///   default;
-/// - a price that becomes the default, or is mapped, is on sale by then, and a
-///   mapped default is its product's;
+/// - a price that becomes the default, or is mapped anew, is on sale by then, and
+///   a newly mapped default is its product's;
 /// - a product's steps touch its own prices only;
 /// - a product that another local id is mapped to is not archived;
 /// - what is to be remembered has its step, and the reverse.
@@ -255,11 +255,16 @@ impl<'a> Walk<'a> {
         if !bind.active || (as_before && self.plan.writes() == 0) {
             return Ok(());
         }
-        for price in bind.prices.values() {
+        for (key, price) in &bind.prices {
+            let mapped = self.known.and_then(|known| known.prices.get(key));
+            // What people did to one that is mapped already is left where policy says so.
+            if mapped.is_some() && mapped == existing(price) {
+                continue;
+            }
             self.is_on_sale(price)?;
-        }
-        if bind.prices.get(PriceKey::DEFAULT) != self.default.as_ref() {
-            return self.contradicts("the default price that is mapped is not its product's");
+            if key.is_default() && self.default.as_ref() != Some(price) {
+                return self.contradicts("the default price that is mapped is not its product's");
+            }
         }
         Ok(())
     }

@@ -240,14 +240,15 @@ impl World {
             .collect();
         if bind.active {
             let product = &self.stripe.products[&bind.product_id];
-            assert_eq!(
-                product.default_price.as_ref(),
-                prices.get(PriceKey::DEFAULT),
-                "the mapped default price is the product's"
-            );
-            for id in prices.values() {
+            let before = self.known.bindings.get(&plan.local_id);
+            for (key, id) in &prices {
                 let price = &self.stripe.prices[id];
-                assert!(price.active && price.product == bind.product_id, "{id}");
+                assert_eq!(price.product, bind.product_id, "{id}");
+                // Policy may be to leave what people did to one that was mapped already.
+                let was_mapped = before.and_then(|before| before.prices.get(key)) == Some(id);
+                assert!(price.active || was_mapped, "{id}");
+                let is_default = product.default_price.as_ref() == Some(id);
+                assert!(!key.is_default() || is_default || was_mapped, "{id}");
                 assert!(!bind.superseded.contains(id), "{id} is current");
             }
         }
