@@ -159,9 +159,13 @@ impl From<crate::engine::Error> for Failure {
 pub(super) fn stripe(error: &crate::stripe::Error) -> Failure {
     use crate::stripe::Error;
     let exit = match error {
+        Error::Unsure(error) => return stripe(error),
         Error::Credentials { .. } | Error::Refused { .. } | Error::Unexpected { .. } => Exit::Usage,
         Error::Unavailable { .. } => Exit::Unreachable,
-        Error::InTheWay { .. } | Error::NotFound { .. } | Error::Cancelled(_) => Exit::Failed,
+        Error::InTheWay { .. }
+        | Error::NotFound { .. }
+        | Error::Garbled { .. }
+        | Error::Cancelled(_) => Exit::Failed,
     };
     let failure = Failure::new(exit, error.to_string());
     match error.request_id() {

@@ -16,7 +16,7 @@ use super::signals::Signals;
 use super::{Context, Logs};
 use crate::config::{Config, OnStart};
 use crate::engine::{Engine, IfBusy, SyncRequest};
-use crate::store::{RunOptions, Trigger};
+use crate::store::{Run, RunOptions, Trigger};
 use crate::{grpc, http};
 
 pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, Failure> {
@@ -36,10 +36,11 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         let http = bind("server.http_listen", config.server.http_listen).await?;
         let mut local = Local::open(&config, lock).await?;
         local.publish(&reachable(grpc.address).to_string())?;
-        local.engine.take_up(true).await?;
+        let resumed = local.engine.take_up(true).await?;
         let serving = Serving::start(&local, grpc, http, &config);
         listening(context, &config, &serving);
-        let starting = tokio::spawn(on_start(local.engine.clone(), config.sync.on_start));
+        let starting = on_start(local.engine.clone(), config.sync.on_start, resumed);
+        let starting = tokio::spawn(starting);
         serving.until(&signals.first).await;
         tracing::info!("shutting down");
         starting.abort();
@@ -204,9 +205,15 @@ fn logs_json(context: &Context, config: &Config) -> bool {
 }
 
 /// The first thing that the service does by itself.
-async fn on_start(engine: Engine, what: OnStart) {
+async fn on_start(engine: Engine, what: OnStart, resumed: Option<Run>) {
+    // A run that goes on discovers, observes and plans all of it just now.
+    let is_done_anyway = resumed
+        .is_some_and(|run| run.options.product_ids.is_empty() && run.options.plan_digest.is_none());
     match what {
         OnStart::Off => {}
+        OnStart::Sync if is_done_anyway => {
+            tracing::info!("the run that was taken up is the sync of sync.on_start");
+        }
         OnStart::Sync => {
             let request = SyncRequest {
                 request_id: None,

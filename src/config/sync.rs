@@ -52,7 +52,7 @@ pub struct SyncConfig {
     /// What happens to drift.
     pub on_drift: OnDrift,
     /// More products to archive stop the run; `None`: the larger of 3 and 25% of
-    /// the mapped ones.
+    /// the mapped ones. An empty catalog stops it in any case.
     pub max_archives: Option<u32>,
     /// The event types that start a sync.
     pub trigger_events: Vec<String>,

@@ -9,14 +9,20 @@ use crate::store::RememberedAccount;
 use crate::stripe::Call;
 
 impl Engine {
-    /// The account: as configured, as remembered, or as Stripe says.
-    pub(super) async fn account(&self) -> Result<AccountRef, Error> {
+    /// The account: as configured, as remembered, or as Stripe says. That it was
+    /// asked belongs to no run's count, unless nothing came of it: then it is all
+    /// that the run did. Whoever ends `call` ends the question, too.
+    pub(super) async fn account(&self, call: &Call) -> Result<AccountRef, Error> {
         if let Some(at) = self.remembered_account().await? {
             return Ok(at);
         }
         let asked = self.inner.at.get_or_try_init(|| async {
-            // A call of its own: it belongs to no run's count.
-            let account = self.inner.parts.stripe.account(&Call::default()).await?;
+            let asking = Call {
+                meter: Arc::default(),
+                ..call.clone()
+            };
+            let account = self.inner.parts.stripe.account(&asking).await;
+            let account = account.inspect_err(|_| call.meter.add(&asking.meter))?;
             let remembered = RememberedAccount {
                 id: account.id.clone(),
                 display_name: account.display_name,

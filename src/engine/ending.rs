@@ -1,5 +1,7 @@
 //! How a run ends: its state, its error, and what it found out on the way.
 
+use std::collections::BTreeSet;
+
 use super::execute::Pass;
 use super::outcome::failure;
 use crate::catalog::{Catalog, LocalId, Severity};
@@ -148,8 +150,21 @@ pub(super) fn validation_after(
     call: &Call,
 ) -> Validation {
     let mut findings = plan::findings(catalog, plan);
+    // What a product is left with stays true once everything else of it is done.
+    let left: BTreeSet<(&str, &str)> = plan
+        .products
+        .iter()
+        .flat_map(|product| {
+            product
+                .left
+                .iter()
+                .map(|l| (product.local_id.as_str(), l.field.as_str()))
+        })
+        .collect();
     findings.retain(|finding| {
-        finding.kind == FindingKind::Lint || !pass.done.contains(finding.local_id.as_str())
+        finding.kind == FindingKind::Lint
+            || !pass.done.contains(finding.local_id.as_str())
+            || left.contains(&(&finding.local_id, &finding.field))
     });
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Validation {

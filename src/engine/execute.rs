@@ -9,23 +9,22 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
-use super::bind::{bound, created_key, fill};
-use super::outcome::{self, stripe_failure};
+use super::bind::fill;
+use super::journal::Journal;
+use super::outcome;
 use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
-use crate::catalog::{LocalId, PriceKey};
-use crate::plan::{AccountRef, Action, Plan, PriceId, ProductPlan, Step};
+use crate::catalog::LocalId;
+use crate::plan::{AccountRef, Action, Known, Plan, ProductPlan, Step};
 use crate::store::{
-    Failure, Intent, IntentId, IntentOutcome, Outcome, Record, ResultRow, SyncStatus,
-    WrittenBinding,
+    self, ActionKind, Basis, Counts, Failure, Outcome, Record, ResultRow, WrittenBinding,
 };
-use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
-use tokio_util::sync::CancellationToken;
+use crate::stripe::{self, Call};
 
 /// After so many products in a row that Stripe did not answer for, the rest
 /// would only wait as long for the same.
-const UNANSWERED: u32 = 5;
+pub(super) const UNANSWERED: u32 = 5;
 
 /// What one pass over a plan left.
 #[derive(Default)]
@@ -34,6 +33,8 @@ pub(super) struct Pass {
     pub(super) again: BTreeSet<LocalId>,
     /// Products that are as they should be now.
     pub(super) done: BTreeSet<LocalId>,
+    /// What it began for those and may have done.
+    pub(super) begun: BTreeMap<LocalId, ActionKind>,
     /// Why the run cannot go on.
     pub(super) abort: Option<Failure>,
 }
@@ -44,19 +45,46 @@ pub(super) struct Executor<'a> {
     pub(super) active: &'a Active,
     pub(super) call: &'a Call,
     pub(super) at: &'a AccountRef,
+    /// What the plan was made on.
+    pub(super) known: &'a Known,
     /// From 1.
     pub(super) pass: u32,
     /// Whether a product that is in another's way is looked at again.
     pub(super) may_look_again: bool,
-    /// What this run did in an earlier process.
-    pub(super) did_before: &'a BTreeSet<LocalId>,
+    /// What this run did in an earlier process, and is counted: by local id, until
+    /// another result replaces it.
+    pub(super) before: &'a Before,
+    /// What earlier processes left open.
+    pub(super) journal: &'a Journal,
 }
 
-enum Ended {
+/// Results of an earlier process.
+pub(super) type Before = Mutex<BTreeMap<LocalId, ResultRow>>;
+
+pub(super) enum Ended {
     Done,
     Failed(Failure),
-    Again,
+    /// Told, and the run cannot go on.
+    Stopped(Failure),
+    /// Whether any of its writes may have been done.
+    Again {
+        begun: bool,
+    },
     NotBegun,
+}
+
+/// Why the work on a product stops on the spot.
+pub(super) enum Stop {
+    /// Somebody else works on it: its plan holds no longer.
+    Overtaken,
+    /// The run cannot go on.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl Executor<'_> {
@@ -101,11 +129,19 @@ impl Executor<'_> {
                     pass.abort.get_or_insert(failure);
                 }
             }
-            Ok(Ended::Again) => {
+            Ok(Ended::Again { begun }) => {
                 pass.again.insert(product.local_id.clone());
+                if begun {
+                    let kind = self.kind(product);
+                    pass.begun.insert(product.local_id.clone(), kind);
+                }
             }
             Ok(Ended::NotBegun) => {}
+            Ok(Ended::Stopped(failure)) => {
+                pass.abort.get_or_insert(failure);
+            }
             Err(failure) => {
+                self.not_kept(product, &failure);
                 pass.abort.get_or_insert(failure);
             }
         }
@@ -120,14 +156,35 @@ impl Executor<'_> {
         let log = &self.active.log;
         let mut results = Vec::new();
         let mut in_sync = Vec::new();
+        let mut done = BTreeSet::new();
+        let mut finished = match self.pass {
+            1 => self.journal.closing_beside(plan),
+            _ => Vec::new(),
+        };
         for product in &plan.products {
             let row = match &product.action {
                 Action::InSync => {
-                    in_sync.push(product);
-                    continue;
+                    if !has_work(product) {
+                        finished.extend(self.journal.closing(&product.local_id));
+                    }
+                    if !self.journal.begun.contains_key(&product.local_id) {
+                        in_sync.push(product);
+                        continue;
+                    }
+                    // Told once its binding is kept.
+                    if has_work(product) {
+                        continue;
+                    }
+                    // This run did it, and nobody was there to hear of it.
+                    done.insert(product.local_id.clone());
+                    self.row(product, Outcome::Done)
                 }
-                Action::Hold(_) => outcome::result(product, Outcome::Failed, self.pass),
-                Action::Report => outcome::result(product, Outcome::Skipped, self.pass),
+                // What was left open stays so until the product is dealt with.
+                Action::Hold(_) => self.row(product, Outcome::Failed),
+                Action::Report => {
+                    finished.extend(self.journal.closing(&product.local_id));
+                    self.row(product, Outcome::Skipped)
+                }
                 Action::Create
                 | Action::Update
                 | Action::Reprice
@@ -138,64 +195,112 @@ impl Executor<'_> {
             self.tell_finished(product, &row, true);
             results.push((log.id().clone(), row));
         }
-        lock(pass)
-            .done
-            .extend(in_sync.iter().map(|product| product.local_id.clone()));
+        done.extend(in_sync.iter().map(|product| product.local_id.clone()));
+        lock(pass).done.append(&mut done);
         // What this run did before its process was killed is counted as that.
-        in_sync.retain(|product| !self.did_before.contains(&product.local_id));
+        in_sync.retain(|product| !self.did_before(&product.local_id));
+        for product in &in_sync {
+            // It failed then, and is as it should be after all.
+            if lock(self.before).contains_key(&product.local_id) {
+                let row = outcome::result(product, Outcome::Done, self.pass);
+                let run = log.update(|run| self.forget_before(&mut run.counts, product));
+                log.emit(Progress::StepFinished {
+                    result: Box::new(row.clone()),
+                    steps_finished: run.steps_finished,
+                    steps_total: run.steps_total,
+                });
+                results.push((log.id().clone(), row));
+            }
+        }
         log.update(|run| {
             in_sync
                 .iter()
-                .for_each(|product| outcome::count(&mut run.counts, product, true))
+                .for_each(|product| outcome::count(&mut run.counts, product))
         });
-        if results.is_empty() {
+        if results.is_empty() && finished.is_empty() {
             return;
         }
         let record = Record {
             results,
+            finished,
             ..Record::default()
         };
+        let rows = record.results.clone();
         if let Err(failure) = self.commit(record).await {
+            rows.into_iter().for_each(|(_, row)| log.lose(row));
             lock(pass).abort.get_or_insert(failure);
         }
     }
 
-    /// Carries out one product's steps. `Err`: the run cannot go on.
+    /// Whether this run did the product's work in an earlier process.
+    fn did_before(&self, local_id: &LocalId) -> bool {
+        let before = lock(self.before);
+        let row = before.get(local_id);
+        row.is_some_and(|row| row.outcome == Outcome::Done)
+    }
+
+    /// Another result replaces the one of an earlier process.
+    fn forget_before(&self, counts: &mut Counts, product: &ProductPlan) {
+        if let Some(row) = lock(self.before).remove(&product.local_id) {
+            outcome::count_row_back(counts, &row);
+        }
+    }
+
+    /// Carries out one product's plan. `Err`: the run cannot go on, and nobody
+    /// was told how the product ended.
     async fn product(
         &self,
         product: &ProductPlan,
         unanswered: &AtomicU32,
     ) -> Result<Ended, Failure> {
+        match self.steps(product, unanswered).await {
+            Ok(ended) => Ok(ended),
+            Err(Stop::Failed(failure)) => Err(failure),
+            Err(Stop::Overtaken) => self.overtaken(product).await,
+        }
+    }
+
+    async fn steps(&self, product: &ProductPlan, unanswered: &AtomicU32) -> Result<Ended, Stop> {
+        let mut version = self.known.versions.get(&product.local_id).copied();
         if product.action == Action::InSync {
             // Only what the database remembers is behind.
             let record = Record {
                 binding: self.binding(product, &BTreeMap::new())?,
                 ..Record::default()
             };
-            self.commit(record).await?;
-            return Ok(Ended::Done);
+            let begun = self.journal.begun.contains_key(&product.local_id);
+            let row = begun.then(|| self.row(product, Outcome::Done));
+            return self.done(product, row, record, &mut version).await;
         }
         self.active.log.emit(Progress::StepStarted {
             local_id: product.local_id.to_string(),
             name: product.name.clone(),
-            action: outcome::kind(&product.action),
+            action: self.kind(product),
         });
         let mut created = BTreeMap::new();
         let mut record = Record::default();
         // Whether anything reached Stripe: from then on it is carried through.
         let mut begun = false;
-        let mut row = outcome::result(product, Outcome::Done, self.pass);
+        let mut row = self.row(product, Outcome::Done);
         for step in &product.steps {
             if *step == Step::Bind {
                 record.binding = self.binding(product, &created)?;
                 // With nothing to tidy up after it, it goes with the result, in one commit.
                 if product.steps.last() != Some(step) {
-                    self.commit(std::mem::take(&mut record)).await?;
+                    let record = std::mem::take(&mut record);
+                    self.commit_on(product, &mut version, record).await?;
                 }
                 continue;
             }
-            let answer = self
-                .write(product, step, begun, &mut created, &mut record)
+            let (answer, status) = self
+                .write(
+                    product,
+                    step,
+                    begun,
+                    &mut created,
+                    &mut version,
+                    &mut record,
+                )
                 .await?;
             match answer {
                 Ok(receipt) => {
@@ -207,7 +312,11 @@ impl Executor<'_> {
                     self.commit(record).await?;
                     return Ok(Ended::NotBegun);
                 }
-                Err(error) => return self.failed(product, error, record, row, unanswered).await,
+                Err(error) => {
+                    begun |= status.may_have_happened();
+                    let failed = self.failed(product, (error, begun), record, row, unanswered);
+                    return Ok(failed.await?);
+                }
             }
         }
         if product
@@ -221,189 +330,132 @@ impl Executor<'_> {
                 written.binding.to_archive.clear();
             }
         }
-        self.tell_finished(product, &row, true);
-        record.results.push((self.active.log.id().clone(), row));
-        self.commit(record).await?;
-        Ok(Ended::Done)
+        self.done(product, Some(row), record, &mut version).await
     }
 
-    /// Keeps the write, sends it, and notes its outcome in the record that the
-    /// next commit takes.
-    async fn write(
+    /// Ends a product that is as it should be, and with it what earlier processes
+    /// left open for it.
+    async fn done(
         &self,
         product: &ProductPlan,
-        step: &Step,
-        begun: bool,
-        created: &mut BTreeMap<PriceKey, PriceId>,
-        record: &mut Record,
-    ) -> Result<Result<Receipt, stripe::Error>, Failure> {
-        let intent = Intent {
-            id: IntentId::new(uuid::Uuid::now_v7().simple().to_string()),
-            at: self.at.clone(),
-            run: self.active.log.id().clone(),
-            local_id: product.local_id.clone(),
-            step: step.clone(),
-            prices: created.clone(),
-            attempt: 1,
-            begin_time: self.engine.now(),
-        };
-        let id = intent.id.clone();
-        let key = IdempotencyKey::new(&self.at.account, id.as_str(), intent.attempt);
-        record.begun.push(intent);
-        self.commit(std::mem::take(record)).await?;
-        let call = self.call_for(product, begun);
-        let answer = self
-            .engine
-            .inner
-            .parts
-            .stripe
-            .send(&call, step, created, &key)
-            .await;
-        let answer = answer.and_then(|receipt| {
-            if let Some(key) = created_key(step) {
-                let price = receipt
-                    .price
-                    .clone()
-                    .ok_or_else(|| stripe::Error::Unexpected {
-                        message: format!("Stripe's answer to {} has no price", step.describe()),
-                        request_id: receipt.request_id.clone(),
-                    })?;
-                created.insert(key.clone(), price);
-            }
-            Ok(receipt)
-        });
-        let state = match &answer {
-            Ok(_) => Some("done"),
-            // It may have had its effect: it stays open until somebody has looked.
-            Err(
-                stripe::Error::Unavailable {
-                    uncertain: true, ..
-                }
-                | stripe::Error::Unexpected { .. },
-            ) => None,
-            Err(stripe::Error::Cancelled(_)) => Some("void"),
-            Err(
-                stripe::Error::Unavailable { .. }
-                | stripe::Error::Credentials { .. }
-                | stripe::Error::InTheWay { .. }
-                | stripe::Error::NotFound { .. }
-                | stripe::Error::Refused { .. },
-            ) => Some("failed"),
-        };
-        if let Some(state) = state {
-            let request_id = match &answer {
-                Ok(receipt) => receipt.request_id.clone(),
-                Err(error) => error.request_id().map(str::to_owned),
-            };
-            let price = answer
-                .as_ref()
-                .ok()
-                .and_then(|receipt| receipt.price.clone());
-            record.finished.push(IntentOutcome {
-                id,
-                state,
-                request_id,
-                price,
-            });
-        }
-        Ok(answer)
-    }
-
-    /// What has begun is carried through: only the first write can still be called off.
-    fn call_for(&self, product: &ProductPlan, begun: bool) -> Call {
-        let (log, local_id) = (self.active.log.clone(), product.local_id.to_string());
-        let on_retry = RetryHook::new(move |retry| {
-            log.emit(Progress::StepRetried {
-                local_id: local_id.clone(),
-                attempt: retry.attempt,
-                delay_ms: u64::try_from(retry.delay.as_millis()).unwrap_or(u64::MAX),
-                error: Failure {
-                    stripe_request_id: retry.request_id.clone(),
-                    ..outcome::failure("STRIPE_UNREACHABLE", retry.reason.clone(), None)
-                },
-            });
-        });
-        let cancel = if begun {
-            CancellationToken::new()
-        } else {
-            self.call.cancel.clone()
-        };
-        Call {
-            cancel,
-            on_retry: Some(on_retry),
-            ..self.call.clone()
-        }
-    }
-
-    async fn failed(
-        &self,
-        product: &ProductPlan,
-        error: stripe::Error,
+        row: Option<ResultRow>,
         mut record: Record,
-        mut row: ResultRow,
-        unanswered: &AtomicU32,
-    ) -> Result<Ended, Failure> {
-        let failure = stripe_failure(&error);
-        let look_again = match &error {
-            stripe::Error::InTheWay { .. } | stripe::Error::NotFound { .. } => true,
-            stripe::Error::Unavailable { uncertain, .. } => {
-                unanswered.fetch_add(1, Ordering::Relaxed);
-                *uncertain
-            }
-            stripe::Error::Credentials { .. }
-            | stripe::Error::Refused { .. }
-            | stripe::Error::Unexpected { .. }
-            | stripe::Error::Cancelled(_) => false,
-        };
-        if look_again && self.may_look_again && unanswered.load(Ordering::Relaxed) < UNANSWERED {
-            self.active.log.emit(Progress::StepRetried {
-                local_id: product.local_id.to_string(),
-                attempt: self.pass + 1,
-                delay_ms: 0,
-                error: failure,
-            });
-            self.commit(record).await?;
-            return Ok(Ended::Again);
+        version: &mut Option<i64>,
+    ) -> Result<Ended, Stop> {
+        if let Some(row) = &row {
+            self.tell_finished(product, row, true);
+            let told = (self.active.log.id().clone(), row.clone());
+            record.results.push(told);
         }
-        let stops = error.stops_the_run().then(|| failure.clone());
+        record
+            .finished
+            .extend(self.journal.closing(&product.local_id));
+        match (self.commit_on(product, version, record).await, row) {
+            (Ok(()), _) => Ok(Ended::Done),
+            (Err(Stop::Overtaken), Some(row)) => {
+                self.active.log.update(|run| {
+                    outcome::count_back(&mut run.counts, row.action);
+                    run.steps_finished -= 1;
+                });
+                Err(Stop::Overtaken)
+            }
+            (Err(Stop::Failed(failure)), Some(row)) => {
+                self.take_back(row, &failure);
+                Ok(Ended::Stopped(failure))
+            }
+            (Err(stop), None) => Err(stop),
+        }
+    }
+
+    /// Tells that what was told as done is not: what the database does not take
+    /// is not done, whatever Stripe says by now.
+    fn take_back(&self, mut row: ResultRow, failure: &Failure) {
+        let log = &self.active.log;
+        let run = log.update(|run| outcome::take_back(&mut run.counts, row.action));
+        row.outcome = Outcome::Failed;
+        row.error = Some(failure.clone());
+        log.emit(Progress::StepFinished {
+            result: Box::new(row.clone()),
+            steps_finished: run.steps_finished,
+            steps_total: run.steps_total,
+        });
+        log.lose(row);
+    }
+
+    /// Tells how a product ended whose work the database would not take.
+    fn not_kept(&self, product: &ProductPlan, failure: &Failure) {
+        let mut row = outcome::result(product, Outcome::Failed, self.pass);
+        if product.action == Action::InSync {
+            if !self.did_before(&product.local_id) {
+                self.take_back(row, failure);
+            }
+            return;
+        }
+        row.error = Some(failure.clone());
+        self.tell_finished(product, &row, false);
+        self.active.log.lose(row);
+    }
+
+    /// Tells that a product failed, and commits it.
+    pub(super) async fn tell_failed(
+        &self,
+        product: &ProductPlan,
+        mut row: ResultRow,
+        failure: &Failure,
+        mut record: Record,
+    ) -> Result<(), Failure> {
         row.outcome = Outcome::Failed;
         row.error = Some(failure.clone());
         self.tell_finished(product, &row, false);
-        record.results.push((self.active.log.id().clone(), row));
-        record.binding = self.still_bound(product).await?;
-        self.commit(record).await?;
-        match stops {
-            Some(failure) => Err(failure),
-            None => Ok(Ended::Failed(failure)),
+        let told = (self.active.log.id().clone(), row.clone());
+        record.results.push(told);
+        let kept = self.commit(record).await;
+        if kept.is_err() {
+            self.active.log.lose(row);
+        }
+        kept
+    }
+
+    /// What kind of work it is, what this run began for it before included: what
+    /// it did without hearing of it, or without living to record it, shows in
+    /// Stripe as if it had been so before.
+    pub(super) fn kind(&self, product: &ProductPlan) -> ActionKind {
+        use ActionKind::{Adopt, Create, InSync, Reactivate, Reprice, Update};
+        let planned = outcome::kind(&product.action);
+        match (planned, self.journal.begun.get(&product.local_id)) {
+            (InSync, Some(begun)) => *begun,
+            (Adopt | Update | Reprice, Some(Create)) => Create,
+            (Update, Some(begun @ (Adopt | Reprice | Reactivate))) => *begun,
+            (planned, Some(_) | None) => planned,
         }
     }
 
-    /// Ends products that need another look and don't get one: each is told of
-    /// as failed, for this reason.
-    pub(super) async fn give_up(
-        &self,
-        plan: &Plan,
-        again: &BTreeSet<LocalId>,
-        failure: &Failure,
-    ) -> Result<(), Failure> {
-        let given_up = |product: &&ProductPlan| again.contains(&product.local_id);
-        for product in plan.products.iter().filter(given_up) {
-            let mut row = outcome::result(product, Outcome::Failed, self.pass);
-            row.error = Some(failure.clone());
-            self.tell_finished(product, &row, false);
-            let record = Record {
-                results: vec![(self.active.log.id().clone(), row)],
-                binding: self.still_bound(product).await?,
-                ..Record::default()
-            };
-            self.commit(record).await?;
+    pub(super) fn row(&self, product: &ProductPlan, outcome: Outcome) -> ResultRow {
+        let mut row = outcome::result(product, outcome, self.pass);
+        let kind = self.kind(product);
+        if kind != row.action {
+            row.action = kind;
+            "begun by this run, and looked at again".clone_into(&mut row.reason);
         }
-        Ok(())
+        row
     }
 
-    fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
+    pub(super) fn tell_finished(&self, product: &ProductPlan, row: &ResultRow, done: bool) {
         let run = self.active.log.update(|run| {
-            outcome::count(&mut run.counts, product, done);
+            self.forget_before(&mut run.counts, product);
+            match &product.action {
+                _ if !done => run.counts.failed += 1,
+                // Its kind is an update, but nothing was updated.
+                Action::Report => run.counts.skipped += 1,
+                Action::Create
+                | Action::Update
+                | Action::Reprice
+                | Action::Archive
+                | Action::Reactivate
+                | Action::Adopt
+                | Action::InSync
+                | Action::Hold(_) => outcome::count_kind(&mut run.counts, row.action),
+            }
             run.steps_finished += 1;
             super::run::count_calls(run, self.call);
         });
@@ -416,7 +468,40 @@ impl Executor<'_> {
 
     /// Commits, with the progress that has come since the last commit. A
     /// database that cannot take it ends the run: what is not kept is not sent.
-    async fn commit(&self, mut record: Record) -> Result<(), Failure> {
+    pub(super) async fn commit(&self, record: Record) -> Result<(), Failure> {
+        let kept = self.keep(record).await;
+        kept.map_err(|error| outcome::run_failure(&Error::Store(error)))
+    }
+
+    /// Commits, provided that the product's binding is still of this version and nobody
+    /// else writes for the product; keeps in mind what the record binds.
+    pub(super) async fn commit_on(
+        &self,
+        product: &ProductPlan,
+        version: &mut Option<i64>,
+        mut record: Record,
+    ) -> Result<(), Stop> {
+        record.basis = Some(Basis {
+            at: self.at.clone(),
+            local_id: product.local_id.clone(),
+            version: *version,
+            none_open: true,
+            beside: self.journal.settled_of(&product.local_id),
+        });
+        let bound = record.binding.as_ref().map(WrittenBinding::version);
+        match self.keep(record).await {
+            Ok(()) => {
+                if bound.is_some() {
+                    *version = bound;
+                }
+                Ok(())
+            }
+            Err(store::Error::Overtaken { .. }) => Err(Stop::Overtaken),
+            Err(error) => Err(outcome::run_failure(&Error::Store(error)).into()),
+        }
+    }
+
+    pub(super) async fn keep(&self, mut record: Record) -> Result<(), store::Error> {
         record.progress = self.active.log.take_unsaved();
         if !record.results.is_empty() {
             record.run = Some(self.active.log.run());
@@ -425,58 +510,9 @@ impl Executor<'_> {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.active.log.return_unsaved(record.progress);
-                Err(outcome::run_failure(&Error::Store(error)))
+                Err(error)
             }
         }
-    }
-
-    fn binding(
-        &self,
-        product: &ProductPlan,
-        created: &BTreeMap<PriceKey, PriceId>,
-    ) -> Result<Option<WrittenBinding>, Failure> {
-        let Some(bind) = &product.bind else {
-            return Ok(None);
-        };
-        let binding = bound(&product.local_id, bind, created).ok_or_else(|| {
-            outcome::failure(
-                "INTERNAL",
-                format!(
-                    "{} is bound to a price that no step created",
-                    product.local_id
-                ),
-                None,
-            )
-        })?;
-        let status = match &product.action {
-            Action::Create => SyncStatus::Created,
-            Action::Update | Action::Reprice | Action::Archive | Action::Reactivate => {
-                SyncStatus::Updated
-            }
-            Action::Adopt | Action::InSync | Action::Report | Action::Hold(_) => SyncStatus::Synced,
-        };
-        Ok(Some(WrittenBinding {
-            at: self.at.clone(),
-            binding,
-            status,
-            time: self.engine.now(),
-        }))
-    }
-
-    /// The mapping of before, marked as failed.
-    async fn still_bound(&self, product: &ProductPlan) -> Result<Option<WrittenBinding>, Failure> {
-        let rows = self
-            .engine
-            .store()
-            .mappings_by_id(self.at, std::slice::from_ref(&product.local_id))
-            .await;
-        let mut rows = rows.map_err(|error| outcome::run_failure(&Error::Store(error)))?;
-        Ok(rows.pop().map(|row| WrittenBinding {
-            at: self.at.clone(),
-            binding: row.binding,
-            status: SyncStatus::Error,
-            time: self.engine.now(),
-        }))
     }
 }
 

@@ -10,9 +10,13 @@ pub mod clock;
 mod ending;
 mod error;
 mod execute;
+mod failing;
+mod fuse;
+mod intent;
 mod journal;
 mod observe;
 mod outcome;
+mod passes;
 pub mod progress;
 mod queue;
 mod report;
@@ -21,6 +25,7 @@ mod status;
 #[cfg(test)]
 mod test_support;
 mod validate;
+mod write;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,6 +1,5 @@
 //! Reads Stripe, in as few calls as the plan can do with.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,8 +10,8 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{
     self, AccountRef, CATALOG, Details, Known, LOCAL_ID, Observed, Options, PriceId, ProductId,
-    Target, Unreadable, creates, details_to_read, lookup_keys_to_read, lost, products_to_find,
-    products_to_price, products_to_read,
+    Target, Unreadable, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
+    products_to_find, products_to_price, products_to_read,
 };
 use crate::store::{Listed, Listing};
 use crate::stripe::{self, Call, Expand, ProductPage, Stripe};
@@ -52,7 +51,7 @@ impl Engine {
         let mut ids = products_to_read(catalog, known, options);
         let last_listing = self.store().last_listing(at).await?;
         if extra.list || self.has_to_list(catalog, known, options, last_listing.as_ref()) {
-            self.list(call, at, expand, &mut observed).await?;
+            self.list(call, at, &expand, &mut observed).await?;
             // Listed or not there. What is mapped is asked for by its id all the
             // same if the listing lacks it: nothing is held to be deleted on
             // the word of one page.
@@ -71,16 +70,18 @@ impl Engine {
                     && (options.force_update || !known.bindings.contains_key(id))
             }));
         }
-        read(stripe, call, expand, &ids, &mut observed).await?;
+        read(stripe, call, &expand, &ids, &mut observed).await?;
         let lost = lost(catalog, known, &observed, options);
         let mut elsewhere = products_to_find(known, &observed, options, &lost);
         if !observed.listed {
             elsewhere.extend(remembered(last_listing.as_ref(), |id| lost.contains(id)));
             elsewhere.retain(|id| !ids.contains(id));
         }
-        read(stripe, call, expand, &elsewhere, &mut observed).await?;
-        if !self.is_young(last_listing.as_ref()) && creates(catalog, known, &observed, options) {
-            self.list(call, at, expand, &mut observed).await?;
+        read(stripe, call, &expand, &elsewhere, &mut observed).await?;
+        let creates =
+            !self.is_young(last_listing.as_ref()) && creates(catalog, known, &observed, options);
+        if creates || archived_by_others(catalog, known, &observed, options) {
+            self.list(call, at, &expand, &mut observed).await?;
         }
         let mut to_price = products_of(&extra.prices_of, known, options, &observed);
         // Twice: the first prices can put another product first.
@@ -89,7 +90,7 @@ impl Engine {
             price(
                 stripe,
                 call,
-                expand,
+                &expand,
                 std::mem::take(&mut to_price),
                 &mut observed,
             )
@@ -99,6 +100,21 @@ impl Engine {
         keys.extend(extra.lookup_keys.iter().cloned());
         hold(stripe, call, &keys, &mut observed).await?;
         Ok(observed)
+    }
+
+    /// Lists the account's products, and remembers those with a local id.
+    async fn list(
+        &self,
+        call: &Call,
+        at: &AccountRef,
+        expand: &Expand,
+        observed: &mut Observed,
+    ) -> Result<(), Error> {
+        let time = self.now();
+        list(self.inner.parts.stripe.as_ref(), call, expand, observed).await?;
+        observed.listed = true;
+        let listing = listing(time, observed);
+        Ok(self.store().save_listing(at, &listing).await?)
     }
 
     /// With nothing bound, the listing *is* the read. Later, a local id that was
@@ -130,33 +146,18 @@ impl Engine {
             age <= self.settings().listing_age
         })
     }
-
-    /// Reads the whole account, and remembers what has a local id.
-    async fn list(
-        &self,
-        call: &Call,
-        at: &AccountRef,
-        expand: Expand,
-        observed: &mut Observed,
-    ) -> Result<(), Error> {
-        let time = self.now();
-        list(self.inner.parts.stripe.as_ref(), call, expand, observed).await?;
-        observed.listed = true;
-        self.store()
-            .save_listing(at, &listing(time, observed))
-            .await?;
-        Ok(())
-    }
 }
 
 fn expand(catalog: &Catalog, known: &Known) -> Expand {
     let Details {
         tiers,
         currency_options,
+        option_tiers,
     } = details_to_read(catalog, known);
     Expand {
         tiers,
         currency_options,
+        option_tiers,
     }
 }
 
@@ -184,12 +185,14 @@ async fn hold(
 async fn list(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
     let mut after: Option<ProductId> = None;
     loop {
-        let page = stripe.list_products(call, after.as_ref(), expand).await?;
+        let page = stripe
+            .list_products(call, after.as_ref(), expand.clone())
+            .await?;
         after.clone_from(&page.next);
         add(page, observed);
         if after.is_none() {
@@ -201,7 +204,7 @@ async fn list(
 async fn read(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     ids: &BTreeSet<ProductId>,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
@@ -209,7 +212,7 @@ async fn read(
     // Boxed: the compiler cannot see that futures borrowing from a stream's items are Send.
     let reads: Vec<BoxFuture<'_, _>> = ids
         .chunks(PAGE)
-        .map(|chunk| stripe.products_by_id(call, chunk, expand))
+        .map(|chunk| stripe.products_by_id(call, chunk, expand.clone()))
         .collect();
     let mut pages = stream::iter(reads).buffer_unordered(PARALLEL);
     while let Some(page) = pages.try_next().await? {
@@ -220,17 +223,9 @@ async fn read(
 
 fn odd(unreadable: Vec<Unreadable>, observed: &mut Observed) {
     for odd in unreadable {
-        match observed.unreadable.entry(odd.product.clone()) {
-            Entry::Vacant(free) => {
-                free.insert(odd);
-            }
-            // Whose it is must not be forgotten for what is found later.
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                if known.local_id.is_none() {
-                    known.local_id = odd.local_id;
-                }
-            }
+        let known = observed.unreadable.entry(odd.product.clone()).or_default();
+        if !known.contains(&odd) {
+            known.push(odd);
         }
     }
 }
@@ -252,10 +247,16 @@ fn add(page: ProductPage, observed: &mut Observed) {
 async fn price(
     stripe: &dyn Stripe,
     call: &Call,
-    expand: Expand,
+    expand: &Expand,
     products: BTreeSet<ProductId>,
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
+    // Archived prices are among them. What one of them offers in further currencies has
+    // to be known before it is put on sale again, whether or not the catalog has any now.
+    let expand = &Expand {
+        currency_options: true,
+        ..expand.clone()
+    };
     let reads: Vec<BoxFuture<'_, _>> = products
         .iter()
         .flat_map(|id| [(id, true), (id, false)])
@@ -278,13 +279,13 @@ async fn prices_of(
     call: &Call,
     product: &ProductId,
     active: bool,
-    expand: Expand,
+    expand: &Expand,
 ) -> Result<(Vec<plan::ObservedPrice>, Vec<Unreadable>), stripe::Error> {
     let (mut found, mut odd) = (Vec::new(), Vec::new());
     let mut after: Option<PriceId> = None;
     loop {
         let page = stripe
-            .prices_of(call, product, active, after.as_ref(), expand)
+            .prices_of(call, product, active, after.as_ref(), expand.clone())
             .await?;
         found.extend(page.prices);
         odd.extend(page.unreadable);
@@ -304,10 +305,11 @@ fn listing(time: crate::store::Timestamp, observed: &Observed) -> Listing {
         })
     });
     let unreadable = observed.unreadable.values().filter_map(|odd| {
+        let odd = odd.iter().find(|odd| odd.price.is_none())?;
         Some(Listed {
             local_id: odd.local_id.clone()?,
             product_id: odd.product.clone(),
-            catalog: None,
+            catalog: odd.catalog.clone(),
         })
     });
     Listing {

@@ -1,6 +1,9 @@
 //! Plans, errors and holds in the words of runs and results.
 
-use crate::plan::{Action, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines};
+use crate::catalog::LocalId;
+use crate::plan::{
+    Action, FieldChange, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines,
+};
 use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
 use crate::stripe::{self, Obstacle};
 
@@ -21,15 +24,14 @@ pub(super) fn kind(action: &Action) -> ActionKind {
 pub(super) fn counts(plan: &Plan) -> Counts {
     let mut counts = Counts::default();
     for product in &plan.products {
-        count(&mut counts, product, true);
+        count(&mut counts, product);
     }
     counts
 }
 
 /// Counts one product.
-pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
+pub(super) fn count(counts: &mut Counts, product: &ProductPlan) {
     match &product.action {
-        _ if !done => counts.failed += 1,
         // Its kind is an update, but nothing was updated.
         Action::Report => counts.skipped += 1,
         action @ (Action::Create
@@ -43,9 +45,43 @@ pub(super) fn count(counts: &mut Counts, product: &ProductPlan, done: bool) {
     }
 }
 
-/// Counts a result of earlier.
+/// Takes back that a product was counted as done.
+pub(super) fn count_back(counts: &mut Counts, action: ActionKind) {
+    *field(counts, action) -= 1;
+}
+
 pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
-    let field = match action {
+    *field(counts, action) += 1;
+}
+
+/// Counts as failed what was counted as done.
+pub(super) fn take_back(counts: &mut Counts, action: ActionKind) {
+    let done = field(counts, action);
+    *done = done.saturating_sub(1);
+    counts.failed += 1;
+}
+
+/// Counts a result of earlier, one that was done or failed.
+pub(super) fn count_row(counts: &mut Counts, row: &ResultRow) {
+    *row_field(counts, row) += 1;
+}
+
+/// Takes back that a result of earlier was counted: another one replaces it.
+pub(super) fn count_row_back(counts: &mut Counts, row: &ResultRow) {
+    let field = row_field(counts, row);
+    *field = field.saturating_sub(1);
+}
+
+fn row_field<'a>(counts: &'a mut Counts, row: &ResultRow) -> &'a mut u32 {
+    match row.outcome {
+        Outcome::Failed => &mut counts.failed,
+        Outcome::Skipped => &mut counts.skipped,
+        Outcome::Done | Outcome::Planned => field(counts, row.action),
+    }
+}
+
+fn field(counts: &mut Counts, action: ActionKind) -> &mut u32 {
+    match action {
         ActionKind::InSync => &mut counts.in_sync,
         ActionKind::Create => &mut counts.created,
         ActionKind::Update | ActionKind::Reactivate => &mut counts.updated,
@@ -53,13 +89,22 @@ pub(super) fn count_kind(counts: &mut Counts, action: ActionKind) {
         ActionKind::Archive => &mut counts.archived,
         ActionKind::Adopt => &mut counts.adopted,
         ActionKind::Block => &mut counts.failed,
-    };
-    *field += 1;
+    }
 }
+
+/// The field of a change that says which duplicate is archived.
+pub(super) const DUPLICATE: &str = "duplicate";
 
 /// A product's result before anything happened.
 pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> ResultRow {
-    let reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut reasons: Vec<String> = product.reasons.iter().map(Reason::describe).collect();
+    let mut changes = product.changes.clone();
+    if product.action == Action::Report {
+        changes.extend(product.left.iter().cloned());
+    } else if !product.left.is_empty() {
+        let fields: Vec<&str> = product.left.iter().map(|l| l.field.as_str()).collect();
+        reasons.push(format!("left as changed in Stripe: {}", fields.join(", ")));
+    }
     let error = match &product.action {
         Action::Hold(hold) => Some(held(hold)),
         Action::Create
@@ -71,12 +116,17 @@ pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> 
         | Action::InSync
         | Action::Report => None,
     };
+    let folded = product.folded.iter().map(|duplicate| FieldChange {
+        field: DUPLICATE.to_owned(),
+        from: duplicate.to_string(),
+        to: "archived".to_owned(),
+    });
     ResultRow {
         local_id: product.local_id.clone(),
         name: product.name.clone(),
         action: kind(&product.action),
         reason: reasons.join("; "),
-        changes: product.changes.clone(),
+        changes: changes.into_iter().chain(folded).collect(),
         outcome,
         product_id: product.product_id.clone(),
         price_id: product.price_id.clone(),
@@ -102,6 +152,19 @@ fn held(hold: &Hold) -> Failure {
         Hold::Unreadable { .. } => "STRIPE_UNEXPECTED",
         Hold::PriceJump { .. } => "PRICE_CHANGE_HELD",
         Hold::SourceIncomplete { .. } => "SOURCE_INCOMPLETE",
+        Hold::Unsettled {
+            message,
+            request_id,
+        } => {
+            return Failure {
+                stripe_request_id: request_id.clone(),
+                ..failure(
+                    "WRITE_UNSETTLED",
+                    message.clone(),
+                    Some("nothing is lost: the write is settled at the next sync"),
+                )
+            };
+        }
     };
     failure(reason, hold_lines(hold).join("; "), None)
 }
@@ -126,7 +189,8 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         stripe::Error::InTheWay { obstacle, .. } => match obstacle {
             Obstacle::ProductExists => (
                 "CONFLICT",
-                "a product with this id was created meanwhile: sync again",
+                "a product with this id was created meanwhile: sync again; if Stripe shows none, it was deleted and its \
+                 id is kept: give the product another id, or set another stripe.product_id_prefix",
             ),
             Obstacle::LookupKeyTaken => {
                 ("CONFLICT", "another price holds the lookup key: sync again")
@@ -146,12 +210,31 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
         stripe::Error::Unexpected { .. } => {
             ("STRIPE_UNEXPECTED", "check stripe.api_base and stripe.mode")
         }
+        stripe::Error::Garbled { .. } => (
+            "STRIPE_UNEXPECTED",
+            "what it did is settled at the next sync: sync again",
+        ),
+        stripe::Error::Unsure(inner) => {
+            return Failure {
+                message: error.to_string(),
+                ..stripe_failure(inner)
+            };
+        }
         stripe::Error::Cancelled(_) => ("CANCELLED", "sync again when it suits"),
     };
     Failure {
         stripe_request_id: error.request_id().map(str::to_owned),
         ..failure(reason, error.to_string(), Some(hint))
     }
+}
+
+/// A product that another process works on.
+pub(super) fn overtaken(local_id: &LocalId) -> Failure {
+    failure(
+        "CONFLICT",
+        format!("another process changes {local_id} at the same time"),
+        Some("see to it that one service works for the account, then sync again"),
+    )
 }
 
 /// A request's error, as a run's.

@@ -108,6 +108,8 @@ struct State {
     run: Run,
     events: VecDeque<Arc<Event>>,
     unsaved: Vec<ProgressRow>,
+    /// Results that no commit would take.
+    lost: Vec<ResultRow>,
 }
 
 /// A run's end that is not told yet.
@@ -174,6 +176,7 @@ impl RunLog {
                 run,
                 events: VecDeque::new(),
                 unsaved: Vec::new(),
+                lost: Vec::new(),
             }),
             changed,
         })
@@ -257,6 +260,17 @@ impl RunLog {
         let mut state = self.lock();
         let newer = std::mem::take(&mut state.unsaved);
         state.unsaved = rows.into_iter().map(|(_, row)| row).chain(newer).collect();
+    }
+
+    /// Keeps a result that the database would not take, for the run's end.
+    pub(super) fn lose(&self, result: ResultRow) {
+        self.lock().lost.push(result);
+    }
+
+    /// Results that no commit would take.
+    pub(super) fn take_lost(&self) -> Vec<(RunId, ResultRow)> {
+        let rows = std::mem::take(&mut self.lock().lost);
+        rows.into_iter().map(|row| (self.id.clone(), row)).collect()
     }
 
     /// Wakes at every change; subscribe before the first [`RunLog::next`].

@@ -228,16 +228,17 @@ impl Engine {
 
     /// Takes up runs that another process left open. Call it once, before
     /// requests come in. `resume`: go on with them; otherwise they end as
-    /// interrupted, and the next run settles what they left.
-    pub async fn take_up(&self, resume: bool) -> Result<(), Error> {
-        let mut resumed = false;
+    /// interrupted, and the next run settles what they left. Returns the one that
+    /// goes on.
+    pub async fn take_up(&self, resume: bool) -> Result<Option<Run>, Error> {
+        let mut resumed = None;
         let here = self.remembered_account().await?;
         for mut run in self.store().unfinished_runs().await? {
             // What was begun in one account is not gone on with in another.
             let is_ours = run.at.is_none() || run.at == here;
-            if resume && !resumed && is_ours && !run.options.dry_run {
-                resumed = true;
+            if resume && resumed.is_none() && is_ours && !run.options.dry_run {
                 run.last_sequence = self.newest_sequence(&run).await?;
+                resumed = Some(run.clone());
                 self.enqueue(run, true);
                 continue;
             }
@@ -253,7 +254,7 @@ impl Engine {
             });
             self.store().update_run(&run).await?;
         }
-        Ok(())
+        Ok(resumed)
     }
 
     async fn newest_sequence(&self, run: &Run) -> Result<i64, Error> {

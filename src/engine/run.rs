@@ -1,25 +1,23 @@
 //! One run from its start to its end.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
-use super::execute::{Executor, Pass, RUN_DEADLINE};
-use super::observe::{self, Extra};
+use super::execute::{Before, RUN_DEADLINE};
+use super::journal::Journal;
+use super::observe::Extra;
 use super::outcome::{self, failure, run_failure};
-use super::progress::Progress;
+use super::progress::{Progress, RunLog};
 use super::queue::Active;
 use super::{Engine, Error};
-use crate::catalog::{Catalog, LocalId};
-use crate::plan::{self, AccountRef, Action, Options, Plan, check, render};
+use crate::catalog::Catalog;
+use crate::plan::check::{Earlier, Fuse};
+use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
 use crate::store::{
-    DryRun, Failure, Outcome, ProgressRow, Record, ResultFilter, Run, RunId, RunOptions, RunState,
-    Trigger,
+    DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Trigger,
 };
 use crate::stripe::{Call, Meter};
-
-/// How often a product is looked at and planned in one run.
-const PASSES: u32 = 3;
 
 impl Engine {
     /// Carries a run through, whatever happens on the way.
@@ -52,16 +50,24 @@ impl Engine {
                 state: RunState::Cancelled,
                 error: None,
             },
-            Err(error) => Ended {
+            Err(error) if run.options.dry_run => Ended {
                 state: RunState::Failed,
                 error: Some(error),
             },
+            // What was done before it failed stays done.
+            Err(error) => ending::of(&log.run(), Some(error), false),
         };
         let is_stopping = self.inner.stop.is_cancelled() && !active.cancel.is_cancelled();
         if is_stopping && !run.options.dry_run && ended.state == RunState::Cancelled {
             // The process ends; the next one takes the run up.
             let run = log.update(|run| count_calls(run, &call));
-            self.keep(&run, log.take_unsaved()).await;
+            let record = Record {
+                run: Some(run),
+                progress: log.take_unsaved(),
+                results: log.take_lost(),
+                ..Record::default()
+            };
+            self.keep(log, &record).await;
             return;
         }
         self.finish(active, &call, ended).await;
@@ -88,7 +94,13 @@ impl Engine {
         );
         let mut progress = log.take_unsaved();
         progress.push(ending.row());
-        self.keep(run, progress).await;
+        let record = Record {
+            run: Some(run.clone()),
+            progress,
+            results: log.take_lost(),
+            ..Record::default()
+        };
+        self.keep(log, &record).await;
         if let Err(error) = self.report(run).await {
             tracing::warn!(run.id = %run.id, error = %error, "the run's report could not be written");
         }
@@ -97,28 +109,27 @@ impl Engine {
 
     /// Writes the run's row, patiently: what it says of its end is the truth
     /// that others wait for.
-    async fn keep(&self, run: &Run, progress: Vec<(RunId, ProgressRow)>) {
-        let record = Record {
-            run: Some(run.clone()),
-            progress,
-            ..Record::default()
-        };
+    async fn keep(&self, log: &RunLog, record: &Record) {
         for attempt in 0_u32..5 {
-            match self.store().record(&record).await {
+            match self.store().record(record).await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::warn!(run.id = %run.id, error = %error, attempt, "the run could not be written");
+                    tracing::warn!(run.id = %log.id(), error = %error, attempt, "the run could not be written");
                     tokio::time::sleep(std::time::Duration::from_millis(200) * 2_u32.pow(attempt))
                         .await;
                 }
             }
         }
-        tracing::error!(run.id = %run.id, "the run's end was not written; the next start takes it up again");
+        tracing::error!(run.id = %log.id(), "the run's end was not written; the next start takes it up again");
     }
 
     async fn carry_out(&self, active: &Active, call: &Call) -> Result<Ended, Failure> {
         let log = &active.log;
         let requested = log.run().options;
+        let before = self
+            .count_before(active)
+            .await
+            .map_err(|error| run_failure(&error))?;
         self.stage(active, "discover").await?;
         let catalog = self.discover().await.map_err(|error| run_failure(&error))?;
         log.update(|run| {
@@ -127,7 +138,10 @@ impl Engine {
         });
 
         self.stage(active, "observe").await?;
-        let at = self.account().await.map_err(|error| run_failure(&error))?;
+        let at = self
+            .account(call)
+            .await
+            .map_err(|error| run_failure(&error))?;
         log.update(|run| run.at = Some(at.clone()));
         let mut extra = Extra {
             // What is to be repaired may stand anywhere in the account.
@@ -135,30 +149,41 @@ impl Engine {
                 || (requested.force_update && requested.product_ids.is_empty()),
             ..Extra::default()
         };
+        let options = self.plan_options(&requested);
+        let mut journal = Journal::default();
         if !requested.dry_run {
-            extra.prices_of = self
-                .settle(call, &at)
+            self.settle(call, &at, |id| options.covers(id), &mut journal)
                 .await
                 .map_err(|error| run_failure(&error))?;
+            extra.prices_of = journal.to_read();
             // What was to be archived last, a duplicate say, shows in a listing only.
             extra.list |= !extra.prices_of.is_empty();
         }
-        let options = self.plan_options(&requested);
         let observe_time = self.now();
-        let plan = self
-            .look(call, &at, &catalog, &options, &extra)
+        let (plan, known) = self
+            .look(call, &at, &catalog, &options, &extra, &journal)
             .await
             .map_err(|error| run_failure(&error))?;
+        if active.resumed {
+            journal.begun = self
+                .begun_before(active)
+                .await
+                .map_err(|error| run_failure(&error))?;
+        }
 
         self.stage(active, "plan").await?;
         let steps_total = plan
             .products
             .iter()
-            .filter(|product| product.action != Action::InSync)
+            .filter(|product| {
+                // What an earlier process began is told of, found done or not.
+                product.action != Action::InSync || journal.begun.contains_key(&product.local_id)
+            })
             .count();
         let steps_total = u32::try_from(steps_total).unwrap_or(u32::MAX);
         log.update(|run| {
             run.plan_digest = Some(plan.digest.clone());
+            run.warnings.extend(plan.warnings.iter().take(100).cloned());
             run.steps_total = steps_total;
         });
         log.emit(Progress::PlanReady {
@@ -184,12 +209,23 @@ impl Engine {
                 Some("look at a new dry run and apply its digest"),
             ));
         }
-        check::check(&plan, catalog.products.is_empty(), &options)
-            .map_err(|v| outcome::violation(&v))?;
+        let earlier = self
+            .archived_before(active, &plan, &extra.prices_of)
+            .await
+            .map_err(|error| run_failure(&error))?;
+        let fuse = Fuse::new(&plan, catalog.products.is_empty(), &options, earlier);
+        fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
 
         self.stage(active, "execute").await?;
         let pass = self
-            .execute(active, call, &at, &catalog, &requested, &plan)
+            .execute(
+                active,
+                call,
+                &at,
+                &catalog,
+                (&plan, &known, fuse),
+                (&before, &mut journal),
+            )
             .await?;
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
@@ -215,19 +251,20 @@ impl Engine {
 
     /// Enters a stage that a cancelled run has as well: what was done is recorded.
     async fn enter(&self, active: &Active, stage: &str) -> Result<(), Failure> {
-        let run = active.log.update(|run| stage.clone_into(&mut run.stage));
+        let log = &active.log;
+        let run = log.update(|run| stage.clone_into(&mut run.stage));
         let record = Record {
             run: Some(run),
-            progress: active.log.take_unsaved(),
+            progress: log.take_unsaved(),
             ..Record::default()
         };
-        self.store()
-            .record(&record)
-            .await
-            .map_err(|error| run_failure(&Error::Store(error)))
+        self.store().record(&record).await.map_err(|error| {
+            log.return_unsaved(record.progress);
+            run_failure(&Error::Store(error))
+        })
     }
 
-    /// Observes and plans.
+    /// Observes and plans; returns what the plan was made on as well.
     pub(super) async fn look(
         &self,
         call: &Call,
@@ -235,12 +272,15 @@ impl Engine {
         catalog: &Catalog,
         options: &Options,
         extra: &Extra,
-    ) -> Result<Plan, Error> {
-        let known = self.store().known(at).await?.of_catalog(&options.naming);
+        journal: &Journal,
+    ) -> Result<(Plan, Known), Error> {
+        let mut known = self.store().known(at).await?.of_catalog(&options.naming);
+        known.open_writes.clone_from(&journal.open);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)
             .await?;
-        Ok(plan::plan(catalog, &known, &observed, options))
+        let plan = plan::plan(catalog, &known, &observed, options);
+        Ok((plan, known))
     }
 
     /// What the configuration and a request make of a plan.
@@ -253,119 +293,24 @@ impl Engine {
             archive_removed: settings.archive_removed,
             repair_drift: settings.repair_drift,
             max_archives: requested.max_archives.or(settings.max_archives),
-            removals_confirmed: requested.max_archives.is_some(),
+            removals_confirmed: requested.max_archives.is_some_and(|archives| archives > 0),
             accept_price_changes: requested.accept_price_changes,
         }
     }
 
-    /// Passes over the plan until no product needs another look.
-    async fn execute(
-        &self,
-        active: &Active,
-        call: &Call,
-        at: &AccountRef,
-        catalog: &Catalog,
-        requested: &RunOptions,
-        plan: &Plan,
-    ) -> Result<Pass, Failure> {
-        let did_before = self
-            .count_done_before(active)
-            .await
-            .map_err(|error| run_failure(&error))?;
-        let mut executor = Executor {
-            did_before: &did_before,
-            engine: self,
-            active,
-            call,
-            at,
-            pass: 1,
-            may_look_again: true,
-        };
-        let mut all = executor.execute(plan).await;
-        // What the products that need another look were planned by.
-        let mut planned: Option<Plan> = None;
-        while !all.again.is_empty() && all.abort.is_none() && !active.cancel.is_cancelled() {
-            executor.pass += 1;
-            executor.may_look_again = executor.pass < PASSES;
-            let again = all.again.clone();
-            let looked = self.look_again(call, at, catalog, requested, &again).await;
-            let plan = match looked {
-                Ok(plan) => plan,
-                Err(failure) => {
-                    all.abort = Some(failure);
-                    break;
-                }
-            };
-            let pass = executor.execute(&plan).await;
-            // What turned out to be in sync after all was counted so; it is a
-            // step that ended all the same.
-            active
-                .log
-                .update(|run| run.steps_finished = run.steps_finished.min(run.steps_total));
-            all.again = pass.again;
-            all.done.extend(pass.done);
-            all.abort = pass.abort;
-            planned = Some(plan);
-        }
-        if let Some(failure) = &all.abort {
-            let planned = planned.as_ref().unwrap_or(plan);
-            if let Err(error) = executor.give_up(planned, &all.again, failure).await {
-                // The run ends for the first reason.
-                tracing::warn!(reason = error.reason, "{}", error.message);
-            }
-        }
-        Ok(all)
-    }
-
-    /// Settles what is open, observes and plans for these products only.
-    async fn look_again(
-        &self,
-        call: &Call,
-        at: &AccountRef,
-        catalog: &Catalog,
-        requested: &RunOptions,
-        again: &BTreeSet<LocalId>,
-    ) -> Result<Plan, Failure> {
-        let settled = self
-            .settle(call, at)
-            .await
-            .map_err(|error| run_failure(&error))?;
-        let options = Options {
-            scope: again.clone(),
-            ..self.plan_options(requested)
-        };
-        let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
-            .values()
-            .flat_map(observe::wanted_keys)
-            .collect();
-        let extra = Extra {
-            prices_of: again.iter().chain(&settled).cloned().collect(),
-            lookup_keys,
-            ..Extra::default()
-        };
-        let plan = self
-            .look(call, at, catalog, &options, &extra)
-            .await
-            .map_err(|error| run_failure(&error))?;
-        check::check(&plan, false, &options).map_err(|v| outcome::violation(&v))?;
-        Ok(plan)
-    }
-
     /// Counts what a run did before its process was killed.
-    async fn count_done_before(&self, active: &Active) -> Result<BTreeSet<LocalId>, Error> {
-        if !active.resumed {
-            return Ok(BTreeSet::new());
+    async fn count_before(&self, active: &Active) -> Result<Before, Error> {
+        let mut before = BTreeMap::new();
+        if active.resumed {
+            let all = ResultFilter::default();
+            let rows = self.all_results(active.log.id(), &all).await?;
+            active.log.update(|run| {
+                rows.iter()
+                    .for_each(|row| outcome::count_row(&mut run.counts, row));
+            });
+            before.extend(rows.into_iter().map(|row| (row.local_id.clone(), row)));
         }
-        let filter = ResultFilter {
-            outcomes: vec![Outcome::Done],
-            ..ResultFilter::default()
-        };
-        let rows = self.all_results(active.log.id(), &filter).await?;
-        active.log.update(|run| {
-            rows.iter()
-                .for_each(|row| outcome::count_kind(&mut run.counts, row.action));
-        });
-        Ok(rows.into_iter().map(|row| row.local_id).collect())
+        Ok(Before::new(before))
     }
 
     async fn end_dry_run(
@@ -397,7 +342,9 @@ impl Engine {
         };
         kept.await
             .map_err(|error| run_failure(&Error::Store(error)))?;
-        let blown = check::check(plan, catalog.products.is_empty(), options).err();
+        let is_empty = catalog.products.is_empty();
+        let fuse = Fuse::new(plan, is_empty, options, Earlier::default());
+        let blown = fuse.check(plan).err();
         Ok(match blown {
             Some(violation) => Ended {
                 state: RunState::Failed,

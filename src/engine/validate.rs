@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::ending::source_notes;
+use super::journal::Journal;
 use super::observe::Extra;
 use super::{Engine, Error, status};
 use crate::catalog::LocalId;
@@ -46,7 +47,8 @@ impl Engine {
         let max_age = max_age.unwrap_or_else(|| self.settings().validation_age);
         let _one_at_a_time = self.inner.validating.lock().await;
         let catalog = self.discover().await?;
-        let at = self.account().await?;
+        let call = Call::default();
+        let at = self.account(&call).await?;
         let fingerprint = status::fingerprint(&catalog);
         let cached = self.store().last_validation(&at).await?.filter(|cached| {
             let age = self
@@ -63,14 +65,20 @@ impl Engine {
                 at,
             });
         }
-        let call = Call::default();
         let time = self.now();
         let options = self.plan_options(&RunOptions {
             product_ids: scope.clone(),
             ..RunOptions::default()
         });
-        let plan = self
-            .look(&call, &at, &catalog, &options, &Extra::default())
+        let (plan, _known) = self
+            .look(
+                &call,
+                &at,
+                &catalog,
+                &options,
+                &Extra::default(),
+                &Journal::default(),
+            )
             .await?;
         let in_sync = plan
             .products

@@ -1,25 +1,25 @@
 //! Whether a plan may be executed: the archive fuse, and invariants that a plan
 //! of ours always holds. Run before the first write.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::{Options, Plan, PriceRef, Step, UpdatePrice, UpdateProduct};
+use super::{Options, Plan};
 
 /// Why a plan may not be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// It would take too much off sale at once.
     #[error(
-        "{}{archives} of {mapped} mapped products would be archived, more than the {limit} allowed: nothing was changed",
-        if *empty { "the catalog is empty: " } else { "" }
+        "{}{archives} of {mapped} mapped products would be archived, more than the {limit} allowed: {}",
+        if *empty { "the catalog is empty: " } else { "" }, so_far(*.spent)
     )]
     ArchiveFuse {
         /// Whether the catalog has no product at all: then none may be archived
-        /// unless a limit was given.
+        /// unless the request says how many.
         empty: bool,
-        /// Products that would be archived, folded duplicates included.
+        /// Products that the run would have archived, folded duplicates included.
         archives: usize,
-        /// Products that were mapped and on sale.
+        /// Those of them that it archived before this plan.
+        spent: usize,
+        /// Products that were mapped and on sale when it began.
         mapped: usize,
         /// How many may be archived.
         limit: usize,
@@ -34,95 +34,76 @@ pub enum Violation {
     },
 }
 
-/// Checks a plan against the policy and against itself.
-pub fn check(plan: &Plan, catalog_is_empty: bool, options: &Options) -> Result<(), Violation> {
-    let archives = plan.archives();
-    let limit = match options.max_archives {
-        Some(limit) => limit as usize,
-        None if catalog_is_empty => 0,
-        None => default_limit(plan.mapped),
-    };
-    if archives > limit {
-        return Err(Violation::ArchiveFuse {
-            empty: catalog_is_empty,
-            archives,
-            mapped: plan.mapped,
-            limit,
-        });
+fn so_far(spent: usize) -> String {
+    if spent == 0 {
+        return "nothing was changed".to_owned();
     }
-    contradictions(plan)
+    format!("{spent} of them already are, and nothing more was changed")
+}
+
+/// How much one run may take off sale, over all its plans: a run that looks at
+/// Stripe again, or is taken up by another process, gets no new allowance.
+#[derive(Clone, Copy, Debug)]
+pub struct Fuse {
+    empty: bool,
+    limit: usize,
+    mapped: usize,
+    spent: usize,
+}
+
+/// What a run archived in an earlier process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Earlier {
+    /// Products that are no longer mapped as on sale.
+    pub unmapped: usize,
+    /// Duplicates, and what the mapping does not show yet.
+    pub others: usize,
+}
+
+impl Fuse {
+    /// The fuse of a run whose first plan (in this process) is this one.
+    pub fn new(plan: &Plan, catalog_is_empty: bool, options: &Options, earlier: Earlier) -> Self {
+        let mapped = plan.mapped + earlier.unmapped;
+        let limit = match options.max_archives {
+            // That nothing at all is sold has to be meant by who asks for it; a number in a
+            // configuration was not written with this in mind.
+            Some(_) | None if catalog_is_empty && !options.removals_confirmed => 0,
+            Some(limit) => limit as usize,
+            None => default_limit(mapped),
+        };
+        Self {
+            empty: catalog_is_empty,
+            limit,
+            mapped,
+            spent: earlier.unmapped + earlier.others,
+        }
+    }
+
+    /// Whether this plan stays within what is left, and does not contradict itself.
+    pub fn check(&self, plan: &Plan) -> Result<(), Violation> {
+        if let Some(what) = &plan.contradiction {
+            return Err(Violation::Contradiction { what: what.clone() });
+        }
+        let archives = plan.archives();
+        if archives > 0 && self.spent + archives > self.limit {
+            return Err(Violation::ArchiveFuse {
+                empty: self.empty,
+                archives: self.spent + archives,
+                spent: self.spent,
+                mapped: self.mapped,
+                limit: self.limit,
+            });
+        }
+        Ok(())
+    }
+
+    /// Notes what was, or may have been, archived.
+    pub fn spend(&mut self, archives: usize) {
+        self.spent += archives;
+    }
 }
 
 /// max(3, 25% of the mapped products).
 fn default_limit(mapped: usize) -> usize {
     (mapped / 4).max(3)
-}
-
-/// Every object is written on behalf of one local id only, no lookup key is
-/// given twice, and no price is archived before the mapping left it.
-fn contradictions(plan: &Plan) -> Result<(), Violation> {
-    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut keys: BTreeSet<&str> = BTreeSet::new();
-    for product in &plan.products {
-        let local_id = product.local_id.as_str();
-        let mut bound = false;
-        for step in &product.steps {
-            let (object, key) = match step {
-                Step::CreateProduct(create) => (Some(create.id.as_str()), None),
-                Step::UpdateProduct(UpdateProduct { id, .. }) => (Some(id.as_str()), None),
-                Step::CreatePrice(create) => (None, create.fields.lookup_key.as_deref()),
-                Step::UpdatePrice(UpdatePrice {
-                    price, lookup_key, ..
-                }) => {
-                    let id = match price {
-                        PriceRef::Existing(id) => Some(id.as_str()),
-                        PriceRef::Created(_) => None,
-                    };
-                    (id, lookup_key.as_deref())
-                }
-                Step::Bind => {
-                    bound = true;
-                    (None, None)
-                }
-            };
-            if let Some(other) = object
-                .and_then(|id| owners.insert(id, local_id))
-                .filter(|other| *other != local_id)
-            {
-                return contradiction(format!(
-                    "{} is written for {other} and {local_id}",
-                    object.unwrap_or_default()
-                ));
-            }
-            if let Some(key) = key.filter(|key| !keys.insert(key)) {
-                return contradiction(format!(
-                    "lookup key {key} is given twice, the second time for {local_id}"
-                ));
-            }
-            if let Step::UpdatePrice(UpdatePrice {
-                active: Some(false),
-                price,
-                ..
-            }) = step
-            {
-                let mapped = product
-                    .bind
-                    .as_ref()
-                    .is_some_and(|bind| bind.prices.values().any(|mapped| mapped == price));
-                if mapped || !bound {
-                    return contradiction(format!("a mapped price of {local_id} is archived"));
-                }
-            }
-        }
-        if product.bind.is_some() != bound {
-            return contradiction(format!(
-                "{local_id} is bound without a step, or the reverse"
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn contradiction(what: String) -> Result<(), Violation> {
-    Err(Violation::Contradiction { what })
 }

@@ -36,19 +36,19 @@ impl Planner<'_> {
         ProductPlan {
             reasons,
             steps,
-            bind: Some(Bind {
+            bind: Some(Box::new(Bind {
                 product_id: self.options.naming.product_id(self.local_id),
                 prices: target
                     .prices
                     .keys()
                     .map(|key| (key.clone(), PriceRef::Created(key.clone())))
                     .collect(),
-                superseded: self.superseded(None, &BTreeSet::new(), &BTreeSet::new()),
+                superseded: self.superseded(None, &BTreeSet::new(), &[]),
                 to_archive: BTreeSet::new(),
                 applied: target,
                 origin: self.entry.product.origin.clone(),
                 active: true,
-            }),
+            })),
             product_id: None,
             price_id: None,
             ..self.outline(Action::Create)

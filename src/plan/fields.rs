@@ -8,53 +8,87 @@ use super::{FieldChange, ObservedProduct, Target, UpdateProduct};
 pub(super) struct FieldDiff {
     pub(super) update: UpdateProduct,
     pub(super) changes: Vec<FieldChange>,
+    /// What was changed in Stripe and is left so.
+    pub(super) left: Vec<FieldChange>,
 }
 
-/// Compares the managed fields. With `force`, writes them all; the changes are
-/// still only the real ones.
+/// What is written beside the fields that the catalog changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Nothing: what was changed in Stripe is left to people.
+    Nothing,
+    /// What was changed in Stripe.
+    Drift,
+    /// Every managed field, changed or not.
+    All,
+}
+
+impl FieldDiff {
+    /// Takes down a difference; whether to write it.
+    fn differs(&mut self, field: &str, from: &str, to: &str, leave: bool) -> bool {
+        let change = FieldChange {
+            field: field.to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        if leave {
+            self.left.push(change);
+        } else {
+            self.changes.push(change);
+        }
+        !leave
+    }
+}
+
+/// Compares the managed fields. Those that are written though they are the same
+/// are no changes.
 pub(super) fn diff(
     applied: Option<&Target>,
     wanted: &Target,
     observed: &ObservedProduct,
-    force: bool,
+    beside: Beside,
 ) -> FieldDiff {
     let mut update = UpdateProduct::new(observed.id.clone());
-    let mut changes = Vec::new();
-    let mut change = |field: &str, from: String, to: String| {
-        changes.push(FieldChange {
-            field: field.to_owned(),
-            from,
-            to,
-        });
+    let mut diff = FieldDiff {
+        update: UpdateProduct::new(observed.id.clone()),
+        changes: Vec::new(),
+        left: Vec::new(),
+    };
+    let force = beside == Beside::All;
+    // What the catalog says as before was changed in Stripe.
+    let leaves = |same: fn(&Target, &Target) -> bool| {
+        beside == Beside::Nothing && applied.is_some_and(|applied| same(applied, wanted))
     };
 
-    if wanted.name != observed.name {
-        change("name", observed.name.clone(), wanted.name.clone());
-    }
-    if force || wanted.name != observed.name {
+    let same = wanted.name == observed.name;
+    if !same
+        && diff.differs(
+            "name",
+            &observed.name,
+            &wanted.name,
+            leaves(|a, w| a.name == w.name),
+        )
+        || same && force
+    {
         update.name = Some(wanted.name.clone());
     }
-    if wanted.active != observed.active {
-        change(
-            "active",
-            observed.active.to_string(),
-            wanted.active.to_string(),
-        );
-    }
-    if force || wanted.active != observed.active {
+    let same = wanted.active == observed.active;
+    let (from, to) = (observed.active.to_string(), wanted.active.to_string());
+    if !same && diff.differs("active", &from, &to, leaves(|a, w| a.active == w.active))
+        || same && force
+    {
         update.active = Some(wanted.active);
     }
     macro_rules! text {
         ($($field:ident: $clearable:literal),*) => {$(
             let seen = observed.$field.as_deref().unwrap_or_default();
             let before = applied.and_then(|applied| applied.$field.as_deref());
-            if let Some(value) = managed_text(before, wanted.$field.as_deref(), seen) {
-                // Stripe has no way to clear this one: an empty wish stays a wish.
-                let possible = $clearable || !value.is_empty();
-                if value != seen && possible {
-                    change(stringify!($field), seen.to_owned(), value.to_owned());
-                }
-                if (force || value != seen) && possible {
+            let value = managed_text(before, wanted.$field.as_deref(), seen);
+            // Stripe has no way to clear some: an empty wish stays a wish.
+            if let Some(value) = value.filter(|value| $clearable || !value.is_empty()) {
+                let leave = leaves(|a, w| a.$field == w.$field);
+                let same = value == seen;
+                if !same && diff.differs(stringify!($field), seen, value, leave) || same && force {
                     update.$field = Some(value.to_owned());
                 }
             }
@@ -63,34 +97,32 @@ pub(super) fn diff(
     text!(description: true, url: true, unit_label: true, tax_code: true, statement_descriptor: false);
     macro_rules! list {
         ($($field:ident),*) => {$(
+            let seen = &observed.$field;
             let before = applied.and_then(|applied| applied.$field.as_deref());
-            if let Some(value) = managed_list(before, wanted.$field.as_deref(), &observed.$field) {
-                if value != observed.$field {
-                    change(stringify!($field), observed.$field.join("; "), value.join("; "));
-                }
-                if force || value != observed.$field {
+            if let Some(value) = managed_list(before, wanted.$field.as_deref(), seen) {
+                let leave = leaves(|a, w| a.$field == w.$field);
+                let (from, to) = (seen.join("; "), value.join("; "));
+                let same = value == seen;
+                if !same && diff.differs(stringify!($field), &from, &to, leave) || same && force {
                     update.$field = Some(value.to_vec());
                 }
             }
         )*};
     }
     list!(features, images);
-    let metadata = metadata(
-        applied.map(|applied| &applied.metadata),
-        &wanted.metadata,
-        &observed.metadata,
-        force,
-    );
-    for (key, value) in &metadata.changed {
-        let from = observed.metadata.get(key).cloned().unwrap_or_default();
-        changes.push(FieldChange {
-            field: format!("metadata.{key}"),
-            from,
-            to: value.clone(),
-        });
-    }
+    let applied = applied.map(|applied| &applied.metadata);
+    let metadata = metadata(applied, &wanted.metadata, &observed.metadata, force);
     update.metadata = metadata.update;
-    FieldDiff { update, changes }
+    for (key, value) in &metadata.changed {
+        let before = applied.and_then(|applied| applied.get(key));
+        let leave = beside == Beside::Nothing && before.is_some_and(|before| before == value);
+        let from = observed.metadata.get(key).map_or("", String::as_str);
+        if !diff.differs(&format!("metadata.{key}"), from, value, leave) {
+            update.metadata.remove(key);
+        }
+    }
+    diff.update = update;
+    diff
 }
 
 /// The value a text field shall have; `None`: not ours to say. A field that the

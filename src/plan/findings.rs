@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Hold, Plan, PriceId, ProductId, ProductPlan, Reason};
+use super::{Action, FieldChange, Hold, Plan, PriceId, ProductId, ProductPlan, Reason};
 use crate::catalog::{Catalog, Severity};
 
 /// One thing that is not as it should be.
@@ -104,7 +104,11 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
             .map(|origin| origin.place.to_string())
             .unwrap_or_default(),
     };
-    let mut found = Vec::new();
+    let left = plan
+        .left
+        .iter()
+        .map(|change| difference(change, plan, &base));
+    let mut found: Vec<Finding> = left.collect();
     match &plan.action {
         Action::InSync => return found,
         Action::Create => {
@@ -147,6 +151,7 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
                 Hold::Conflict { .. } | Hold::Unreadable { .. } => FindingKind::Conflict,
                 Hold::PriceJump { .. } => FindingKind::Drifted,
                 Hold::SourceIncomplete { .. } => FindingKind::Orphaned,
+                Hold::Unsettled { .. } => FindingKind::MappingStale,
             };
             if kind != FindingKind::Drifted {
                 found.push(base(kind, super::render::hold_lines(hold).join("; ")));
@@ -195,30 +200,46 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
             });
         }
     }
-    for change in &plan.changes {
-        let archived = (change.field == "active" || change.field.ends_with("price.active"))
-            && change.to == "true";
-        let kind = if archived {
-            FindingKind::Archived
-        } else {
-            FindingKind::Drifted
-        };
-        let message = if archived {
-            "archived in Stripe, but the catalog sells it".to_owned()
-        } else {
-            format!(
-                "Stripe has {:?}, the catalog says {:?}",
-                change.from, change.to
-            )
-        };
-        found.push(Finding {
-            field: change.field.clone(),
-            expected: change.to.clone(),
-            actual: change.from.clone(),
-            ..base(kind, message)
-        });
-    }
+    found.extend(
+        plan.changes
+            .iter()
+            .map(|change| difference(change, plan, &base)),
+    );
     found
+}
+
+/// One field that differs.
+fn difference(
+    change: &FieldChange,
+    plan: &ProductPlan,
+    base: &dyn Fn(FindingKind, String) -> Finding,
+) -> Finding {
+    let archived =
+        (change.field == "active" || change.field.ends_with("price.active")) && change.to == "true";
+    let kind = if archived {
+        FindingKind::Archived
+    } else {
+        FindingKind::Drifted
+    };
+    let then = if plan.left.contains(change) {
+        "; policy is to report it only"
+    } else {
+        ""
+    };
+    let message = if archived {
+        format!("archived in Stripe, but the catalog sells it{then}")
+    } else {
+        format!(
+            "Stripe has {:?}, the catalog says {:?}{then}",
+            change.from, change.to
+        )
+    };
+    Finding {
+        field: change.field.clone(),
+        expected: change.to.clone(),
+        actual: change.from.clone(),
+        ..base(kind, message)
+    }
 }
 
 /// Second live products, which every plan names among its reasons.

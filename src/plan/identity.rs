@@ -1,8 +1,8 @@
 //! Which object in Stripe stands for a local id.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::ownership::{Owner, is_bound_price, owner};
+use super::ownership::{Owner, has_price, is_bound_price, owner};
 use super::{
     Binding, CATALOG, Known, LOCAL_ID, Naming, Observed, ObservedPrice, ObservedProduct, PriceId,
     ProductId, Unreadable,
@@ -74,12 +74,24 @@ impl<'a> Index<'a> {
                 .iter()
                 .map(|(key, holder)| (key.as_str(), holder)),
         );
+        // One that cannot be understood holds its key all the same.
+        for odd in observed.unreadable.values().flatten() {
+            if let (Some(key), Some(price)) = (&odd.lookup_key, &odd.price) {
+                key_holders.entry(key.as_str()).or_insert(price);
+            }
+        }
         let bound_to = bound_to(observed, known, naming);
         let mut unreadable = HashMap::with_capacity(observed.unreadable.len());
-        for odd in observed.unreadable.values() {
+        let all = observed.unreadable.values().flatten();
+        let needed = all.filter(|odd| may_be_needed(odd, observed));
+        for odd in needed {
             let product = observed.products.get(&odd.product);
-            let marked = product.and_then(|product| product.metadata.get(LOCAL_ID));
-            for local_id in odd.local_id.iter().chain(marked) {
+            let marked = product
+                .and_then(|product| Some((&product.metadata, product.metadata.get(LOCAL_ID)?)))
+                .filter(|(metadata, id)| owner(metadata, id, naming) != Owner::Foreign)
+                .map(|(_, id)| id);
+            let named = odd.local_id.as_ref().filter(|_| !is_foreign(odd, naming));
+            for local_id in named.into_iter().chain(marked) {
                 unreadable.entry(local_id.as_str()).or_insert(odd);
             }
         }
@@ -154,26 +166,31 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The product that a binding names. Marks that were edited by hand don't undo
-    /// a binding; but where another catalog's mark stands, and our local id doesn't
-    /// or the default price bears the other mark too, ours was deleted and somebody
-    /// took its id.
+    /// The product that a binding names, unless ours was deleted and somebody took
+    /// its id. Marks that were edited by hand don't undo a binding.
     pub(super) fn mapped(&self, binding: &Binding) -> Option<&'a ObservedProduct> {
         let product = self.observed.products.get(&binding.product_id)?;
-        if !self.binds(binding) {
-            return None;
-        }
-        let mark = |key| product.metadata.get(key).map(String::as_str);
-        let others = mark(CATALOG).is_some_and(|catalog| catalog != self.naming.catalog_id);
-        let price = product.default_price.as_ref();
-        let price = price.and_then(|id| self.observed.prices.get(id));
-        let priced_by_others = price.is_some_and(|price| {
-            let catalog = price.metadata.get(CATALOG);
+        (self.binds(binding) && !self.is_reused(binding, product)).then_some(product)
+    }
+
+    /// Another catalog's mark stands on it, and our local id does not or the default
+    /// price bears the other mark too; or it has our id, but neither our local id
+    /// nor a price of ours.
+    fn is_reused(&self, binding: &Binding, product: &ObservedProduct) -> bool {
+        let local_id = product.metadata.get(LOCAL_ID).map(String::as_str);
+        let is_marked = local_id == Some(binding.local_id.as_str());
+        let is_others = |metadata: &BTreeMap<String, String>| {
+            let catalog = metadata.get(CATALOG);
             catalog.is_some_and(|catalog| *catalog != self.naming.catalog_id)
-        });
-        let reused =
-            others && (priced_by_others || mark(LOCAL_ID) != Some(binding.local_id.as_str()));
-        (!reused).then_some(product)
+        };
+        let default = product.default_price.as_ref();
+        let price = default.and_then(|id| self.observed.prices.get(id));
+        if is_others(&product.metadata) {
+            return !is_marked || price.is_some_and(|price| is_others(&price.metadata));
+        }
+        let has_price_of_ours = default.is_some_and(|id| has_price(binding, id));
+        let has_our_id = product.id == self.naming.product_id(&binding.local_id);
+        has_our_id && !is_marked && !has_price_of_ours
     }
 
     /// Whether the product that a binding names is this local id's rather than
@@ -228,9 +245,14 @@ impl<'a> Index<'a> {
     }
 
     /// First match wins: the binding, the id that we would give, the metadata.
-    pub(super) fn identify(&self, local_id: &LocalId) -> Identity<'a> {
-        let binding = self.known.bindings.get(local_id);
-        if let Some(mapped) = binding.and_then(|binding| self.mapped(binding)) {
+    pub(super) fn identify(&self, local_id: &LocalId, binding: Option<&Binding>) -> Identity<'a> {
+        let mapped = binding.and_then(|binding| self.mapped(binding));
+        // An archived one gives way to one that is on sale: two services that each
+        // reactivated their own would sell both.
+        let gives_way = |mapped: &ObservedProduct| {
+            !mapped.active && !self.duplicates(local_id, &mapped.id).is_empty()
+        };
+        if let Some(mapped) = mapped.filter(|mapped| !gives_way(mapped)) {
             return Identity::Found {
                 product: mapped,
                 bound: true,
@@ -267,17 +289,62 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// What cannot be understood of a product that stands for a local id, or may.
+    /// What cannot be understood of a product that stands for a local id, or may,
+    /// and without which nothing can be planned for it.
     pub(super) fn unreadable(&self, local_id: &LocalId) -> Option<&'a Unreadable> {
         let all = &self.observed.unreadable;
         if all.is_empty() {
             return None;
         }
         let bound = self.known.bindings.get(local_id);
-        bound
-            .and_then(|bound| all.get(&bound.product_id))
-            .or_else(|| all.get(&self.naming.product_id(local_id)))
+        let of = |id: &ProductId| {
+            let mut odd = all.get(id).into_iter().flatten();
+            odd.find(|odd| self.is_needed(odd, bound))
+        };
+        if let Some(bound) = bound {
+            if let Some(odd) = of(&bound.product_id) {
+                return Some(odd);
+            }
+            // What is mapped is understood: others that name the same id change nothing.
+            if self.mapped(bound).is_some() {
+                return None;
+            }
+        }
+        of(&self.naming.product_id(local_id))
             .or_else(|| self.unreadable.get(local_id.as_str()).copied())
+    }
+
+    /// Whether something odd about a local id's own product has to be understood:
+    /// a price that is archived, or that is another catalog's, stands for nothing
+    /// unless it is the mapped or the default one.
+    fn is_needed(&self, odd: &Unreadable, bound: Option<&Binding>) -> bool {
+        let mapped =
+            |id| bound.is_some_and(|bound| bound.prices.values().any(|mapped| mapped == id));
+        odd.price.as_ref().is_some_and(mapped)
+            || may_be_needed(odd, self.observed)
+                && (odd.price.is_none() || !is_foreign(odd, self.naming))
+    }
+
+    /// What is odd about objects of these local ids and yet in nobody's way.
+    pub(super) fn overlooked(&self, covers: impl Fn(&str) -> bool) -> Vec<String> {
+        let all = self.observed.unreadable.values().flatten();
+        let ours = all.filter(|odd| !is_foreign(odd, self.naming));
+        let mut overlooked: Vec<String> = ours
+            .filter_map(|odd| {
+                let bound = self.bound_to.get(&odd.product).map(|id| id.as_str());
+                let id = bound.or(odd.local_id.as_deref())?;
+                let local_id = LocalId::new(id).ok().filter(|_| covers(id))?;
+                self.unreadable(&local_id).is_none().then(|| {
+                    format!(
+                        "{id}: {} shows something odd and is left alone: {}",
+                        odd.product, odd.what
+                    )
+                })
+            })
+            .collect();
+        overlooked.sort();
+        overlooked.dedup();
+        overlooked
     }
 
     fn newest_active_price(&self, product: &ProductId) -> i64 {
@@ -298,22 +365,35 @@ impl<'a> Index<'a> {
         let mut orphans: Vec<(LocalId, &ObservedProduct)> = self
             .by_local_id
             .iter()
-            .filter(|(local_id, _)| !is_known(local_id))
-            .filter_map(|(local_id, products)| Some((LocalId::new(local_id).ok()?, products)))
             .flat_map(|(local_id, products)| {
-                products
-                    .iter()
-                    .map(move |product| (local_id.clone(), *product))
+                products.iter().map(move |product| (*local_id, product))
             })
             .filter(|(local_id, product)| {
                 product.active
-                    && owner(&product.metadata, local_id.as_str(), self.naming) == Owner::Ours
                     && !self.bound_to.contains_key(&product.id)
+                    && owner(&product.metadata, local_id, self.naming) == Owner::Ours
+                    && !is_known(local_id)
             })
+            .filter_map(|(local_id, product)| Some((LocalId::new(local_id).ok()?, *product)))
             .collect();
         orphans.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
         orphans
     }
+}
+
+/// Whether its own metadata says that it is another catalog's.
+fn is_foreign(odd: &Unreadable, naming: &Naming) -> bool {
+    let catalog = odd.catalog.as_ref();
+    catalog.is_some_and(|catalog| *catalog != naming.catalog_id)
+}
+
+/// Whether it is more than a price that is archived and not its product's default.
+fn may_be_needed(odd: &Unreadable, observed: &Observed) -> bool {
+    let default = || {
+        let product = observed.products.get(&odd.product);
+        product.is_none_or(|product| product.default_price == odd.price)
+    };
+    odd.price.is_none() || !odd.archived || default()
 }
 
 /// Which local id each product is bound to. A row that names another local id's

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CATALOG, Naming, PriceId, ProductId, Target};
+use super::{CATALOG, Naming, OpenWrite, PriceId, ProductId, Target};
 use crate::catalog::{LocalId, Origin, PriceKey};
 
 /// Everything remembered of one account and mode.
@@ -15,6 +15,14 @@ pub struct Known {
     /// Objects that the CRM's older table names for a local id: worth reading,
     /// never believed.
     pub hints: BTreeMap<LocalId, ProductId>,
+    /// Writes that were begun and could not be settled, by the local id they are for.
+    pub open_writes: BTreeMap<LocalId, OpenWrite>,
+    /// Tells each binding from what is written over it later, even if that says
+    /// the same. For the database; no plan depends on it.
+    pub versions: BTreeMap<LocalId, i64>,
+    /// Bound local ids whose mapping is marked: the last attempt on them failed.
+    /// Found as they should be, they are bound again, which takes the mark away.
+    pub failed: BTreeSet<LocalId>,
     /// Local ids whose row in the CRM's table shows something else than the
     /// binding: that table has one row a local id, for all accounts.
     pub unprojected: BTreeSet<LocalId>,
@@ -27,8 +35,8 @@ pub struct Known {
 pub struct OthersBinding {
     /// The other catalog's id.
     pub catalog: String,
-    /// Its product.
-    pub product_id: ProductId,
+    /// As it stands in the database.
+    pub binding: Binding,
 }
 
 impl Known {
@@ -45,7 +53,7 @@ impl Known {
             .map(|(local_id, binding)| {
                 let other = OthersBinding {
                     catalog: binding.applied.metadata[CATALOG].clone(),
-                    product_id: binding.product_id,
+                    binding,
                 };
                 (local_id, other)
             })
@@ -74,4 +82,11 @@ pub struct Binding {
     pub origin: Origin,
     /// False once it was archived because the catalog no longer has it.
     pub active: bool,
+}
+
+impl Binding {
+    /// Whether this is what was last applied.
+    pub(super) fn has_applied(&self, target: &Target) -> bool {
+        std::ptr::eq(&self.applied, target) || self.applied == *target
+    }
 }

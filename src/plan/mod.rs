@@ -7,6 +7,7 @@
 pub mod check;
 mod create;
 mod digest;
+mod doubt;
 mod fields;
 mod findings;
 mod identity;
@@ -22,6 +23,7 @@ mod prices;
 mod reads;
 mod removal;
 pub mod render;
+mod sound;
 mod step;
 mod target;
 #[cfg(test)]
@@ -30,14 +32,15 @@ mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use doubt::OpenWrite;
 pub use findings::{Finding, FindingKind, findings};
 pub use ids::{AccountRef, Mode, PriceId, ProductId};
 pub use known::{Binding, Known, OthersBinding};
 pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};
 pub use planner::plan;
 pub use reads::{
-    Details, creates, details_to_read, lookup_keys_to_read, lost, products_to_find,
-    products_to_price, products_to_read,
+    Details, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
+    products_to_find, products_to_price, products_to_read,
 };
 use serde::{Deserialize, Serialize};
 pub use step::{
@@ -63,8 +66,9 @@ pub struct Options {
     pub repair_drift: bool,
     /// How many products the run may archive; absent: max(3, 25% of the mapped).
     pub max_archives: Option<u32>,
-    /// Whether `max_archives` came with this very request: then the removals are
-    /// meant, also those from a source that was not read whole.
+    /// Whether `max_archives` came with this very request, and allows any: then the
+    /// removals are meant, also those from a source that was not read whole, or
+    /// from a catalog that has nothing left.
     pub removals_confirmed: bool,
     /// Whether a price may change by more than half, or to 0.
     pub accept_price_changes: bool,
@@ -84,8 +88,13 @@ pub struct Plan {
     pub products: Vec<ProductPlan>,
     /// How many products were mapped and on sale before: the fuse's measure.
     pub mapped: usize,
+    /// What a person should look at though it stops nothing.
+    pub warnings: Vec<String>,
     /// Identifies the actions: equal plans have equal digests, in any process.
     pub digest: String,
+    /// A plan that contradicts itself, the mappings or what was read must not be
+    /// executed: which objects, and how. A bug of the planner.
+    pub contradiction: Option<String>,
 }
 
 impl Plan {
@@ -104,22 +113,7 @@ impl Plan {
 
     /// Products that the plan takes off sale, folded duplicates included.
     pub fn archives(&self) -> usize {
-        self.products
-            .iter()
-            .map(|product| {
-                let archived = product.action == Action::Archive
-                    && product.steps.iter().any(|step| match step {
-                        Step::UpdateProduct(update) => {
-                            Some(&update.id) == product.product_id.as_ref()
-                        }
-                        Step::CreateProduct(_)
-                        | Step::CreatePrice(_)
-                        | Step::UpdatePrice(_)
-                        | Step::Bind => false,
-                    });
-                product.folded.len() + usize::from(archived)
-            })
-            .sum()
+        self.products.iter().map(ProductPlan::archives).sum()
     }
 }
 
@@ -136,11 +130,14 @@ pub struct ProductPlan {
     pub reasons: Vec<Reason>,
     /// Field by field, what differs.
     pub changes: Vec<FieldChange>,
+    /// What was changed in Stripe and is left so, because policy is to report it
+    /// only: `from` is what Stripe shows, `to` what the catalog says.
+    pub left: Vec<FieldChange>,
     /// The writes, in order.
     pub steps: Vec<Step>,
     /// What to remember when [`Step::Bind`] is reached; absent: nothing changes
     /// in the database.
-    pub bind: Option<Bind>,
+    pub bind: Option<Box<Bind>>,
     /// The product in Stripe, where it exists.
     pub product_id: Option<ProductId>,
     /// Its default price in Stripe, where it exists.
@@ -149,11 +146,25 @@ pub struct ProductPlan {
     pub terms: Option<Terms>,
     /// Live duplicates that are archived with it.
     pub folded: Vec<ProductId>,
-    /// Where it is defined; absent for what the catalog no longer has.
+    /// Where it is defined; absent for what the catalog no longer has, and for
+    /// what is in sync.
     pub origin: Option<Origin>,
 }
 
 impl ProductPlan {
+    /// Products that it takes off sale, folded duplicates included.
+    pub fn archives(&self) -> usize {
+        let archived = self.action == Action::Archive
+            && self.steps.iter().any(|step| match step {
+                Step::UpdateProduct(update) => Some(&update.id) == self.product_id.as_ref(),
+                Step::CreateProduct(_)
+                | Step::CreatePrice(_)
+                | Step::UpdatePrice(_)
+                | Step::Bind => false,
+            });
+        self.folded.len() + usize::from(archived)
+    }
+
     /// Writes to Stripe among the steps.
     pub fn writes(&self) -> usize {
         self.steps
@@ -212,6 +223,13 @@ pub enum Hold {
         from: String,
         /// As the catalog says.
         to: String,
+    },
+    /// A write of earlier may yet take effect: what is there is not known.
+    Unsettled {
+        /// Which write, and why it could not be settled.
+        message: String,
+        /// Stripe's id of the request that told so, `req_…`.
+        request_id: Option<String>,
     },
     /// Gone from a source that was not read whole.
     SourceIncomplete {

@@ -19,7 +19,7 @@ pub struct Observed {
     /// Who holds a lookup key, where that was asked.
     pub key_holders: BTreeMap<String, PriceId>,
     /// Products that exist, of which something cannot be understood, and what.
-    pub unreadable: BTreeMap<ProductId, Unreadable>,
+    pub unreadable: BTreeMap<ProductId, Vec<Unreadable>>,
     /// Whether the products are the whole account's: a `localId` that is not
     /// among them then stands on no product.
     pub listed: bool,
@@ -38,8 +38,16 @@ impl Observed {
 pub struct Unreadable {
     /// The product.
     pub product: ProductId,
+    /// Which of its prices; absent: the product itself or its default price.
+    pub price: Option<PriceId>,
+    /// Whether that price is archived for certain.
+    pub archived: bool,
+    /// The lookup key that it holds.
+    pub lookup_key: Option<String>,
     /// The local id that its metadata, or the price's, names.
     pub local_id: Option<String>,
+    /// The catalog that it names.
+    pub catalog: Option<String>,
     /// Which object, which field and how, such as that the price's `currency`
     /// is missing.
     pub what: String,

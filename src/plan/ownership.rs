@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Binding, CATALOG, LOCAL_ID, Naming, ObservedPrice};
+use super::{Binding, CATALOG, LOCAL_ID, Naming, ObservedPrice, PriceId};
 
 /// Whose an object is, as far as its metadata says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,12 @@ pub(super) fn owner(metadata: &BTreeMap<String, String>, local_id: &str, naming:
 
 /// Whether the database has the price, current or not.
 pub(super) fn is_bound_price(binding: &Binding, price: &ObservedPrice) -> bool {
-    binding.prices.values().any(|id| *id == price.id)
-        || binding.superseded.contains(&price.id)
-        || binding.to_archive.contains(&price.id)
+    has_price(binding, &price.id)
+}
+
+/// The same by its id.
+pub(super) fn has_price(binding: &Binding, price: &PriceId) -> bool {
+    binding.prices.values().any(|id| id == price)
+        || binding.superseded.contains(price)
+        || binding.to_archive.contains(price)
 }

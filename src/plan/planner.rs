@@ -1,8 +1,11 @@
 //! The plan as a whole, and the questions that come before any product's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use super::doubt;
+use super::fields::Beside;
 use super::identity::{Identity, Index, KeyTaken};
+use super::sound::sound;
 use super::{
     Action, Binding, CATALOG, FieldChange, Hold, Known, LOCAL_ID, Naming, Observed,
     ObservedProduct, Options, OthersBinding, Plan, PriceId, PriceRef, ProductId, ProductPlan, Step,
@@ -13,28 +16,43 @@ use crate::catalog::{Catalog, Entry, LocalId, PriceKey, Severity};
 /// What has to happen for Stripe and the database to be as the catalog says.
 pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Options) -> Plan {
     let index = Index::new(observed, known, &options.naming);
-    let clashes = key_clashes(catalog, &options.naming);
+    let named_keys = named_keys(catalog);
+    let clashes = key_clashes(catalog, &named_keys, &options.naming);
+    let mut in_doubt = doubt::holds(catalog, known, options);
     let mut products: Vec<ProductPlan> = Vec::with_capacity(catalog.products.len());
-    for (local_id, entry) in catalog
-        .products
-        .iter()
-        .filter(|(local_id, _)| options.covers(local_id))
-    {
+    // Both are in the order of local ids.
+    let mut bindings = known.bindings.values().peekable();
+    let mut gone: Vec<&Binding> = Vec::new();
+    for (local_id, entry) in &catalog.products {
+        while let Some(binding) = bindings.next_if(|binding| binding.local_id < *local_id) {
+            gone.push(binding);
+        }
+        let binding = bindings.next_if(|binding| binding.local_id == *local_id);
+        if !options.covers(local_id) {
+            continue;
+        }
         let planner = Planner {
             index: &index,
             options,
             entry,
             local_id,
-            binding: known.bindings.get(local_id),
+            binding,
+            named_keys: &named_keys,
         };
-        products.push(match clashes.get(local_id) {
-            Some(message) if entry.is_syncable() => planner.conflict(message.clone(), None),
-            Some(_) | None => planner.plan(),
+        products.push(match (in_doubt.remove(local_id), clashes.get(local_id)) {
+            (Some(hold), _) => planner.outline(Action::Hold(hold)),
+            (None, Some(message)) if entry.is_syncable() => planner.conflict(message.clone(), None),
+            (None, Some(_) | None) => planner.plan(),
         });
     }
-    let gone = removal::plan(catalog, &index, options);
-    if !gone.is_empty() {
-        products.extend(gone.into_values());
+    gone.extend(bindings);
+    let mut removed = removal::plan(catalog, gone, &index, options);
+    for (local_id, hold) in in_doubt {
+        let held = doubt::held(&local_id, hold, known);
+        removed.insert(local_id, held);
+    }
+    if !removed.is_empty() {
+        products.extend(removed.into_values());
         products.sort_by(|a, b| a.local_id.cmp(&b.local_id));
     }
     let mapped = known
@@ -42,23 +60,41 @@ pub fn plan(catalog: &Catalog, known: &Known, observed: &Observed, options: &Opt
         .values()
         .filter(|binding| binding.active)
         .count();
-    Plan {
+    let known_here =
+        |id: &str| catalog.products.contains_key(id) || known.bindings.contains_key(id);
+    let warnings = index.overlooked(|id| {
+        known_here(id) && (options.scope.is_empty() || options.scope.contains(id))
+    });
+    let mut plan = Plan {
         mapped,
+        warnings,
         digest: digest::of(&products),
         products,
-    }
+        contradiction: None,
+    };
+    plan.contradiction = sound(&plan, known, observed).err();
+    plan
+}
+
+fn named_keys(catalog: &Catalog) -> HashSet<&str> {
+    let prices = catalog
+        .products
+        .values()
+        .flat_map(|entry| entry.product.prices());
+    prices
+        .filter_map(|price| price.lookup_key.as_deref())
+        .collect()
 }
 
 /// Products that want a lookup key which another price of the catalog has. Only
 /// keys set by hand can clash; one that is made from ids keeps its price.
-fn key_clashes(catalog: &Catalog, naming: &Naming) -> BTreeMap<LocalId, String> {
-    let mut claims: BTreeMap<&str, Vec<(bool, &LocalId)>> = catalog
-        .products
-        .values()
-        .flat_map(|entry| entry.product.prices())
-        .filter_map(|price| price.lookup_key.as_deref())
-        .map(|key| (key, Vec::new()))
-        .collect();
+fn key_clashes(
+    catalog: &Catalog,
+    named: &HashSet<&str>,
+    naming: &Naming,
+) -> BTreeMap<LocalId, String> {
+    let mut claims: BTreeMap<&str, Vec<(bool, &LocalId)>> =
+        named.iter().map(|key| (*key, Vec::new())).collect();
     if claims.is_empty() {
         return BTreeMap::new();
     }
@@ -97,6 +133,8 @@ pub(super) struct Planner<'a> {
     pub(super) local_id: &'a LocalId,
     /// Whatever the database has for it, also where Stripe no longer has that.
     pub(super) binding: Option<&'a Binding>,
+    /// Lookup keys that the catalog names.
+    pub(super) named_keys: &'a HashSet<&'a str>,
 }
 
 impl Planner<'_> {
@@ -118,12 +156,21 @@ impl Planner<'_> {
                 ..self.outline(Action::Hold(unreadable(odd)))
             };
         }
-        let target = Target::new(&self.entry.product, &self.options.naming);
-        match self.index.identify(self.local_id) {
+        let applied = self.binding.map(|binding| &binding.applied);
+        let target = Target::of(&self.entry.product, &self.options.naming, applied);
+        if let Some(key) = too_long(&target) {
+            let message = format!(
+                "the lookup key {key:?} has {} characters, and Stripe takes {LOOKUP_KEY} at most; set a shorter \
+                 lookup_key in the catalog, or a shorter stripe.lookup_key_prefix",
+                key.chars().count()
+            );
+            return self.conflict(message, None);
+        }
+        match self.index.identify(self.local_id, self.binding) {
             Identity::Taken { product } => self.id_taken(product),
             Identity::Absent => match self.others() {
                 Some(other) => self.bound_by_others(other),
-                None => self.create(target),
+                None => self.create(target.into_owned()),
             },
             Identity::Found {
                 product,
@@ -131,7 +178,9 @@ impl Planner<'_> {
                 duplicates,
                 by_price: _,
             } => match self.others() {
-                Some(other) if other.product_id != product.id => self.bound_by_others(other),
+                Some(other) if other.binding.product_id != product.id => {
+                    self.bound_by_others(other)
+                }
                 Some(_) | None => self.update(target, bound, product, &duplicates),
             },
         }
@@ -140,12 +189,14 @@ impl Planner<'_> {
     /// A plan that does nothing yet.
     pub(super) fn outline(&self, action: Action) -> ProductPlan {
         let product = &self.entry.product;
+        let is_work = action != Action::InSync;
         ProductPlan {
             local_id: self.local_id.clone(),
             name: product.name.clone(),
             action,
             reasons: Vec::new(),
             changes: Vec::new(),
+            left: Vec::new(),
             steps: Vec::new(),
             bind: None,
             product_id: self.binding.map(|binding| binding.product_id.clone()),
@@ -155,7 +206,7 @@ impl Planner<'_> {
                 .cloned(),
             terms: Some(product.default_price.terms.clone()),
             folded: Vec::new(),
-            origin: Some(product.origin.clone()),
+            origin: is_work.then(|| product.origin.clone()),
         }
     }
 
@@ -176,10 +227,7 @@ impl Planner<'_> {
     /// One database has one mapping a local id.
     fn bound_by_others(&self, other: &OthersBinding) -> ProductPlan {
         let (ours, local_id) = (&self.options.naming.catalog_id, self.local_id);
-        let OthersBinding {
-            catalog,
-            product_id,
-        } = other;
+        let (catalog, product_id) = (&other.catalog, &other.binding.product_id);
         let message = format!(
             "this database maps {local_id} to {product_id} for the catalog {catalog:?}, so it cannot map it for {ours:?} \
              as well; give each catalog a database of its own (database.url), or, if it is the same catalog under a \
@@ -201,7 +249,7 @@ impl Planner<'_> {
         };
         let message = format!(
             "product {id} ({name:?}) has the id that {local_id} would get, but it {whose}; nothing is done to either. \
-             To hand it over, set its metadata localId = {local_id} and catalog = {ours}; to keep both, give this \
+             To hand it over, set metadata localId = {local_id} and catalog = {ours} on it and its prices; to keep both, give this \
              catalog's products another stripe.product_id_prefix, or the product another id in the catalog"
         );
         self.conflict(message, Some(product))
@@ -222,8 +270,8 @@ impl Planner<'_> {
         });
         let message = format!(
             "price {holder}{of} holds the lookup key {key:?} that {} would get, but it is not this catalog's; it keeps \
-             the key. Take the key from it in Stripe (an empty lookup_key), or set another lookup_key in the catalog \
-             or another stripe.lookup_key_prefix",
+             the key. Give that price another key in Stripe, or set another lookup_key in the catalog or another \
+             stripe.lookup_key_prefix",
             self.local_id
         );
         self.conflict(message, product)
@@ -231,9 +279,33 @@ impl Planner<'_> {
 
     /// Nothing but Stripe changed since the last time, and policy says to leave that.
     pub(super) fn reports_only(&self, binding: Option<&Binding>, target: &Target) -> bool {
-        let unchanged = binding.is_some_and(|binding| binding.applied == *target && binding.active);
-        unchanged && !self.options.repair_drift && !self.options.force_update
+        let unchanged =
+            binding.is_some_and(|binding| binding.active && binding.has_applied(target));
+        unchanged && self.beside(binding) == Beside::Nothing
     }
+
+    /// What is written beside what the catalog changed. Where nothing is bound, or
+    /// only as archived, nobody's edit is known as such.
+    pub(super) fn beside(&self, binding: Option<&Binding>) -> Beside {
+        if self.options.force_update {
+            Beside::All
+        } else if self.options.repair_drift || !binding.is_some_and(|binding| binding.active) {
+            Beside::Drift
+        } else {
+            Beside::Nothing
+        }
+    }
+}
+
+/// Characters of a lookup key. <https://docs.stripe.com/api/prices/create>
+const LOOKUP_KEY: usize = 200;
+
+fn too_long(target: &Target) -> Option<&str> {
+    let mut keys = target
+        .prices
+        .values()
+        .filter_map(|price| price.lookup_key.as_deref());
+    keys.find(|key| key.chars().count() > LOOKUP_KEY)
 }
 
 pub(super) fn unreadable(odd: &Unreadable) -> Hold {

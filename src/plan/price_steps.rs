@@ -73,10 +73,39 @@ impl Context<'_> {
         }
         update.metadata = metadata.update;
         PricePlan {
+            key: key.clone(),
             price: PriceRef::Existing(price.id.clone()),
             step: (!update.is_empty()).then_some(Step::UpdatePrice(update)),
             replaced: before.is_some(),
             changes,
+        }
+    }
+
+    /// Leaves the mapped price as people made it, where the catalog says of it what
+    /// it said before; returns what would have been written.
+    pub(super) fn leave(
+        &self,
+        key: &PriceKey,
+        wanted: &TargetPrice,
+        plan: &mut PricePlan,
+    ) -> Vec<FieldChange> {
+        let applied = self
+            .binding
+            .and_then(|binding| Some((binding.applied.prices.get(key)?, binding.prices.get(key)?)));
+        match applied {
+            Some((before, bound)) if before == wanted && self.standing(key) == Some(bound) => {
+                let bound = PriceRef::Existing(bound.clone());
+                let differs = plan.step.is_some() || plan.price != bound;
+                plan.price = bound;
+                plan.step = None;
+                plan.replaced = false;
+                if differs {
+                    std::mem::take(&mut plan.changes)
+                } else {
+                    Vec::new()
+                }
+            }
+            Some(_) | None => Vec::new(),
         }
     }
 
@@ -116,7 +145,7 @@ impl Context<'_> {
     ) -> PricePlan {
         let before = self.standing(key);
         let seen = before.and_then(|before| self.index.observed.prices.get(before));
-        let mut fields = price_fields(wanted);
+        let fields = price_fields(wanted);
         let mut changes = Vec::new();
         if let Some(seen) = seen {
             changes.extend(terms_changes(key, seen.terms.as_ref(), &wanted.terms));
@@ -125,12 +154,7 @@ impl Context<'_> {
                     let (from, to) = (tax_name(seen.tax_behavior), tax_name(tax));
                     changes.push(change(key, "tax_behavior", from, to));
                 }
-                Some(_) => {}
-                // Not managed: what people set in Stripe holds for the next price, too.
-                None => {
-                    fields.tax_behavior =
-                        Some(seen.tax_behavior).filter(|tax| *tax != TaxBehavior::Unspecified);
-                }
+                Some(_) | None => {}
             }
             for (currency, option) in seen.currency_options.iter().flatten() {
                 let to = wanted.currency_options.get(currency);
@@ -144,6 +168,7 @@ impl Context<'_> {
             changes.push(change(key, "price", "", &to));
         }
         PricePlan {
+            key: key.clone(),
             price: PriceRef::Created(key.clone()),
             step: Some(Step::CreatePrice(CreatePrice {
                 product: self.product.id.clone(),

@@ -1,11 +1,11 @@
 //! What has to be read before a plan can be made, and no more than that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::{Identity, Index};
 use super::prices::Context;
 use super::{Binding, Known, Observed, ObservedProduct, Options, ProductId, Target};
-use crate::catalog::{Catalog, Charge, LocalId, PriceKey};
+use crate::catalog::{Catalog, Charge, Currency, CurrencyOption, LocalId, PriceKey};
 
 /// The products that have to be read before [`plan`](super::plan) can compare:
 /// where the mapping points, where our own id would be, what the CRM's older
@@ -36,10 +36,10 @@ fn looked_at<'a>(
     options: &'a Options,
 ) -> impl Iterator<Item = &'a Binding> {
     let offered = |id: &LocalId| catalog.products.contains_key(id) || options.scope.contains(id);
-    known
-        .bindings
-        .values()
-        .filter(move |b| options.covers(&b.local_id) && (b.active || offered(&b.local_id)))
+    known.bindings.values().filter(move |b| {
+        let open = b.active || offered(&b.local_id) || known.failed.contains(&b.local_id);
+        options.covers(&b.local_id) && open
+    })
 }
 
 /// What Stripe takes in the id of a product: a row of the database may hold
@@ -99,8 +99,34 @@ pub fn creates(catalog: &Catalog, known: &Known, observed: &Observed, options: &
         options.covers(local_id)
             && entry.is_syncable()
             && index.unreadable(local_id).is_none()
-            && matches!(index.identify(local_id), Identity::Absent)
+            && matches!(
+                index.identify(local_id, known.bindings.get(local_id)),
+                Identity::Absent
+            )
     })
+}
+
+/// Whether a mapped product that is wanted turned out to be archived, by hand or
+/// by another service that took it for a duplicate: then the account has to be
+/// listed, for a live object of the same local id is the one to go on with.
+pub fn archived_by_others(
+    catalog: &Catalog,
+    known: &Known,
+    observed: &Observed,
+    options: &Options,
+) -> bool {
+    let is_archived = |local_id: &LocalId| {
+        let binding = known.bindings.get(local_id).filter(|b| b.active);
+        let product = binding.and_then(|b| observed.products.get(&b.product_id));
+        product.is_some_and(|product| !product.active)
+    };
+    !observed.listed
+        && catalog.products.iter().any(|(local_id, entry)| {
+            options.covers(local_id)
+                && entry.is_syncable()
+                && entry.product.active
+                && is_archived(local_id)
+        })
 }
 
 /// What stands before the local id in product ids: as configured now, and as the
@@ -189,15 +215,17 @@ fn each_found(
     mut look: impl FnMut(&Context<'_>, &Target, &[&ObservedProduct]),
 ) {
     for (local_id, entry) in &catalog.products {
-        if !options.covers(local_id) || !entry.is_syncable() {
+        let held = index.known.open_writes.contains_key(local_id);
+        if !options.covers(local_id) || !entry.is_syncable() || held {
             continue;
         }
+        let binding = index.known.bindings.get(local_id);
         let Identity::Found {
             product,
             bound,
             duplicates,
             by_price,
-        } = index.identify(local_id)
+        } = index.identify(local_id, binding)
         else {
             continue;
         };
@@ -205,19 +233,29 @@ fn each_found(
             index,
             local_id,
             product,
-            binding: index.known.bindings.get(local_id).filter(|_| bound),
+            binding: binding.filter(|_| bound),
             force: options.force_update,
         };
-        let target = Target::new(&entry.product, &options.naming);
+        let applied = binding.map(|binding| &binding.applied);
+        let target = Target::of(&entry.product, &options.naming, applied);
         look(&context, &target, if by_price { &duplicates } else { &[] });
     }
 }
 
 /// Whether more than the default price has to be known: there are further
 /// prices, an archiving was left unfinished, or the default price is not the
-/// one that stays.
+/// one that stays. The tiers of its further currencies are shown among a
+/// product's prices only.
 fn needs_prices(context: &Context<'_>, target: &Target) -> bool {
     if target.prices.len() > 1 {
+        return true;
+    }
+    let applied = context.binding.map(|binding| &binding.applied);
+    let mut prices = [Some(target), applied]
+        .into_iter()
+        .flatten()
+        .flat_map(|target| target.prices.values());
+    if prices.any(|price| !tiered_options(&price.currency_options).is_empty()) {
         return true;
     }
     let mapped = match context.binding {
@@ -235,12 +273,15 @@ fn needs_prices(context: &Context<'_>, target: &Target) -> bool {
 }
 
 /// Parts of prices that Stripe shows on request only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// The tiers of tiered prices.
     pub tiers: bool,
     /// Amounts in further currencies.
     pub currency_options: bool,
+    /// The further currencies that have tiers. Their tiers are shown among a
+    /// product's prices, not with its default price: that would be a level too deep.
+    pub option_tiers: BTreeSet<Currency>,
 }
 
 /// Which of them the comparison needs: those that the catalog uses, or used when
@@ -263,8 +304,15 @@ pub fn details_to_read(catalog: &Catalog, known: &Known) -> Details {
             Charge::PerUnit(_) => {}
             Charge::Tiered { .. } => details.tiers = true,
         }
-        let tiered = |charge: &Charge| matches!(charge, Charge::Tiered { .. });
-        details.tiers |= options.values().any(|option| tiered(&option.charge));
+        let tiered = tiered_options(options);
+        details.tiers |= !tiered.is_empty();
+        details.option_tiers.extend(tiered);
     }
     details
+}
+
+fn tiered_options(options: &BTreeMap<Currency, CurrencyOption>) -> BTreeSet<Currency> {
+    let tiered = |option: &CurrencyOption| matches!(option.charge, Charge::Tiered { .. });
+    let tiered = options.iter().filter(|(_, option)| tiered(option));
+    tiered.map(|(currency, _)| *currency).collect()
 }

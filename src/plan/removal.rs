@@ -1,29 +1,33 @@
 //! What the catalog no longer has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::Index;
+use super::ownership::{Owner, owner};
 use super::planner::{archive_product, changed, unreadable};
 use super::{
-    Action, Bind, Binding, Hold, ObservedProduct, Options, PriceRef, ProductPlan, Reason, Step,
+    Action, Bind, Binding, Hold, Known, ObservedProduct, Options, PriceId, PriceRef, ProductPlan,
+    Reason, Step,
 };
 use crate::catalog::{Catalog, LocalId, PriceKey};
 
-/// What happens to mapped products that left the catalog, and to objects of this
-/// catalog that neither it nor the database knows.
+/// What happens to mapped products that left the catalog (`gone`), and to objects
+/// of this catalog that neither it nor the database knows.
 pub(super) fn plan(
     catalog: &Catalog,
+    gone: Vec<&Binding>,
     index: &Index<'_>,
     options: &Options,
 ) -> BTreeMap<LocalId, ProductPlan> {
-    let mut products: BTreeMap<LocalId, ProductPlan> = BTreeMap::new();
-    let bindings = &index.known.bindings;
-    for (local_id, binding) in bindings {
-        if !catalog.products.contains_key(local_id) && options.covers(local_id) {
+    let mut products: BTreeMap<LocalId, ProductPlan> = gone
+        .into_iter()
+        .filter(|binding| options.covers(&binding.local_id))
+        .map(|binding| {
             let plan = removed(catalog, binding, index, options);
-            products.insert(local_id.clone(), plan);
-        }
-    }
+            (binding.local_id.clone(), plan)
+        })
+        .collect();
+    let bindings = &index.known.bindings;
     let is_known = |id: &str| catalog.products.contains_key(id) || bindings.contains_key(id);
     for (local_id, product) in index.orphans(is_known) {
         if !options.covers(&local_id) {
@@ -62,6 +66,7 @@ fn removed(
         action: Action::InSync,
         reasons: Vec::new(),
         changes: Vec::new(),
+        left: Vec::new(),
         steps: Vec::new(),
         bind: None,
         product_id: Some(binding.product_id.clone()),
@@ -84,12 +89,17 @@ fn removed(
     // Off sale already. Only a policy that archives remembers it as its own work:
     // otherwise a duplicate that comes to light would turn it into a report.
     if !on_sale && (!binding.active || !options.archive_removed) {
-        if index.known.unprojected.contains(&binding.local_id) {
+        let Known {
+            unprojected,
+            failed,
+            ..
+        } = index.known;
+        if unprojected.contains(&binding.local_id) || failed.contains(&binding.local_id) {
             plan.steps.push(Step::Bind);
-            plan.bind = Some(Bind {
+            plan.bind = Some(Box::new(Bind {
                 active: binding.active,
-                ..archived(binding)
-            });
+                ..archived(binding, index)
+            }));
         }
         return plan;
     }
@@ -123,13 +133,25 @@ fn removed(
     // Last: what is bound as off sale is not looked at again.
     if binding.active {
         plan.steps.push(Step::Bind);
-        plan.bind = Some(archived(binding));
+        plan.bind = Some(Box::new(archived(binding, index)));
     }
     plan
 }
 
-/// The binding as it is, but off sale.
-fn archived(binding: &Binding) -> Bind {
+/// The binding as it is, but off sale. A price that an unfinished run created
+/// beside its own stays on sale with the others, and is remembered for the day
+/// on which the product comes back.
+fn archived(binding: &Binding, index: &Index<'_>) -> Bind {
+    let strays: BTreeSet<PriceId> = index
+        .prices_of(&binding.product_id)
+        .iter()
+        .filter(|price| {
+            let owner = owner(&price.metadata, binding.local_id.as_str(), index.naming);
+            price.active && owner != Owner::Foreign
+        })
+        .map(|price| price.id.clone())
+        .filter(|id| !binding.prices.values().any(|bound| bound == id))
+        .collect();
     Bind {
         product_id: binding.product_id.clone(),
         prices: binding
@@ -137,8 +159,8 @@ fn archived(binding: &Binding) -> Bind {
             .iter()
             .map(|(key, id)| (key.clone(), PriceRef::Existing(id.clone())))
             .collect(),
-        superseded: binding.superseded.clone(),
-        to_archive: binding.to_archive.clone(),
+        superseded: &binding.superseded | &strays,
+        to_archive: &binding.to_archive | &strays,
         applied: binding.applied.clone(),
         origin: binding.origin.clone(),
         active: false,
@@ -173,6 +195,7 @@ fn orphan(
         action,
         reasons: vec![Reason::Removed],
         changes: vec![changed("active", "true", "false")],
+        left: Vec::new(),
         steps,
         bind: None,
         product_id: Some(product.id.clone()),

@@ -113,6 +113,13 @@ fn product_lines(out: &mut String, product: &ProductPlan) {
     for FieldChange { field, from, to } in &product.changes {
         let _ = writeln!(out, "    {field}: {} -> {}", value(from), value(to));
     }
+    for FieldChange { field, from, to } in &product.left {
+        let (from, to) = (value(from), value(to));
+        let _ = writeln!(
+            out,
+            "    {field}: {from} stays, the catalog says {to} (sync.on_drift = report)"
+        );
+    }
     for duplicate in &product.folded {
         let _ = writeln!(out, "    archive duplicate {duplicate}");
     }
@@ -122,7 +129,9 @@ fn product_lines(out: &mut String, product: &ProductPlan) {
 pub fn hold_lines(hold: &Hold) -> Vec<String> {
     match hold {
         Hold::Lint { errors } => errors.clone(),
-        Hold::Conflict { message } | Hold::Unreadable { message } => vec![message.clone()],
+        Hold::Conflict { message }
+        | Hold::Unreadable { message }
+        | Hold::Unsettled { message, .. } => vec![message.clone()],
         Hold::PriceJump { from, to } => vec![format!(
             "the price goes from {from} to {to}, by more than half or to 0; run with --accept-price-changes if that is meant"
         )],

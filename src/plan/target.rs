@@ -1,6 +1,7 @@
 //! What Stripe shall hold for one product: the catalog's fields, the service's
 //! metadata, and the names it goes by.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -48,13 +49,31 @@ impl Naming {
         if !self.lookup_keys {
             return None;
         }
-        let prefix = &self.lookup_key_prefix;
-        // `:` cannot stand in a local id, so no further price can take another product's key.
-        Some(if price.key.is_default() {
-            format!("{prefix}{local_id}")
+        Some(self.made_key(local_id, price).concat())
+    }
+
+    /// Whether a price shall have this lookup key.
+    fn is_lookup_key(&self, key: Option<&str>, local_id: &LocalId, price: &Price) -> bool {
+        match (key, &price.lookup_key) {
+            (key, Some(by_hand)) => key == Some(by_hand),
+            (key, None) if !self.lookup_keys => key.is_none(),
+            (None, None) => false,
+            (Some(key), None) => {
+                let mut parts = self.made_key(local_id, price).into_iter();
+                parts.try_fold(key, str::strip_prefix) == Some("")
+            }
+        }
+    }
+
+    /// The parts of a lookup key that is made from ids. `:` cannot stand in a
+    /// local id, so no further price can take another product's key.
+    fn made_key<'a>(&'a self, local_id: &'a LocalId, price: &'a Price) -> [&'a str; 4] {
+        let (colon, key) = if price.key.is_default() {
+            ("", "")
         } else {
-            format!("{prefix}{local_id}:{}", price.key)
-        })
+            (":", price.key.as_str())
+        };
+        [&self.lookup_key_prefix, local_id.as_str(), colon, key]
     }
 }
 
@@ -118,7 +137,7 @@ impl Target {
     /// What Stripe shall hold for this product.
     pub fn new(product: &Product, naming: &Naming) -> Self {
         let mut metadata = product.metadata.clone();
-        metadata.extend(identity(&product.local_id, naming));
+        metadata.extend(owned(&identity(&product.local_id, naming)));
         let prices = product
             .prices()
             .map(|price| (price.key.clone(), target_price(product, price, naming)))
@@ -138,19 +157,91 @@ impl Target {
         }
     }
 
+    /// The same, but what was last applied where that says it already: of many
+    /// products most are as they were, and cost nothing to compare then.
+    pub(super) fn of<'a>(
+        product: &Product,
+        naming: &Naming,
+        applied: Option<&'a Self>,
+    ) -> Cow<'a, Self> {
+        match applied.filter(|applied| applied.is_of(product, naming)) {
+            Some(applied) => Cow::Borrowed(applied),
+            None => Cow::Owned(Self::new(product, naming)),
+        }
+    }
+
+    /// Whether it is what [`Target::new`] makes of the product.
+    fn is_of(&self, product: &Product, naming: &Naming) -> bool {
+        let own = identity(&product.local_id, naming);
+        let same = self.name == product.name
+            && self.description == product.description
+            && self.active == product.active
+            && self.features == product.features
+            && self.images == product.images
+            && self.url == product.url
+            && self.unit_label == product.unit_label
+            && self.tax_code == product.tax_code
+            && self.statement_descriptor == product.statement_descriptor
+            && are_merged(&self.metadata, &own, [&product.metadata])
+            && self.prices.len() == 1 + product.more_prices.len()
+            && product.prices().all(|price| {
+                let target = self.prices.get(&price.key);
+                target.is_some_and(|target| target.is_of(product, price, naming))
+            });
+        debug_assert_eq!(same, *self == Self::new(product, naming));
+        same
+    }
+
     /// The default price.
     pub fn default_price(&self) -> Option<&TargetPrice> {
         self.prices.get(PriceKey::DEFAULT)
     }
 }
 
+impl TargetPrice {
+    fn is_of(&self, product: &Product, price: &Price, naming: &Naming) -> bool {
+        let own = price_identity(&product.local_id, &price.key, naming);
+        self.terms == price.terms
+            && self.tax_behavior == price.tax_behavior
+            && self.currency_options == price.currency_options
+            && self.nickname == price.nickname
+            && naming.is_lookup_key(self.lookup_key.as_deref(), &product.local_id, price)
+            && are_merged(&self.metadata, &own, [&price.metadata, &product.metadata])
+    }
+}
+
+/// Whether a map is what these make together, the first one's values before the others'.
+fn are_merged<const N: usize>(
+    merged: &BTreeMap<String, String>,
+    own: &[(&str, &str)],
+    others: [&BTreeMap<String, String>; N],
+) -> bool {
+    let value = |key: &str| {
+        let own = own.iter().find(|(name, _)| *name == key);
+        own.map(|(_, value)| *value).or_else(|| {
+            others
+                .iter()
+                .find_map(|map| map.get(key))
+                .map(String::as_str)
+        })
+    };
+    merged
+        .iter()
+        .all(|(key, merged)| value(key) == Some(merged.as_str()))
+        && own.iter().all(|(key, _)| merged.contains_key(*key))
+        && others
+            .iter()
+            .all(|map| map.keys().all(|key| merged.contains_key(key)))
+}
+
 fn target_price(product: &Product, price: &Price, naming: &Naming) -> TargetPrice {
     let mut metadata = product.metadata.clone();
     metadata.extend(price.metadata.clone());
-    metadata.extend(identity(&product.local_id, naming));
-    if !price.key.is_default() {
-        metadata.insert(PRICE_KEY.to_owned(), price.key.to_string());
-    }
+    metadata.extend(owned(&price_identity(
+        &product.local_id,
+        &price.key,
+        naming,
+    )));
     TargetPrice {
         terms: price.terms.clone(),
         tax_behavior: price.tax_behavior,
@@ -161,10 +252,27 @@ fn target_price(product: &Product, price: &Price, naming: &Naming) -> TargetPric
     }
 }
 
-fn identity(local_id: &LocalId, naming: &Naming) -> [(String, String); 3] {
+/// The service's own keys.
+fn identity<'a>(local_id: &'a LocalId, naming: &'a Naming) -> [(&'static str, &'a str); 3] {
     [
-        (LOCAL_ID.to_owned(), local_id.to_string()),
-        (MANAGED_BY.to_owned(), MANAGER.to_owned()),
-        (CATALOG.to_owned(), naming.catalog_id.clone()),
+        (LOCAL_ID, local_id.as_str()),
+        (MANAGED_BY, MANAGER),
+        (CATALOG, &naming.catalog_id),
     ]
+}
+
+/// On prices: a further one says which.
+fn price_identity<'a>(
+    local_id: &'a LocalId,
+    key: &'a PriceKey,
+    naming: &'a Naming,
+) -> Vec<(&'static str, &'a str)> {
+    let further = (!key.is_default()).then_some((PRICE_KEY, key.as_str()));
+    let own = identity(local_id, naming).into_iter();
+    own.chain(further).collect()
+}
+
+fn owned(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    pairs.iter().map(owned)
 }

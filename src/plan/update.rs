@@ -1,7 +1,9 @@
 //! A product that is in Stripe.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use super::fields::Beside;
 use super::planner::{Planner, archive_price, archive_product, changed, existing};
 use super::prices::{Context, PricePlan};
 use super::{
@@ -14,7 +16,7 @@ impl Planner<'_> {
     /// Plans what makes it equal to the target; `bound`: the binding led to it.
     pub(super) fn update(
         &self,
-        target: Target,
+        target: Cow<'_, Target>,
         bound: bool,
         product: &ObservedProduct,
         duplicates: &[&ObservedProduct],
@@ -29,27 +31,41 @@ impl Planner<'_> {
             binding,
             force,
         };
-        let mut price_plans: BTreeMap<PriceKey, PricePlan> = BTreeMap::new();
+        let mut price_plans: Vec<PricePlan> = Vec::with_capacity(target.prices.len());
         for (key, wanted) in &target.prices {
-            match context.plan(key, wanted) {
-                Ok(plan) => price_plans.insert(key.clone(), plan),
+            match context.plan(key, wanted, self.named_keys) {
+                Ok(plan) => price_plans.push(plan),
                 Err(taken) => return self.key_taken(&taken, Some(product)),
-            };
+            }
         }
-        let mut diff = fields::diff(applied, &target, product, force);
-        if let Some(default) = price_plans.get(PriceKey::DEFAULT) {
+        let beside = self.beside(binding);
+        let mut diff = fields::diff(applied, &target, product, beside);
+        if beside == Beside::Nothing {
+            for plan in &mut price_plans {
+                let key = plan.key.clone();
+                diff.left
+                    .extend(context.leave(&key, &target.prices[&key], plan));
+            }
+        }
+        if let Some(default) = price_plans.iter().find(|plan| plan.key.is_default()) {
             let seen = product.default_price.as_ref();
             let chosen = existing(&default.price);
             if chosen.is_none() || chosen != seen {
-                // A replacement is shown by the terms that differ.
-                if let Some(chosen) = chosen.filter(|_| !default.replaced) {
-                    diff.changes.push(changed(
+                let mapped = binding.and_then(|binding| binding.prices.get(PriceKey::DEFAULT));
+                let moved = chosen.filter(|_| !default.replaced).map(|chosen| {
+                    changed(
                         "default_price",
                         seen.map_or("", PriceId::as_str),
                         chosen.as_str(),
-                    ));
+                    )
+                });
+                if beside == Beside::Nothing && chosen.is_some() && chosen == mapped {
+                    diff.left.extend(moved);
+                } else {
+                    // A replacement is shown by the terms that differ.
+                    diff.changes.extend(moved);
+                    diff.update.default_price = Some(default.price.clone());
                 }
-                diff.update.default_price = Some(default.price.clone());
             } else if force {
                 diff.update.default_price = Some(default.price.clone());
             }
@@ -58,12 +74,13 @@ impl Planner<'_> {
             None
         } else {
             match binding {
+                Some(binding) if binding.has_applied(&target) => None,
                 Some(binding) => jump::since(&binding.applied, &target),
                 None => jump::on_adoption(&context, &price_plans, &target),
             }
         };
-        let chosen: BTreeSet<&PriceId> = price_plans
-            .values()
+        let chosen: Vec<&PriceId> = price_plans
+            .iter()
             .filter_map(|plan| existing(&plan.price))
             .collect();
         let leftovers = context.leftovers(&chosen);
@@ -71,46 +88,48 @@ impl Planner<'_> {
             product,
             binding,
             duplicates,
-            repriced: price_plans.values().any(|plan| plan.replaced),
+            repriced: price_plans.iter().any(|plan| plan.replaced),
             superseded: self.superseded(Some(product), &leftovers, &chosen),
             leftovers,
         };
 
         let mut changes = diff.changes;
         let mut steps: Vec<Step> = Vec::new();
-        let mut refs = BTreeMap::new();
-        for (key, plan) in price_plans {
+        let mut refs = Vec::with_capacity(price_plans.len());
+        for plan in price_plans {
             changes.extend(plan.changes);
             steps.extend(plan.step);
-            refs.insert(key, plan.price);
+            refs.push((plan.key, plan.price));
         }
         changes.extend(dropped_prices(binding, &target));
         if !diff.update.is_empty() {
             steps.push(Step::UpdateProduct(diff.update));
         }
-        self.decide(found, changes, steps, (refs, target), hold)
+        self.decide(found, (changes, diff.left), steps, (refs, target), hold)
     }
 
     /// What kind of work it is, and whether it is done at all.
     fn decide(
         &self,
         found: Found<'_>,
-        changes: Vec<FieldChange>,
+        (changes, left): (Vec<FieldChange>, Vec<FieldChange>),
         mut steps: Vec<Step>,
-        (prices, target): (BTreeMap<PriceKey, PriceRef>, Target),
+        (prices, target): (Vec<(PriceKey, PriceRef)>, Cow<'_, Target>),
         hold: Option<Hold>,
     ) -> ProductPlan {
         let binding = found.binding;
-        let reasons = self.reasons(&found, &changes, &target);
+        let reasons = self.reasons(&found, !changes.is_empty() || !left.is_empty(), &target);
         // What a run of ours began to archive is unfinished work, not drift.
         let pending = |id| binding.is_some_and(|binding| binding.to_archive.contains(id));
         let drifted = !changes.is_empty()
+            || !left.is_empty()
             || !found.duplicates.is_empty()
             || !found.leftovers.iter().all(pending);
         if drifted && self.reports_only(binding, &target) {
             return ProductPlan {
                 reasons,
                 changes,
+                left,
                 ..self.outline(Action::Report)
             };
         }
@@ -118,6 +137,7 @@ impl Planner<'_> {
             return ProductPlan {
                 reasons,
                 changes,
+                left,
                 ..self.outline(Action::Hold(hold))
             };
         }
@@ -125,6 +145,7 @@ impl Planner<'_> {
         let writes = writes_before || !found.leftovers.is_empty() || !found.duplicates.is_empty();
         let needs_bind = writes_before
             || !found.leftovers.is_empty()
+            || self.index.known.failed.contains(self.local_id)
             || !binding.is_some_and(|binding| {
                 is_bound_so(
                     binding,
@@ -168,10 +189,12 @@ impl Planner<'_> {
                 reasons
             },
             changes,
+            left,
             steps,
             price_id: prices
-                .get(PriceKey::DEFAULT)
-                .and_then(existing)
+                .iter()
+                .find(|(key, _)| key.is_default())
+                .and_then(|(_, price)| existing(price))
                 .or(found.product.default_price.as_ref())
                 .cloned(),
             product_id: Some(found.product.id.clone()),
@@ -180,14 +203,16 @@ impl Planner<'_> {
                 .iter()
                 .map(|duplicate| duplicate.id.clone())
                 .collect(),
-            bind: needs_bind.then(|| Bind {
-                product_id: found.product.id.clone(),
-                prices,
-                superseded: found.superseded,
-                to_archive: found.leftovers,
-                applied: target,
-                origin: self.entry.product.origin.clone(),
-                active: true,
+            bind: needs_bind.then(|| {
+                Box::new(Bind {
+                    product_id: found.product.id.clone(),
+                    prices: prices.into_iter().collect(),
+                    superseded: found.superseded,
+                    to_archive: found.leftovers,
+                    applied: target.into_owned(),
+                    origin: self.entry.product.origin.clone(),
+                    active: true,
+                })
             }),
             ..self.outline(action)
         }
@@ -199,7 +224,7 @@ impl Planner<'_> {
         &self,
         product: Option<&ObservedProduct>,
         leftovers: &BTreeSet<PriceId>,
-        chosen: &BTreeSet<&PriceId>,
+        chosen: &[&PriceId],
     ) -> BTreeSet<PriceId> {
         let is_anothers = |id: &&PriceId| {
             let seen = self.index.observed.prices.get(*id);
@@ -227,7 +252,7 @@ impl Planner<'_> {
         })
     }
 
-    fn reasons(&self, found: &Found<'_>, changes: &[FieldChange], target: &Target) -> Vec<Reason> {
+    fn reasons(&self, found: &Found<'_>, differs: bool, target: &Target) -> Vec<Reason> {
         let mut reasons = Vec::new();
         match found.binding {
             None => {
@@ -238,11 +263,11 @@ impl Planner<'_> {
                 if !binding.active {
                     reasons.push(Reason::Returned);
                 }
-                if binding.applied != *target {
+                if !binding.has_applied(target) {
                     reasons.push(Reason::CatalogChanged);
                 } else if binding.active && !found.product.active && target.active {
                     reasons.push(Reason::ArchivedInStripe);
-                } else if binding.active && !changes.is_empty() {
+                } else if binding.active && differs {
                     reasons.push(Reason::ChangedInStripe);
                 }
             }
@@ -294,13 +319,13 @@ fn dropped_prices(binding: Option<&Binding>, target: &Target) -> Vec<FieldChange
 fn is_bound_so(
     binding: &Binding,
     found: &Found<'_>,
-    prices: &BTreeMap<PriceKey, PriceRef>,
+    prices: &[(PriceKey, PriceRef)],
     target: &Target,
     origin: &Origin,
 ) -> bool {
     binding.active
         && binding.product_id == found.product.id
-        && binding.applied == *target
+        && binding.has_applied(target)
         && binding.origin.source == origin.source
         && binding.origin.rule == origin.rule
         && binding.origin.entry == origin.entry
@@ -308,8 +333,7 @@ fn is_bound_so(
         && binding.superseded == found.superseded
         && binding.to_archive == found.leftovers
         && binding.prices.len() == prices.len()
-        && binding
-            .prices
+        && prices
             .iter()
-            .all(|(key, id)| prices.get(key).and_then(existing) == Some(id))
+            .all(|(key, price)| binding.prices.get(key) == existing(price))
 }

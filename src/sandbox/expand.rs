@@ -119,6 +119,23 @@ impl Expand {
         }
     }
 
+    /// Stands for any name; no request can say it.
+    pub(super) const EVERY: &str = "*";
+
+    /// What a price shows only when asked, all of it.
+    pub(super) fn whole_price() -> Self {
+        let below = |children: Vec<(&str, Self)>| Self {
+            children: children
+                .into_iter()
+                .map(|(name, below)| (name.to_owned(), below))
+                .collect(),
+        };
+        let tiers = || ("tiers", Self::default());
+        let option = below(vec![tiers()]);
+        let options = below(vec![(Self::EVERY, option)]);
+        below(vec![tiers(), ("currency_options", options)])
+    }
+
     /// What to expand below `name`; `None` if `name` is not expanded itself.
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.get(name)

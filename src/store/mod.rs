@@ -9,7 +9,7 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 pub use records::{
-    ActionKind, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
+    ActionKind, Basis, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
     MappingFilter, MappingRow, Outcome, Page, ProgressRow, Record, RememberedAccount, ResultFilter,
     ResultRow, Run, RunFilter, RunId, RunOptions, RunState, SourceNote, SyncStatus, Timestamp,
     Trigger, Validation, Whose, WrittenBinding,
@@ -37,8 +37,8 @@ pub trait Store: Send + Sync {
         account: &RememberedAccount,
     ) -> Result<(), Error>;
 
-    /// Everything that a plan needs: bindings, and the CRM's older rows as
-    /// hints. Placeholder ids (`fallback_…`, `dry_run_…`) are no hints.
+    /// Everything that a plan needs: bindings, which of them are marked as failed,
+    /// and the CRM's older rows as hints. Placeholder ids (`fallback_…`, `dry_run_…`) are no hints.
     async fn known(&self, at: &AccountRef) -> Result<Known, Error>;
 
     /// Mappings in the order of local ids.
@@ -97,6 +97,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<ProgressRow>, Error>;
 
     /// Commits what happened to one product, all or nothing.
+    /// [`Error::Overtaken`] if its basis doesn't hold. Progress that is there
+    /// already is taken again as it was, and [`Error::Duplicate`] otherwise.
     async fn record(&self, record: &Record) -> Result<(), Error>;
 
     /// Writes that were begun and have no outcome yet, in the order they were begun.
@@ -152,6 +154,12 @@ pub enum Error {
     Duplicate {
         /// What is.
         what: String,
+    },
+    /// Look again: what a plan was made on has changed.
+    #[error("another process works on {local_id} at the same time")]
+    Overtaken {
+        /// The product.
+        local_id: LocalId,
     },
     /// A row holds what this program never wrote.
     #[error("{table} holds a row that cannot be read: {message}")]

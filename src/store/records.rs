@@ -332,9 +332,28 @@ pub struct IntentOutcome {
     pub price: Option<PriceId>,
 }
 
+/// What a plan for one product was made on. Where that is no longer so, somebody
+/// else works on the product, or did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Basis {
+    /// Whose.
+    pub at: AccountRef,
+    /// The product.
+    pub local_id: LocalId,
+    /// The version of its binding; absent: it has none.
+    pub version: Option<i64>,
+    /// Whether no write of the product may be open, those apart that the record
+    /// itself finishes or begins.
+    pub none_open: bool,
+    /// Writes that may be open all the same: the plan reckons with them.
+    pub beside: Vec<IntentId>,
+}
+
 /// What happened to one product, committed together.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
+    /// What has to be true, or nothing is committed ([`super::Error::Overtaken`]).
+    pub basis: Option<Basis>,
     /// Intents that ended.
     pub finished: Vec<IntentOutcome>,
     /// Intents that are about to be sent.
@@ -347,6 +366,13 @@ pub struct Record {
     pub progress: Vec<(RunId, ProgressRow)>,
     /// The run's row as it is now.
     pub run: Option<Run>,
+}
+
+impl WrittenBinding {
+    /// What [`Known`](crate::plan::Known) says of it once it is written.
+    pub fn version(&self) -> i64 {
+        self.time.timestamp_micros()
+    }
 }
 
 /// A binding to write.

@@ -4,7 +4,7 @@
 pub mod client;
 pub mod transport;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 pub use transport::STRIPE_VERSION;
 
-use crate::catalog::PriceKey;
+use crate::catalog::{Currency, PriceKey};
 use crate::plan::{
     AccountRef, Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step, Unreadable,
 };
@@ -140,6 +140,18 @@ impl Meter {
         }
     }
 
+    /// Counts what another meter did.
+    pub fn add(&self, other: &Self) {
+        for (own, other) in [
+            (&self.reads, &other.reads),
+            (&self.writes, &other.writes),
+            (&self.retries, &other.retries),
+            (&self.limited, &other.limited),
+        ] {
+            own.fetch_add(other.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// Counts an answer that refused a request for its rate.
     pub fn count_limited(&self) {
         self.limited.fetch_add(1, Ordering::Relaxed);
@@ -176,12 +188,14 @@ pub struct Account {
 }
 
 /// What is read beyond the default price itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expand {
     /// The tiers of tiered prices.
     pub tiers: bool,
     /// Amounts in further currencies.
     pub currency_options: bool,
+    /// Their tiers, for these currencies; with the prices of a product only.
+    pub option_tiers: BTreeSet<Currency>,
 }
 
 /// Products with their default prices.
@@ -291,6 +305,20 @@ pub enum Error {
         /// For Stripe's support.
         request_id: Option<String>,
     },
+    /// Read before a new attempt: a write was answered as done, with nothing that
+    /// tells what was done. The same key gets the same answer again.
+    #[error("{message}")]
+    Garbled {
+        /// What was wrong with the answer.
+        message: String,
+        /// For Stripe's support.
+        request_id: Option<String>,
+    },
+    /// As the error inside says; but an earlier attempt of the same write had no
+    /// answer, and may have had its effect. Only of errors that by themselves
+    /// mean that nothing was done.
+    #[error("{0} (an earlier attempt had no answer and may have had its effect)")]
+    Unsure(Box<Self>),
     /// The run was cancelled or its deadline passed before the call was made.
     #[error("{0}")]
     Cancelled(&'static str),
@@ -330,7 +358,9 @@ impl Error {
         match self {
             Self::Unavailable { request_id, .. }
             | Self::Credentials { request_id, .. }
-            | Self::Unexpected { request_id, .. } => request_id.as_deref(),
+            | Self::Unexpected { request_id, .. }
+            | Self::Garbled { request_id, .. } => request_id.as_deref(),
+            Self::Unsure(error) => error.request_id(),
             Self::InTheWay { detail, .. }
             | Self::NotFound { detail }
             | Self::Refused { detail } => detail.request_id.as_deref(),
@@ -342,7 +372,9 @@ impl Error {
     pub fn stops_the_run(&self) -> bool {
         match self {
             Self::Credentials { .. } | Self::Unexpected { .. } | Self::Cancelled(_) => true,
+            Self::Unsure(error) => error.stops_the_run(),
             Self::Unavailable { .. }
+            | Self::Garbled { .. }
             | Self::InTheWay { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. } => false,

@@ -68,7 +68,7 @@ pub(in crate::grpc) fn store(error: &store::Error) -> Status {
             .into()
         }
         // Two requests at once; the second try finds what the first one made.
-        store::Error::Duplicate { .. } => Reply::new(
+        store::Error::Duplicate { .. } | store::Error::Overtaken { .. } => Reply::new(
             Code::Unavailable,
             "STORE_UNAVAILABLE",
             "another request was first; call again",
@@ -103,7 +103,7 @@ fn of_stripe(error: &stripe::Error) -> Status {
             "; check stripe.secret_key and its permissions",
         )
         .into(),
-        stripe::Error::Unexpected { .. } => reply(
+        stripe::Error::Unexpected { .. } | stripe::Error::Garbled { .. } => reply(
             Code::FailedPrecondition,
             "STRIPE_UNEXPECTED",
             "; check stripe.api_base and stripe.mode",
@@ -111,9 +111,8 @@ fn of_stripe(error: &stripe::Error) -> Status {
         .into(),
         stripe::Error::InTheWay { .. }
         | stripe::Error::NotFound { .. }
-        | stripe::Error::Refused { .. } => {
-            reply(Code::FailedPrecondition, "STRIPE_REFUSED", "").into()
-        }
+        | stripe::Error::Refused { .. }
+        | stripe::Error::Unsure(_) => reply(Code::FailedPrecondition, "STRIPE_REFUSED", "").into(),
     }
 }
 

@@ -9,8 +9,8 @@ use super::{catalog, id, options, synced};
 use crate::catalog::test_support::product;
 use crate::catalog::{Interval, PriceKey, Product};
 use crate::plan::{
-    Action, FindingKind, LOCAL_ID, Naming, Observed, Options, ProductId, Reason, Step, findings,
-    plan,
+    Action, FindingKind, LOCAL_ID, Naming, Observed, Options, PriceId, ProductId, Reason, Step,
+    findings, plan,
 };
 
 fn resync_with(world: &mut World, products: impl IntoIterator<Item = Product>, options: &Options) {
@@ -315,6 +315,41 @@ fn fault_12_a_plan_says_what_a_run_then_does() {
     assert_eq!(sent, plan.writes());
 }
 
+/// Two services, each with a mapping of its own, have to agree on one price by
+/// what Stripe shows.
+#[test]
+fn of_two_equal_prices_the_default_stays_whatever_the_database_says() {
+    let mut world = synced([product("a", "10")]);
+    let ours = world.known.bindings["a"].prices[PriceKey::DEFAULT].clone();
+    world.stripe.now += 1;
+    let mut theirs = world.stripe.prices[&ours].clone();
+    theirs.id = PriceId::new("price_theirs");
+    theirs.lookup_key = None;
+    theirs.created = world.stripe.now;
+    let id = theirs.id.clone();
+    world.stripe.prices.insert(id.clone(), theirs);
+    of(&mut world).default_price = Some(id.clone());
+    resync_with(&mut world, [product("a", "10")], &options());
+    assert_eq!(world.known.bindings["a"].prices[PriceKey::DEFAULT], id);
+    assert!(!world.stripe.prices[&ours].active);
+}
+
+/// The other service took ours for the duplicate.
+#[test]
+fn an_archived_mapped_product_gives_way_to_a_live_one_of_its_local_id() {
+    let mut world = synced([product("a", "10")]);
+    world.stripe.now += 1;
+    let copy = ProductId::new("prod_copy");
+    let theirs = bare_product(copy.clone(), marks("a"), world.stripe.now);
+    world.stripe.products.insert(copy.clone(), theirs);
+    of(&mut world).active = false;
+    let catalog = catalog([product("a", "10")]);
+    let plan = world.plan(&catalog, &options(), Reading::Listed);
+    assert_eq!(plan.products[0].product_id, Some(copy));
+    assert_eq!(plan.products[0].action, Action::Adopt);
+    assert!(plan.products[0].folded.is_empty());
+}
+
 #[test]
 fn two_catalogs_in_one_account_leave_each_other_alone() {
     let mut world = synced([product("a", "10")]);
@@ -335,6 +370,7 @@ fn two_catalogs_in_one_account_leave_each_other_alone() {
         [],
         &Options {
             max_archives: Some(9),
+            removals_confirmed: true,
             ..other
         },
     );

@@ -128,7 +128,7 @@ fn report() {
     let plan = world.plan(&catalog([product("a", "10")]), &policy, Reading::Listed);
     assert_snapshot!(render(&plan), @r#"
     ? a "a name": report (changed in Stripe)
-        description: "by hand" -> "a text"
+        description: "by hand" stays, the catalog says "a text" (sync.on_drift = report)
 
     Plan: 1 to report only, 0 in sync. 0 Stripe writes.
     "#);
@@ -167,7 +167,7 @@ fn conflict() {
     world.stripe.products.insert(product_id, theirs);
     assert_snapshot!(shown(&world, [product("a", "10")]), @r#"
     ! a "a name": held back
-        product prod_a ("somebody's") has the id that a would get, but it was not made by this service; nothing is done to either. To hand it over, set its metadata localId = a and catalog = main; to keep both, give this catalog's products another stripe.product_id_prefix, or the product another id in the catalog
+        product prod_a ("somebody's") has the id that a would get, but it was not made by this service; nothing is done to either. To hand it over, set metadata localId = a and catalog = main on it and its prices; to keep both, give this catalog's products another stripe.product_id_prefix, or the product another id in the catalog
 
     Plan: 1 held back, 0 in sync. 0 Stripe writes.
     "#);

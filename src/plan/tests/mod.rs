@@ -1,11 +1,13 @@
 //! The planner against a model of Stripe and of the database.
 
 mod cases;
+mod checks;
 mod edits;
 mod faults;
 mod generate;
 mod golden;
 mod guards;
+mod jumps;
 mod property;
 mod reads;
 mod stripe;

@@ -95,6 +95,7 @@ fn settle(world: &mut World, foreign: &Foreign, round: &Round) {
     let catalog = catalog(round.products.clone());
     let mut asked = options();
     asked.max_archives = Some(100);
+    asked.removals_confirmed = true;
     asked.repair_drift = round.repair;
     asked.archive_removed = round.archive;
     asked.naming.lookup_keys = round.lookup_keys;

@@ -206,8 +206,8 @@ fn details_are_read_where_the_catalog_or_the_database_uses_them() {
     let options = &mut with_eur[0].default_price.currency_options;
     options.insert("eur".parse().unwrap(), option);
     let wanted = Details {
-        tiers: false,
         currency_options: true,
+        ..Details::default()
     };
     assert_eq!(details(with_eur.clone(), &nothing), wanted);
     let world = synced(with_eur);

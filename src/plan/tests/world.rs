@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::stripe::{Refusal, Stripe};
-use crate::catalog::{Catalog, Charge, LocalId, PriceKey};
-use crate::plan::check::check;
+use crate::catalog::{Catalog, Charge, Currency, LocalId, PriceKey};
+use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{
     Action, Bind, Binding, Details, Hold, Known, Observed, ObservedPrice, Options, Plan, PriceId,
     PriceRef, ProductId, ProductPlan, Step, Target, UpdatePrice, creates, details_to_read,
@@ -51,6 +51,7 @@ impl World {
             Reading::All => Details {
                 tiers: true,
                 currency_options: true,
+                option_tiers: Currency::all().collect(),
             },
             Reading::Mapped | Reading::Listed => details_to_read(catalog, &self.known),
         };
@@ -61,36 +62,36 @@ impl World {
         };
         if observed.listed {
             let all: Vec<ProductId> = self.stripe.products.keys().cloned().collect();
-            self.read_products(&all, details, &mut observed);
+            self.read_products(&all, &details, &mut observed);
         }
         self.read_products(
             &products_to_read(catalog, &self.known, options),
-            details,
+            &details,
             &mut observed,
         );
         let lost = lost(catalog, &self.known, &observed, options);
         let missing = products_to_find(&self.known, &observed, options, &lost);
-        self.read_products(&missing, details, &mut observed);
-        self.read_products(&self.refused_ids, details, &mut observed);
+        self.read_products(&missing, &details, &mut observed);
+        self.read_products(&self.refused_ids, &details, &mut observed);
         if creates(catalog, &self.known, &observed, options) {
             return self.observe(catalog, options, Reading::Listed);
         }
-        self.read_holders(&self.refused_keys, details, &mut observed);
+        self.read_holders(&self.refused_keys, &details, &mut observed);
         let mut priced = products_to_price(catalog, &self.known, &observed, options);
-        self.read_prices(&priced, details, &mut observed);
+        self.read_prices(&priced, &details, &mut observed);
         // What the prices show may put another product first: once more, then it is settled.
         priced = products_to_price(catalog, &self.known, &observed, options);
-        self.read_prices(&priced, details, &mut observed);
+        self.read_prices(&priced, &details, &mut observed);
         assert_eq!(
             products_to_price(catalog, &self.known, &observed, options),
             BTreeSet::new(),
             "reading prices does not end"
         );
         let keys = lookup_keys_to_read(catalog, &self.known, &observed, options);
-        self.read_holders(&keys, details, &mut observed);
+        self.read_holders(&keys, &details, &mut observed);
         if reading == Reading::All {
             let all: BTreeSet<ProductId> = self.stripe.products.keys().cloned().collect();
-            self.read_prices(&all, details, &mut observed);
+            self.read_prices(&all, &details, &mut observed);
         }
         observed
     }
@@ -98,7 +99,7 @@ impl World {
     fn read_products<'a>(
         &self,
         ids: impl IntoIterator<Item = &'a ProductId>,
-        details: Details,
+        details: &Details,
         observed: &mut Observed,
     ) {
         for product in ids
@@ -109,7 +110,7 @@ impl World {
             if let Some(price) = default.and_then(|id| self.stripe.prices.get(id)) {
                 observed
                     .prices
-                    .insert(price.id.clone(), shown(price, details));
+                    .insert(price.id.clone(), embedded(price, details));
             }
             observed
                 .products
@@ -117,7 +118,7 @@ impl World {
         }
     }
 
-    fn read_holders(&self, keys: &BTreeSet<String>, details: Details, observed: &mut Observed) {
+    fn read_holders(&self, keys: &BTreeSet<String>, details: &Details, observed: &mut Observed) {
         for price in self.stripe.prices.values() {
             if let Some(key) = price.lookup_key.as_ref().filter(|key| keys.contains(*key)) {
                 observed.key_holders.insert(key.clone(), price.id.clone());
@@ -127,7 +128,12 @@ impl World {
         }
     }
 
-    fn read_prices(&self, ids: &BTreeSet<ProductId>, details: Details, observed: &mut Observed) {
+    /// With further currencies always, as a run reads them.
+    fn read_prices(&self, ids: &BTreeSet<ProductId>, details: &Details, observed: &mut Observed) {
+        let details = &Details {
+            currency_options: true,
+            ..details.clone()
+        };
         for price in self.stripe.prices.values() {
             if ids.contains(&price.product) {
                 observed
@@ -155,7 +161,9 @@ impl World {
     ) -> End {
         for _ in 0..20 {
             let plan = self.plan(catalog, options, reading);
-            check(&plan, catalog.products.is_empty(), options).unwrap();
+            let is_empty = catalog.products.is_empty();
+            let fuse = Fuse::new(&plan, is_empty, options, Earlier::default());
+            fuse.check(&plan).unwrap();
             // A run that is held back by a key remembers no holder; Stripe would refuse it again.
             for product in &plan.products {
                 if let Action::Hold(Hold::Conflict { .. }) = product.action
@@ -290,7 +298,7 @@ impl World {
 }
 
 /// A price as a reply shows it: tiers and further currencies only on request.
-fn shown(price: &ObservedPrice, details: Details) -> ObservedPrice {
+fn shown(price: &ObservedPrice, details: &Details) -> ObservedPrice {
     let mut price = price.clone();
     if !details.currency_options {
         price.currency_options = None;
@@ -299,5 +307,22 @@ fn shown(price: &ObservedPrice, details: Details) -> ObservedPrice {
     if !details.tiers && price.terms.as_ref().is_some_and(|t| tiered(&t.charge)) {
         price.terms = None;
     }
+    for (currency, option) in price.currency_options.iter_mut().flatten() {
+        if let Charge::Tiered { tiers, .. } = &mut option.charge
+            && !details.option_tiers.contains(currency)
+        {
+            tiers.clear();
+        }
+    }
     price
+}
+
+/// As it is shown with its product: tiers of further currencies would be a level
+/// too deep.
+fn embedded(price: &ObservedPrice, details: &Details) -> ObservedPrice {
+    let details = Details {
+        option_tiers: BTreeSet::new(),
+        ..details.clone()
+    };
+    shown(price, &details)
 }

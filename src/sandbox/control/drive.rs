@@ -8,15 +8,14 @@ use serde_json::{Value, json};
 
 use super::super::account::Account;
 use super::super::call::{Call, Work};
-use super::super::expand::{Expand, Shape};
+use super::super::expand::Expand;
 use super::super::faults::{Fault, FaultStatus};
 use super::super::keys::{Connected, KeyRule};
 use super::super::latency::Latency;
 use super::super::limits::Limits;
-use super::super::params::Fields;
 use super::super::record::RecordedRequest;
 use super::super::state::Context;
-use super::super::{Sandbox, form, lock, price, product};
+use super::super::{Sandbox, lock, price, product};
 
 impl Sandbox {
     /// Adds a rule after those there are; its id is returned.
@@ -130,7 +129,7 @@ impl Sandbox {
     /// `{"accounts":[{"account","live","products":[…],"prices":[…],"events":[…],
     /// "webhook_endpoints":[…],"idempotency_keys":[…]}]}`.
     pub fn dump(&self) -> Value {
-        let whole = whole_price();
+        let whole = Expand::whole_price();
         let state = self.state();
         let accounts = state.accounts().map(|(tenant, account)| {
             let (products, prices) = objects(account, &whole);
@@ -157,7 +156,7 @@ impl Sandbox {
 
     /// The products and prices of [`Sandbox::dump`] alone, for those who look often.
     pub fn objects(&self) -> Value {
-        let whole = whole_price();
+        let whole = Expand::whole_price();
         let state = self.state();
         let accounts = state.accounts().map(|(tenant, account)| {
             let (products, prices) = objects(account, &whole);
@@ -215,19 +214,4 @@ fn objects(account: &Account, whole: &Expand) -> (Vec<Value>, Vec<Value>) {
     let prices = account.prices.iter();
     let prices = prices.map(|found| price::render(account, found, whole));
     (products.collect(), prices.collect())
-}
-
-/// What a price shows only when asked.
-fn whole_price() -> Expand {
-    let pair = |value: &str| ("expand[]".to_owned(), value.to_owned());
-    let pairs = [
-        pair("tiers"),
-        pair("currency_options"),
-        pair("currency_options.tiers"),
-    ];
-    let expand = form::tree(&pairs).and_then(|node| {
-        let fields = Fields::new(&node, "", &["expand"])?;
-        Expand::read(&fields, Shape::Price)
-    });
-    expand.unwrap_or_default()
 }

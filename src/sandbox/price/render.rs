@@ -71,10 +71,12 @@ fn currency_options(price: &Price, expand: &Expand) -> Value {
             "custom_unit_amount": custom(amount),
             "tax_behavior": tax_behavior.as_str(),
         });
-        let tiers_expanded = expand.child("tiers").is_some()
-            || expand
-                .child(code)
-                .is_some_and(|deeper| deeper.child("tiers").is_some());
+        // Only by its currency: `currency_options.tiers` is taken and expands
+        // nothing. Hands-on.
+        let tiers_expanded = expand
+            .child(code)
+            .or_else(|| expand.child(Expand::EVERY))
+            .is_some_and(|deeper| deeper.child("tiers").is_some());
         if let (Amount::Tiered(tiers), true) = (amount, tiers_expanded) {
             body["tiers"] = tiers.iter().map(tier).collect();
         }

@@ -13,7 +13,7 @@ use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
 use crate::store::codes::Code as _;
 use crate::store::crm::{hint, on_sale};
-use crate::store::{MappingFilter, MappingRow, Page, WrittenBinding};
+use crate::store::{MappingFilter, MappingRow, Page, SyncStatus, WrittenBinding};
 
 const TABLE: &str = "product_bindings";
 
@@ -53,8 +53,18 @@ pub(super) async fn known(
         .fetch(&mut *snapshot);
     let mut broken = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        match read_binding(&row) {
-            Ok(binding) => drop(known.bindings.insert(binding.local_id.clone(), binding)),
+        if let Some((local_id, version)) = version_of(&row) {
+            known.versions.insert(local_id, version);
+        }
+        match read_mapping(&row) {
+            Ok(MappingRow {
+                binding, status, ..
+            }) => {
+                if status == SyncStatus::Error {
+                    known.failed.insert(binding.local_id.clone());
+                }
+                known.bindings.insert(binding.local_id.clone(), binding);
+            }
             Err(fault) => broken.push((hint_of(&row).ok_or(fault))?),
         }
     }
@@ -103,6 +113,32 @@ pub(super) async fn by_id(
         .fetch_all(connection)
         .await?;
     rows.iter().map(read_mapping).collect()
+}
+
+/// The version of a product's binding; `None`: it has none.
+pub(super) async fn version(
+    connection: &mut SqliteConnection,
+    at: &AccountRef,
+    local_id: &LocalId,
+) -> Result<Option<i64>, Fault> {
+    let version = sqlx::query_scalar(
+        "SELECT last_sync_time FROM product_bindings
+         WHERE account = $1 AND mode = $2 AND local_id = $3",
+    )
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .bind(local_id.as_str())
+    .fetch_optional(connection)
+    .await?;
+    Ok(version)
+}
+
+/// The version of a row, whatever else of it can be read.
+fn version_of(row: &SqliteRow) -> Option<(LocalId, i64)> {
+    let columns = Columns::new(row, TABLE);
+    let local_id = columns.parse("local_id", |id| LocalId::new(id).ok()).ok()?;
+    let version = columns.time("last_sync_time").ok()?;
+    Some((local_id, version.timestamp_micros()))
 }
 
 /// What is left of a row that cannot be read, with what was last applied lost say:

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::catalog::LocalId;
 use crate::store::Error;
 
 /// Inside, before the file's name is added.
@@ -17,6 +18,10 @@ pub(super) enum Fault {
     },
     /// A row that has to be there is not.
     Absent(String),
+    /// A row that must not be there is.
+    Present(String),
+    /// What a plan was made on has changed.
+    Overtaken(LocalId),
     /// The store was closed.
     Closed,
     /// The file itself is gone.
@@ -39,6 +44,7 @@ impl Fault {
                 source: Some(Box::new(error)),
             },
             Self::Corrupt { table, message } => Error::Corrupt { table, message },
+            Self::Overtaken(local_id) => Error::Overtaken { local_id },
             Self::Closed => Error::Unavailable {
                 message: format!("`{}` was closed: the service is stopping", file.display()),
                 source: None,
@@ -50,6 +56,7 @@ impl Fault {
                 ),
                 source: None,
             },
+            Self::Present(what) => Error::Duplicate { what },
             Self::Absent(what) => Error::Unusable {
                 message: format!("{what} is not in `{}`", file.display()),
                 source: None,

@@ -10,7 +10,7 @@ use super::row::{Columns, json};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, PriceId};
 use crate::store::codes::Code as _;
-use crate::store::{Intent, IntentId, IntentOutcome, RunId};
+use crate::store::{Basis, Intent, IntentId, IntentOutcome, RunId};
 
 pub(super) async fn open(
     connection: &mut SqliteConnection,
@@ -25,6 +25,29 @@ pub(super) async fn open(
     .fetch_all(connection)
     .await?;
     rows.iter().map(read).collect()
+}
+
+/// Whether a write of the product is open that nobody reckons with.
+pub(super) async fn is_open(
+    connection: &mut SqliteConnection,
+    basis: &Basis,
+) -> Result<bool, Fault> {
+    let rows = sqlx::query(
+        "SELECT id FROM intents
+         WHERE account = $1 AND mode = $2 AND state = 'open' AND local_id = $3",
+    )
+    .bind(&*basis.at.account)
+    .bind(basis.at.mode.as_str())
+    .bind(basis.local_id.as_str())
+    .fetch_all(connection)
+    .await?;
+    for row in &rows {
+        let id = Columns::new(row, "intents").text("id")?;
+        if !basis.beside.iter().any(|beside| beside.as_str() == id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn read(row: &SqliteRow) -> Result<Intent, Fault> {

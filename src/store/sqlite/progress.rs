@@ -55,12 +55,21 @@ pub(super) async fn write(
                 .push_bind(row.time.timestamp_micros())
                 .push_bind(&row.body);
         });
+        // A commit whose answer got lost is made again, with the same rows.
+        insert.push(
+            " ON CONFLICT (run_id, sequence) DO UPDATE SET body = excluded.body
+              WHERE time = excluded.time AND body = excluded.body",
+        );
         let cached = chunk.len() <= 4;
-        insert
+        let done = insert
             .build()
             .persistent(cached)
             .execute(&mut *connection)
             .await?;
+        if done.rows_affected() < chunk.len() as u64 {
+            let what = "a progress event with this number".to_owned();
+            return Err(Fault::Present(what));
+        }
     }
     Ok(())
 }

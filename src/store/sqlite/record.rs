@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::fault::Fault;
 use super::{bindings, journal, progress, results, runs};
-use crate::store::Record;
+use crate::store::{Basis, Record};
 
 /// Rows of one INSERT: far below SQLite's 32,766 parameters, and most of what
 /// can be gained by batching.
@@ -15,6 +15,7 @@ pub(super) async fn record(
     record: &Record,
 ) -> Result<(), Fault> {
     let Record {
+        basis,
         finished,
         begun,
         binding,
@@ -30,6 +31,9 @@ pub(super) async fn record(
     for outcome in finished {
         journal::finish(connection, outcome).await?;
     }
+    if let Some(basis) = basis {
+        hold(connection, basis).await?;
+    }
     for intent in begun {
         journal::begin(connection, intent).await?;
     }
@@ -38,4 +42,13 @@ pub(super) async fn record(
     }
     results::write(connection, rows).await?;
     progress::write(connection, events).await
+}
+
+/// Whether a plan's basis still holds.
+async fn hold(connection: &mut SqliteConnection, basis: &Basis) -> Result<(), Fault> {
+    let version = bindings::version(connection, &basis.at, &basis.local_id).await?;
+    if version != basis.version || (basis.none_open && journal::is_open(connection, basis).await?) {
+        return Err(Fault::Overtaken(basis.local_id.clone()));
+    }
+    Ok(())
 }

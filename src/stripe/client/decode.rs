@@ -16,15 +16,19 @@ use crate::catalog::{
     TiersMode, TransformQuantity, Usage,
 };
 use crate::plan::{ObservedPrice, ObservedProduct, PriceId, ProductId};
+use crate::stripe::Expand;
 
 /// A product, and its default price where that was expanded; or what is wrong
 /// with one of them.
-pub(super) fn product(object: &Object) -> Result<(ObservedProduct, Option<ObservedPrice>), String> {
+pub(super) fn product(
+    object: &Object,
+    expand: &Expand,
+) -> Result<(ObservedProduct, Option<ObservedPrice>), String> {
     let embedded = match object.get("default_price") {
         Some(Value::Object(embedded)) if !is_deleted(embedded) => {
             let id = embedded.get("id").and_then(Value::as_str);
             let named = id.map_or_else(String::new, |id| format!(" {id}"));
-            let price = price(embedded);
+            let price = price(embedded, expand);
             Some(price.map_err(|what| format!("its default price{named}: {what}"))?)
         }
         Some(_) | None => None,
@@ -57,9 +61,9 @@ pub(super) fn product(object: &Object) -> Result<(ObservedProduct, Option<Observ
 }
 
 /// A price; or what is wrong with it.
-pub(super) fn price(object: &Object) -> Result<ObservedPrice, String> {
+pub(super) fn price(object: &Object, expand: &Expand) -> Result<ObservedPrice, String> {
     let from = shape::price(object)?;
-    let terms = terms(&from)?;
+    let terms = terms(&from, expand)?;
     let currency_options = currency_options(&from)?;
     Ok(ObservedPrice {
         id: PriceId::new(from.id),
@@ -83,7 +87,7 @@ pub(super) fn price(object: &Object) -> Result<ObservedPrice, String> {
 /// `None` for what the catalog cannot say, such as amounts that the customer
 /// chooses or an interval that Stripe invents later. An error for what nobody
 /// can: to take that for other terms would replace a price that may be right.
-fn terms(from: &stripe_shared::Price) -> Result<Option<Terms>, String> {
+fn terms(from: &stripe_shared::Price, expand: &Expand) -> Result<Option<Terms>, String> {
     if from.custom_unit_amount.is_some() {
         return Ok(None);
     }
@@ -99,6 +103,9 @@ fn terms(from: &stripe_shared::Price) -> Result<Option<Terms>, String> {
             (Some(mode), Some(tiers)) => {
                 let tiers = self::tiers(tiers)?;
                 Some(Charge::Tiered { mode, tiers })
+            }
+            (_, None) if expand.tiers => {
+                return Err("`tiers` is missing, though it was asked for".to_owned());
             }
             (_, None) | (None, Some(_)) => None,
         },
@@ -153,7 +160,8 @@ fn recurring(from: &stripe_shared::Recurring) -> Result<Option<Recurring>, Strin
     }))
 }
 
-/// `None` where they were not expanded, or one of them not as far as is needed.
+/// `None` where they were not expanded. An option whose tiers were not is one
+/// without tiers: there, and equal to none that could be wanted.
 fn currency_options(
     from: &stripe_shared::Price,
 ) -> Result<Option<BTreeMap<Currency, CurrencyOption>>, String> {
@@ -169,10 +177,11 @@ fn currency_options(
         };
         let within = |what: String| format!("currency_options: {code}: {what}");
         let charge = if tiered {
-            let (Some(mode), Some(tiers)) = (tiers_mode(from), &option.tiers) else {
+            let Some(mode) = tiers_mode(from) else {
                 return Ok(None);
             };
-            let tiers = self::tiers(tiers).map_err(within)?;
+            let shown = option.tiers.as_deref().unwrap_or_default();
+            let tiers = self::tiers(shown).map_err(within)?;
             Charge::Tiered { mode, tiers }
         } else {
             let decimal = option.unit_amount_decimal.as_deref();

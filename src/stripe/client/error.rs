@@ -44,7 +44,10 @@ pub(super) fn check(context: Context<'_>, delivered: Delivered) -> Result<Answer
     let base = context.base;
     match result {
         Ok(answer) if answer.status.is_success() => Ok(answer),
-        Ok(answer) => Err(refused(context, &answer, unavailable)),
+        Ok(answer) => {
+            let error = refused(context, &answer, unavailable);
+            Err(if uncertain { unsure(error) } else { error })
+        }
         Err(Failure::Unreachable(cause)) => Err(unavailable(
             format!("cannot reach Stripe at {base}: {cause}"),
             None,
@@ -57,19 +60,59 @@ pub(super) fn check(context: Context<'_>, delivered: Delivered) -> Result<Answer
             format!("no answer from Stripe at {base} within {after:?}"),
             None,
         )),
-        Err(Failure::TooLong) => Err(Error::Unexpected {
-            message: format!(
+        Err(Failure::TooLong) => {
+            let message = format!(
                 "the answer to {} is longer than any of Stripe's; is {base} Stripe?",
                 context.operation
-            ),
-            request_id: None,
-        }),
+            );
+            let error = Error::Unexpected {
+                message,
+                request_id: None,
+            };
+            Err(if uncertain { garbled(error) } else { error })
+        }
         Err(Failure::Stopped(Stop::Cancelled)) => {
             Err(Error::Cancelled("cancelled before the call to Stripe"))
         }
         Err(Failure::Stopped(Stop::Deadline)) => Err(Error::Cancelled(
             "the deadline passed before the call to Stripe",
         )),
+    }
+}
+
+/// An answer that alone would mean that the write had no effect does not say so
+/// of an earlier attempt that had none: a key can be revoked between the two.
+fn unsure(error: Error) -> Error {
+    match error {
+        // It says so itself.
+        error @ (Error::Unavailable { .. } | Error::Garbled { .. } | Error::Unsure(_)) => error,
+        error @ (Error::Credentials { .. }
+        | Error::InTheWay { .. }
+        | Error::NotFound { .. }
+        | Error::Refused { .. }
+        | Error::Unexpected { .. }
+        | Error::Cancelled(_)) => Error::Unsure(Box::new(error)),
+    }
+}
+
+/// What is unexpected in the answer to a write that was answered as done.
+pub(super) fn garbled(error: Error) -> Error {
+    match error {
+        Error::Unexpected {
+            message,
+            request_id,
+        } => Error::Garbled {
+            message,
+            request_id,
+        },
+        error @ (Error::Unavailable { .. }
+        | Error::Credentials { .. }
+        | Error::InTheWay { .. }
+        | Error::NotFound { .. }
+        | Error::Refused { .. }
+        | Error::Garbled { .. }
+        | Error::Unsure(_)
+        | Error::Cancelled(_)) => error,
     }
 }
 

@@ -7,7 +7,7 @@ use super::PAGE;
 use crate::stripe::Expand;
 
 /// Without `active`: archived products are wanted too.
-pub(super) fn product_list(expand: Expand) -> ListProduct {
+pub(super) fn product_list(expand: &Expand) -> ListProduct {
     ListProduct::new()
         .limit(PAGE)
         .expand(expansions("data.default_price", true, expand))
@@ -15,15 +15,20 @@ pub(super) fn product_list(expand: Expand) -> ListProduct {
 
 /// Always with `active`: Stripe's documentation and its behaviour differ on what
 /// its absence means.
-pub(super) fn price_list(active: bool, expand: Expand) -> ListPrice {
+pub(super) fn price_list(active: bool, expand: &Expand) -> ListPrice {
     let list = ListPrice::new().limit(PAGE).active(active);
-    match expansions("data", false, expand) {
+    let mut paths = expansions("data", false, expand);
+    // Only by their currency, and four levels deep at the most: `currency_options.tiers`
+    // is taken and expands nothing, and below a product it would be five. Hands-on.
+    let tiers = expand.option_tiers.iter();
+    paths.extend(tiers.map(|currency| format!("data.currency_options.{currency}.tiers")));
+    match paths {
         none if none.is_empty() => list,
         some => list.expand(some),
     }
 }
 
-fn expansions(prefix: &str, itself: bool, expand: Expand) -> Vec<String> {
+fn expansions(prefix: &str, itself: bool, expand: &Expand) -> Vec<String> {
     let mut paths = Vec::new();
     if itself {
         paths.push(prefix.to_owned());

@@ -29,7 +29,7 @@ use self::account::RetrieveAccount;
 use self::lists::{price_list, product_list};
 use self::pages::{Asked, AskedPrices};
 pub(crate) use self::reply::Reply;
-use super::transport::{BadSettings, BudgetUse, Outgoing, SecretKey, Transport};
+use super::transport::{Answer, BadSettings, BudgetUse, Operation, Outgoing, SecretKey, Transport};
 use super::{
     Account, Call, Error, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Refusal,
     Settings, Stripe,
@@ -110,6 +110,29 @@ impl Client {
     where
         R: StripeRequest + Sync,
     {
+        let (operation, answer) = self.answer(call, request, key).await?;
+        reply::read(operation.as_str(), &answer)
+    }
+
+    /// Sends one that writes: of it, an answer that cannot be read says that it
+    /// was done.
+    async fn write<R>(&self, call: &Call, request: &R, key: &IdempotencyKey) -> Result<Reply, Error>
+    where
+        R: StripeRequest + Sync,
+    {
+        let (operation, answer) = self.answer(call, request, Some(key)).await?;
+        reply::read(operation.as_str(), &answer).map_err(error::garbled)
+    }
+
+    async fn answer<R>(
+        &self,
+        call: &Call,
+        request: &R,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<(Operation, Answer), Error>
+    where
+        R: StripeRequest + Sync,
+    {
         let RequestBuilder {
             query,
             body,
@@ -135,7 +158,7 @@ impl Client {
             base: &self.base,
         };
         let answer = error::check(context, delivered)?;
-        reply::read(operation.as_str(), &answer)
+        Ok((operation, answer))
     }
 }
 
@@ -159,8 +182,9 @@ impl Stripe for Client {
             return Err(refused("more than 100 products were asked for at once"));
         }
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let list = product_list(expand).ids(texts);
-        self.product_page(call, &list, Asked::These(ids)).await
+        let list = product_list(&expand).ids(texts);
+        self.product_page(call, &list, Asked::These(ids), &expand)
+            .await
     }
 
     async fn list_products(
@@ -169,11 +193,12 @@ impl Stripe for Client {
         after: Option<&ProductId>,
         expand: Expand,
     ) -> Result<ProductPage, Error> {
-        let mut list = product_list(expand);
+        let mut list = product_list(&expand);
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }
-        self.product_page(call, &list, Asked::After(after)).await
+        self.product_page(call, &list, Asked::After(after), &expand)
+            .await
     }
 
     async fn prices_of(
@@ -184,7 +209,7 @@ impl Stripe for Client {
         after: Option<&PriceId>,
         expand: Expand,
     ) -> Result<PricePage, Error> {
-        let mut list = price_list(active, expand).product(product.as_str());
+        let mut list = price_list(active, &expand).product(product.as_str());
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }
@@ -193,7 +218,7 @@ impl Stripe for Client {
             active,
             after,
         };
-        self.price_page(call, &list, asked).await
+        self.price_page(call, &list, asked, &expand).await
     }
 
     async fn prices_by_lookup_key(&self, call: &Call, keys: &[String]) -> Result<PricePage, Error> {
@@ -213,9 +238,11 @@ impl Stripe for Client {
             if wanted.is_empty() {
                 break;
             }
-            let list = price_list(active, Expand::default()).lookup_keys(wanted.clone());
+            let list = price_list(active, &Expand::default()).lookup_keys(wanted.clone());
             let asked = AskedPrices::Holding(&wanted);
-            let page = self.price_page(call, &list, asked).await?;
+            let page = self
+                .price_page(call, &list, asked, &Expand::default())
+                .await?;
             holders.prices.extend(page.prices);
             holders.unreadable.extend(page.unreadable);
         }

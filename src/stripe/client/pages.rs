@@ -10,8 +10,8 @@ use tracing::warn;
 use super::reply::Reply;
 use super::shape::{Object, reference};
 use super::{Client, decode};
-use crate::plan::{LOCAL_ID, Mode, PriceId, ProductId, Unreadable};
-use crate::stripe::{Call, Error, PricePage, ProductPage};
+use crate::plan::{CATALOG, LOCAL_ID, Mode, PriceId, ProductId, Unreadable};
+use crate::stripe::{Call, Error, Expand, PricePage, ProductPage};
 
 /// The products that a page may have.
 #[derive(Clone, Copy)]
@@ -50,8 +50,9 @@ impl AskedPrices<'_> {
             Self::Of {
                 product, active, ..
             } => {
-                product_of(price) == Some(product.as_str())
-                    && price.get("active") == Some(&Value::Bool(active))
+                // What is odd about these two is said with what else is.
+                product_of(price).is_none_or(|of| of == product.as_str())
+                    && price.get("active") != Some(&Value::Bool(!active))
             }
             Self::Holding(keys) => {
                 let key = price.get("lookup_key").and_then(Value::as_str);
@@ -67,6 +68,7 @@ impl Client {
         call: &Call,
         list: &ListProduct,
         asked: Asked<'_>,
+        expand: &Expand,
     ) -> Result<ProductPage, Error> {
         let reply = self.call(call, list, None).await?;
         let (after, whole) = match asked {
@@ -87,14 +89,14 @@ impl Client {
             if let Some(Value::Object(price)) = object.get("default_price") {
                 self.check_mode(price, id, &reply)?;
             }
-            match decode::product(object) {
+            match decode::product(object, expand) {
                 Ok((product, price)) => {
                     page.products.push(product);
                     page.prices.extend(price);
                 }
                 Err(what) => {
                     let what = format!("product {id}: {what}");
-                    page.unreadable.push(unreadable(id, object, what));
+                    page.unreadable.push(unreadable(id, None, object, what));
                 }
             }
         }
@@ -106,6 +108,7 @@ impl Client {
         call: &Call,
         list: &ListPrice,
         asked: AskedPrices<'_>,
+        expand: &Expand,
     ) -> Result<PricePage, Error> {
         let reply = self.call(call, list, None).await?;
         let (after, whole) = match asked {
@@ -123,16 +126,23 @@ impl Client {
                 return Err(reply.unexpected(&format!("price {id} was not asked for")));
             }
             self.check_mode(object, id, &reply)?;
-            match (decode::price(object), product_of(object)) {
-                (Ok(price), _) => page.prices.push(price),
-                (Err(what), Some(product)) => {
-                    let what = format!("price {id}: {what}");
-                    page.unreadable.push(unreadable(product, object, what));
+            let what = match decode::price(object, expand) {
+                Ok(price) => {
+                    page.prices.push(price);
+                    continue;
                 }
-                // Nobody could say whom it concerns.
-                (Err(what), None) => {
-                    return Err(reply.unexpected(&format!("price {id}: {what}")));
-                }
+                Err(what) => format!("price {id}: {what}"),
+            };
+            let product = match asked {
+                AskedPrices::Of { product, .. } => Some(product.as_str()),
+                AskedPrices::Holding(_) => product_of(object),
+            };
+            match product {
+                Some(product) => page
+                    .unreadable
+                    .push(unreadable(product, Some(id), object, what)),
+                // Nobody can say whose it is. Who wants its key hears of it from Stripe.
+                None => warn!(what, "Stripe shows something that cannot be understood"),
             }
         }
         Ok(page)
@@ -166,14 +176,20 @@ fn check_whole(reply: &Reply, goes_on: bool) -> Result<(), Error> {
     Ok(())
 }
 
-fn unreadable(product: &str, object: &Object, what: String) -> Unreadable {
+fn unreadable(product: &str, price: Option<&str>, object: &Object, what: String) -> Unreadable {
     warn!(what, "Stripe shows something that cannot be understood");
-    let local_id = object
-        .get("metadata")
-        .and_then(|metadata| metadata.get(LOCAL_ID)?.as_str());
+    let mark = |key| {
+        let marked = object.get("metadata")?.get(key)?.as_str()?;
+        Some(marked.to_owned())
+    };
+    let lookup_key = object.get("lookup_key").and_then(Value::as_str);
     Unreadable {
         product: ProductId::new(product),
-        local_id: local_id.map(str::to_owned),
+        price: price.map(PriceId::new),
+        archived: price.is_some() && object.get("active") == Some(&Value::Bool(false)),
+        lookup_key: lookup_key.map(str::to_owned),
+        local_id: mark(LOCAL_ID),
+        catalog: mark(CATALOG),
         what,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::error::garbled;
 use super::reply::Reply;
 use super::shape::{Object, reference};
 use super::{Client, encode, refused};
@@ -20,32 +21,32 @@ impl Client {
         match step {
             Step::CreateProduct(step) => {
                 let request = encode::create_product(step)?;
-                let reply = self.call(call, &request, Some(key)).await?;
+                let reply = self.write(call, &request, key).await?;
                 self.created_product(step, &reply)
             }
             Step::UpdateProduct(step) => {
                 let request = encode::update_product(step, prices)?;
-                let reply = self.call(call, &request, Some(key)).await?;
+                let reply = self.write(call, &request, key).await?;
                 let (id, _) = self.written(&reply, "product", Some(step.id.as_str()))?;
                 let product = ProductId::new(id);
                 Ok(receipt(&reply, Some(product), None))
             }
             Step::CreatePrice(step) => {
                 let request = encode::create_price(step)?;
-                let reply = self.call(call, &request, Some(key)).await?;
+                let reply = self.write(call, &request, key).await?;
                 let (id, price) = self.written(&reply, "price", None)?;
                 if price.get("product").and_then(reference) != Some(step.product.as_str()) {
-                    return Err(reply.unexpected(&format!(
+                    return Err(garbled(reply.unexpected(&format!(
                         "the price {id} that it created is not of {}",
                         step.product
-                    )));
+                    ))));
                 }
                 let price = PriceId::new(id);
                 Ok(receipt(&reply, None, Some(price)))
             }
             Step::UpdatePrice(step) => {
                 let request = encode::update_price(step, prices)?;
-                let reply = self.call(call, &request, Some(key)).await?;
+                let reply = self.write(call, &request, key).await?;
                 let asked = encode::resolve(&step.price, prices)?;
                 let (id, _) = self.written(&reply, "price", Some(asked.as_str()))?;
                 let price = PriceId::new(id);
@@ -63,11 +64,12 @@ impl Client {
         kind: &str,
         asked: Option<&str>,
     ) -> Result<(&'r str, &'r Object), Error> {
-        let (id, object) = reply.written(kind)?;
+        let (id, object) = reply.written(kind).map_err(garbled)?;
         self.check_mode(object, id, reply)?;
         match asked {
             Some(asked) if asked != id => {
-                Err(reply.unexpected(&format!("it is {kind} {id} instead of {asked}")))
+                let what = format!("it is {kind} {id} instead of {asked}");
+                Err(garbled(reply.unexpected(&what)))
             }
             Some(_) | None => Ok((id, object)),
         }
@@ -81,9 +83,9 @@ impl Client {
             return Ok(receipt(reply, Some(product_id), None));
         }
         let Some(price) = product.get("default_price").and_then(reference) else {
-            return Err(reply.unexpected(&format!(
+            return Err(garbled(reply.unexpected(&format!(
                 "product {id} has no default price, though it was sent one"
-            )));
+            ))));
         };
         let price = PriceId::new(price);
         Ok(receipt(reply, Some(product_id), Some(price)))

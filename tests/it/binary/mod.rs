@@ -2,6 +2,8 @@
 
 mod grpcurl;
 mod kill;
+mod kills;
+mod partly;
 mod readme;
 mod refusals;
 mod requests;

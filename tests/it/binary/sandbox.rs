@@ -18,8 +18,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
+        Self::at("127.0.0.1:0", dir, args)
+    }
+
+    /// Listens there.
+    pub(super) fn at(address: &str, dir: &Path, args: &[&str]) -> Self {
         let mut child = command(dir)
-            .args(["sandbox", "--listen", "127.0.0.1:0"])
+            .args(["sandbox", "--listen", address])
             .args(args)
             .stderr(Stdio::piped())
             .spawn()
@@ -35,7 +40,7 @@ impl Running {
     }
 
     /// Status and body; 0 if the connection ended without an answer.
-    fn ask(&self, target: &str, kind: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn ask(&self, target: &str, kind: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,
@@ -53,7 +58,7 @@ impl Running {
         (status, serde_json::from_str(body).unwrap())
     }
 
-    fn post(&self, path: &str, form: &str) -> (u16, Value) {
+    pub(super) fn post(&self, path: &str, form: &str) -> (u16, Value) {
         self.ask(
             &format!("POST {path}"),
             "application/x-www-form-urlencoded",

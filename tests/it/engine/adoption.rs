@@ -46,7 +46,8 @@ async fn a_product_that_fits_takes_two_writes_and_the_result_says_what_changed()
             // Which of its prices is the one nobody has said yet.
             "GET /v1/prices".to_owned(),
             "GET /v1/prices".to_owned(),
-            // Who holds the lookup key.
+            // Who holds the lookup key, among active and archived ones.
+            "GET /v1/prices".to_owned(),
             "GET /v1/prices".to_owned(),
             format!("POST /v1/prices/{price_id}"),
             format!("POST /v1/products/{id}"),

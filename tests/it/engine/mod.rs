@@ -3,8 +3,17 @@
 
 mod adoption;
 mod budget;
+mod checks;
+mod fields;
+mod force;
 mod identity;
 mod limits;
+mod names;
 mod oddities;
+mod ownership;
+mod prices;
 mod queue;
+mod removed;
+mod settle;
 mod sync;
+mod watched;

@@ -199,7 +199,8 @@ async fn the_next_process_takes_up_the_run_that_the_last_one_left() {
     );
 
     let next = app.another_engine();
-    next.take_up(true).await.unwrap();
+    let goes_on = next.take_up(true).await.unwrap();
+    assert_eq!(goes_on.map(|run| run.id), Some(started.run.id.clone()));
     let run = next.wait(&started.run.id, PATIENCE).await.unwrap();
     assert_eq!((run.state, run.counts.created), (RunState::Succeeded, 40));
     assert!(run.last_sequence > before.run().last_sequence);
@@ -224,7 +225,7 @@ async fn a_run_that_nobody_goes_on_with_ends_as_interrupted() {
     until_done(&app, &started.run.id, 5).await;
     app.engine.stop().await;
     let next = app.another_engine();
-    next.take_up(false).await.unwrap();
+    assert_eq!(next.take_up(false).await.unwrap(), None);
     let run = next.run(&started.run.id).await.unwrap();
     assert_eq!(run.state, RunState::Failed);
     assert_eq!(run.error.unwrap().reason, "INTERRUPTED");

@@ -1,7 +1,7 @@
 //! End states of syncs.
 
 use stripe_product_sync::catalog::{Interval, PriceKey};
-use stripe_product_sync::store::{ActionKind, Outcome, RunOptions, RunState, SyncStatus};
+use stripe_product_sync::store::{Outcome, RunOptions, RunState, SyncStatus};
 
 use crate::support::catalog::{catalog, many, price, product};
 use crate::support::{TestApp, id};
@@ -144,24 +144,6 @@ async fn a_dry_run_writes_nothing_and_its_digest_applies_exactly_that_plan() {
 }
 
 #[tokio::test]
-async fn what_left_the_catalog_is_archived_and_comes_back_as_the_same_product() {
-    let app = TestApp::new(many(2)).await;
-    app.sync().await;
-    app.say(many(1));
-    assert_eq!(app.findings().await, ["Orphaned plan_001"]);
-    assert_eq!(app.sync().await.counts.archived, 1);
-    let archived = app.stripe.get("/v1/products/prod_plan_001").await;
-    assert_eq!(archived["active"], false);
-    assert_eq!(app.sync().await.counts.in_sync, 2);
-
-    app.say(many(2));
-    assert_eq!(app.sync().await.counts.updated, 1);
-    let back = app.stripe.get("/v1/products/prod_plan_001").await;
-    assert_eq!(back["active"], true);
-    assert_eq!(app.stripe.products().await.len(), 2);
-}
-
-#[tokio::test]
 async fn the_fuse_stops_a_mass_archive_before_the_first_write() {
     let app = TestApp::new(many(10)).await;
     app.sync().await;
@@ -224,182 +206,6 @@ async fn nothing_is_archived_on_the_word_of_a_source_that_was_not_read_whole() {
         })
         .await;
     assert_eq!(run.counts.archived, 1);
-}
-
-#[tokio::test]
-async fn force_update_writes_everything_again_and_creates_nothing() {
-    let app = TestApp::new(many(3)).await;
-    app.sync().await;
-    let run = app
-        .sync_with(RunOptions {
-            force_update: true,
-            ..RunOptions::default()
-        })
-        .await;
-    assert_eq!((run.state, run.counts.updated), (RunState::Succeeded, 3));
-    assert_eq!((run.stripe_reads, run.stripe_writes), (1, 6));
-    assert_eq!(app.stripe.products().await.len(), 3);
-}
-
-#[tokio::test]
-async fn a_scoped_run_touches_only_its_products() {
-    let app = TestApp::new(many(2)).await;
-    app.sync().await;
-    let mut changed = many(2);
-    changed[0].name = "New name".to_owned();
-    changed[1].name = "Other name".to_owned();
-    app.say(changed);
-    let run = app
-        .sync_with(RunOptions {
-            product_ids: vec![id("plan_001")],
-            ..RunOptions::default()
-        })
-        .await;
-    assert_eq!(run.counts.updated, 1);
-    assert_eq!(app.findings().await, ["Drifted plan_000 name"]);
-}
-
-#[tokio::test]
-async fn hand_edits_of_managed_fields_are_repaired_and_others_are_kept() {
-    let app = TestApp::new(vec![product("plan_a", "20")]).await;
-    app.sync().await;
-    app.stripe
-        .post(
-            "/v1/products/prod_plan_a",
-            "name=Edited&metadata[theirs]=1&unit_label=seat",
-        )
-        .await;
-    app.stripe
-        .post("/v1/products/prod_plan_a", "active=false")
-        .await;
-    assert_eq!(
-        app.findings().await,
-        ["Drifted plan_a name", "Archived plan_a active"]
-    );
-    app.sync().await;
-    let made = &app.stripe.products().await[0];
-    assert_eq!(made["name"], "Product plan_a");
-    assert_eq!(made["active"], true);
-    assert_eq!(made["metadata"]["theirs"], "1");
-    assert_eq!(made["unit_label"], "seat");
-}
-
-#[tokio::test]
-async fn a_product_deleted_in_stripe_is_created_again() {
-    let app = TestApp::new(many(1)).await;
-    // A product whose price was made by the service cannot be deleted by the API; an emptied
-    // account looks the same to us.
-    app.sync().await;
-    let fresh = TestApp::new(many(1)).await;
-    let known = app
-        .store
-        .known(&app.engine.remembered_account().await.unwrap().unwrap())
-        .await
-        .unwrap();
-    let binding = known.bindings.into_values().next().unwrap();
-    let at = app.engine.remembered_account().await.unwrap().unwrap();
-    let record = stripe_product_sync::store::Record {
-        binding: Some(stripe_product_sync::store::WrittenBinding {
-            at: at.clone(),
-            binding,
-            status: SyncStatus::Synced,
-            time: app.engine.now(),
-        }),
-        ..Default::default()
-    };
-    fresh.store.record(&record).await.unwrap();
-    assert_eq!(fresh.findings().await, ["Missing plan_000"]);
-    let run = fresh.sync().await;
-    assert_eq!(run.counts.created, 1);
-    assert_eq!(fresh.stripe.products().await.len(), 1);
-}
-
-#[tokio::test]
-async fn a_lost_database_is_rebuilt_from_stripe_without_a_write() {
-    let app = TestApp::new(many(3)).await;
-    app.sync().await;
-    let at = app.engine.remembered_account().await.unwrap().unwrap();
-    let before = app.store.known(&at).await.unwrap().bindings;
-    let again = app.with_an_empty_database().await;
-    let run = again.sync().await;
-    assert_eq!(
-        (run.counts.adopted, run.stripe_reads, run.stripe_writes),
-        (3, 1, 0)
-    );
-    assert_eq!(again.store.known(&at).await.unwrap().bindings, before);
-}
-
-#[tokio::test]
-async fn objects_of_older_code_are_adopted_with_a_default_price() {
-    let app = TestApp::new(vec![product("plan_a", "20")]).await;
-    let old = app
-        .stripe
-        .post(
-            "/v1/products",
-            "name=Product plan_a&metadata[localId]=plan_a",
-        )
-        .await;
-    let old_id = old["id"].as_str().unwrap();
-    let form = format!(
-        "product={old_id}&currency=usd&unit_amount=2000&recurring[interval]=month&metadata[localId]=plan_a"
-    );
-    let old_price = app.stripe.post("/v1/prices", &form).await;
-    let run = app.sync().await;
-    assert_eq!(run.counts.adopted, 1);
-    let products = app.stripe.products().await;
-    assert_eq!(products.len(), 1, "{products:?}");
-    assert_eq!(products[0]["default_price"]["id"], old_price["id"]);
-    assert_eq!(products[0]["metadata"]["managed_by"], "stripe-product-sync");
-    assert_eq!(app.findings().await, Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn somebody_elses_object_on_our_id_is_a_conflict_and_stays() {
-    let app = TestApp::new(many(2)).await;
-    app.stripe
-        .post("/v1/products", "id=prod_plan_000&name=Theirs")
-        .await;
-    let run = app.sync_with(RunOptions::default()).await;
-    assert_eq!(run.state, RunState::PartiallyFailed);
-    assert_eq!((run.counts.created, run.counts.failed), (1, 1));
-    let failed = app
-        .results(&run)
-        .await
-        .into_iter()
-        .find(|row| row.outcome == Outcome::Failed)
-        .unwrap();
-    assert_eq!(
-        (failed.action, failed.error.unwrap().reason.as_str()),
-        (ActionKind::Block, "CONFLICT")
-    );
-    assert_eq!(
-        app.stripe.get("/v1/products/prod_plan_000").await["name"],
-        "Theirs"
-    );
-}
-
-#[tokio::test]
-async fn somebody_elses_price_on_our_lookup_key_is_a_conflict_and_keeps_it() {
-    let app = TestApp::new(many(1)).await;
-    app.stripe
-        .post("/v1/products", "id=theirs&name=Theirs")
-        .await;
-    app.stripe
-        .post(
-            "/v1/prices",
-            "product=theirs&currency=usd&unit_amount=100&lookup_key=plan_000",
-        )
-        .await;
-    let run = app.sync_with(RunOptions::default()).await;
-    let failed = app.results(&run).await.pop().unwrap();
-    assert_eq!(failed.error.unwrap().reason, "CONFLICT");
-    let theirs = app.stripe.get("/v1/prices?lookup_keys[]=plan_000").await;
-    assert_eq!(theirs["data"][0]["product"], "theirs");
-    assert_eq!(
-        app.stripe.products().await.len(),
-        2,
-        "and no second product for it"
-    );
 }
 
 #[tokio::test]

@@ -311,3 +311,24 @@ async fn changes_come_as_json_and_mistakes_are_named() {
         (&json!(0), &json!("0"))
     );
 }
+
+/// As at the dashboard, where a product goes with its prices; its id and its
+/// lookup keys are free again.
+#[tokio::test]
+async fn a_product_is_deleted_by_hand_with_its_prices() {
+    let far = Far::new();
+    for _ in 0..2 {
+        let form =
+            "id=prod_a&name=A&default_price_data[currency]=usd&default_price_data[unit_amount]=1";
+        let made = far.post("/v1/products", form).await.ok();
+        let price = made["default_price"].as_str().unwrap().to_owned();
+        far.post(&format!("/v1/prices/{price}"), "lookup_key=a")
+            .await
+            .ok();
+        assert!(far.sandbox.delete_by_hand("prod_a"));
+        assert!(!far.sandbox.delete_by_hand("prod_a"));
+        for path in ["/v1/products/prod_a", &format!("/v1/prices/{price}")] {
+            assert_eq!(far.get(path).await.status, 404, "{path}");
+        }
+    }
+}

@@ -98,10 +98,12 @@ async fn tiers_and_currency_options_come_only_when_expanded() {
     let options = price["currency_options"].as_object().unwrap();
     assert_eq!(options.keys().collect::<Vec<_>>(), ["eur", "usd"]);
     assert!(options["eur"].get("tiers").is_none());
-    let price = far
-        .get("/v1/prices/price_000001?expand[]=currency_options.tiers")
-        .await
-        .ok();
+    let uri = "/v1/prices/price_000001?expand[]=currency_options.tiers";
+    let price = far.get(uri).await.ok();
+    let option = &price["currency_options"]["eur"];
+    assert!(option.get("tiers").is_none(), "hands-on: expands nothing");
+    let uri = "/v1/prices/price_000001?expand[]=currency_options.eur.tiers";
+    let price = far.get(uri).await.ok();
     assert_eq!(
         price["currency_options"]["eur"]["tiers"][0]["unit_amount"],
         9

@@ -265,9 +265,19 @@ impl TestApp {
         self.parts.clone()
     }
 
+    /// What the catalog says.
+    pub(crate) fn said(&self) -> Catalog {
+        self.catalog.lock().unwrap().clone()
+    }
+
     /// Whether the catalog has this product.
     pub(crate) fn wants(&self, id: &LocalId) -> bool {
         self.catalog.lock().unwrap().products.contains_key(id)
+    }
+
+    /// What the catalog says, to be changed while a run is under way.
+    pub(crate) fn catalog(&self) -> Arc<Mutex<Catalog>> {
+        self.catalog.clone()
     }
 
     /// What the catalog says from now on.

@@ -6,12 +6,13 @@ mod faults;
 mod mortal;
 mod property;
 mod scenario;
+mod twins;
 mod world;
 
 use std::sync::Arc;
 
 use stripe_product_sync::engine::{Engine, Parts};
-use stripe_product_sync::store::{RunOptions, RunState};
+use stripe_product_sync::store::{Counts, Page, RunFilter, RunOptions, RunState};
 
 use self::mortal::{Life, MortalStore, MortalStripe};
 use self::scenario::Scenario;
@@ -87,7 +88,27 @@ async fn live(app: &TestApp, scenario: &Scenario, life: &Arc<Life>) -> bool {
     }
 }
 
-async fn start_again(app: &TestApp, scenario: &Scenario, restart: Restart, when: &str) {
+/// What the newest run did.
+async fn last_counts(app: &TestApp) -> Counts {
+    let newest = Page {
+        after: None,
+        limit: 1,
+    };
+    let runs = app
+        .store
+        .runs(&RunFilter::default(), &newest)
+        .await
+        .unwrap();
+    runs[0].counts
+}
+
+async fn start_again(
+    app: &TestApp,
+    scenario: &Scenario,
+    restart: Restart,
+    counts: Counts,
+    when: &str,
+) {
     let engine = app.another_engine();
     let unfinished = app.store.unfinished_runs().await.unwrap();
     match (restart, unfinished.as_slice()) {
@@ -95,6 +116,8 @@ async fn start_again(app: &TestApp, scenario: &Scenario, restart: Restart, when:
             engine.take_up(true).await.unwrap();
             let run = engine.wait(&run.id, PATIENCE).await.unwrap();
             assert_eq!(run.state, RunState::Succeeded, "{when}: {:?}", run.error);
+            // Whichever process did it, and whether it heard of it or not.
+            assert_eq!(run.counts, counts, "{when}");
         }
         (Restart::Service | Restart::Command, _) => {
             engine.take_up(false).await.unwrap();
@@ -118,6 +141,7 @@ async fn sweep(
     let whole = Life::new(usize::MAX);
     assert!(live(&undisturbed, scenario, &whole).await);
     let expected = World::of(&undisturbed).await;
+    let counts = last_counts(&undisturbed).await;
     let points = whole.happened().len();
     // Another first one for each scenario, so that all kinds of points have a turn.
     let first = 1 + scenario.name.len() % every;
@@ -135,7 +159,7 @@ async fn sweep(
             scenario.name
         );
         assert_sound(&app, &before, &when).await;
-        start_again(&app, scenario, restart, &when).await;
+        start_again(&app, scenario, restart, counts, &when).await;
         assert_sound(&app, &before, &when).await;
         assert_settled(&app, &when).await;
         similar(&World::of(&app).await, &expected, &when);

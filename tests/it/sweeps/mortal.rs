@@ -18,12 +18,16 @@ use stripe_product_sync::store::{
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// One process' life, counted in Stripe calls and commits.
 pub(super) struct Life {
     /// It dies once so many have happened.
     dies_after: usize,
+    /// What may still happen, where somebody says so event by event.
+    allowed: Option<Semaphore>,
+    /// How many have happened.
+    count: watch::Sender<usize>,
     state: Mutex<State>,
     /// Whether it is dead and nothing is under way any more.
     over: watch::Sender<bool>,
@@ -52,6 +56,8 @@ impl Life {
     pub(super) fn new(dies_after: usize) -> Arc<Self> {
         Arc::new(Self {
             dies_after,
+            allowed: None,
+            count: watch::Sender::new(0),
             state: Mutex::default(),
             over: watch::Sender::new(false),
             eye: None,
@@ -65,6 +71,8 @@ impl Life {
     ) -> Arc<Self> {
         Arc::new(Self {
             dies_after,
+            allowed: None,
+            count: watch::Sender::new(0),
             state: Mutex::default(),
             over: watch::Sender::new(false),
             eye: Some(Box::new(eye)),
@@ -74,6 +82,35 @@ impl Life {
     fn show(&self, done: Done<'_>) {
         if let Some(eye) = &self.eye {
             eye(done);
+        }
+    }
+
+    /// A life that stands still before each event until it may [go on](Self::go_on).
+    pub(super) fn halted() -> Arc<Self> {
+        Arc::new(Self {
+            dies_after: usize::MAX,
+            allowed: Some(Semaphore::new(0)),
+            count: watch::Sender::new(0),
+            state: Mutex::default(),
+            over: watch::Sender::new(false),
+            eye: None,
+        })
+    }
+
+    /// Lets one more event happen and returns once it has. Never, if none comes.
+    pub(super) async fn go_on(&self) {
+        let mut count = self.count.subscribe();
+        let before = *count.borrow_and_update();
+        if let Some(allowed) = &self.allowed {
+            allowed.add_permits(1);
+        }
+        count.wait_for(|count| *count > before).await.unwrap();
+    }
+
+    /// Lets everything happen from here on.
+    pub(super) fn release(&self) {
+        if let Some(allowed) = &self.allowed {
+            allowed.add_permits(Semaphore::MAX_PERMITS / 2);
         }
     }
 
@@ -99,6 +136,10 @@ impl Life {
     }
 
     async fn run<T>(&self, name: Option<String>, work: impl Future<Output = T>) -> T {
+        if let (Some(_), Some(allowed)) = (&name, &self.allowed) {
+            allowed.acquire().await.unwrap().forget();
+        }
+        let named = name.is_some();
         let begun = {
             let mut state = self.state.lock().unwrap();
             if !state.dead {
@@ -122,6 +163,9 @@ impl Life {
             }
             state.dead
         };
+        if named {
+            self.count.send_modify(|count| *count += 1);
+        }
         if dead { pending().await } else { result }
     }
 }

@@ -121,13 +121,13 @@ struct Account {
 impl Account {
     async fn of(app: &TestApp) -> Self {
         Self {
-            products: all(app, "/v1/products?limit=100").await,
-            prices: all(app, "/v1/prices?limit=100").await,
+            products: everything(app, "/v1/products?limit=100").await,
+            prices: everything(app, "/v1/prices?limit=100").await,
         }
     }
 }
 
-async fn all(app: &TestApp, path: &str) -> BTreeMap<String, Value> {
+pub(super) async fn everything(app: &TestApp, path: &str) -> BTreeMap<String, Value> {
     let page = app.stripe.get(path).await;
     assert_eq!(page["has_more"], false, "more than a page");
     let objects = page["data"].as_array().unwrap().iter();

@@ -1,6 +1,6 @@
 //! What is asked for, and what Stripe's objects become.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::stripe::{Account, Expand, Stripe};
 const ALL: Expand = Expand {
     tiers: true,
     currency_options: true,
+    option_tiers: BTreeSet::new(),
 };
 
 fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -103,6 +104,31 @@ async fn prices_are_asked_for_by_whether_they_are_active() {
             ("expand[0]", "data.tiers"),
             ("expand[1]", "data.currency_options"),
         ])
+    );
+}
+
+#[tokio::test]
+async fn tiers_of_further_currencies_are_asked_for_by_currency() {
+    let server = Server::new([Reply::json(200, &list(&[]))]).await;
+    let expand = Expand {
+        option_tiers: ["eur", "gbp"].map(|code| code.parse().unwrap()).into(),
+        ..ALL
+    };
+    client(&server.base)
+        .prices_of(&call(), &ProductId::new("prod_a"), true, None, expand)
+        .await
+        .unwrap();
+    let pairs = server.only().pairs;
+    let asked = pairs.iter().filter(|(name, _)| name.starts_with("expand"));
+    let asked: Vec<&str> = asked.map(|(_, value)| value.as_str()).collect();
+    assert_eq!(
+        asked,
+        [
+            "data.tiers",
+            "data.currency_options",
+            "data.currency_options.eur.tiers",
+            "data.currency_options.gbp.tiers",
+        ]
     );
 }
 
@@ -263,7 +289,6 @@ async fn terms_that_the_catalog_cannot_say_are_none() {
     for fields in [
         json!({ "custom_unit_amount": { "maximum": null, "minimum": null, "preset": 5 },
                 "unit_amount": null, "unit_amount_decimal": null }),
-        json!({ "billing_scheme": "tiered", "tiers_mode": "volume", "unit_amount": null }),
         json!({ "billing_scheme": "future" }),
         json!({ "currency": "zzz" }),
         json!({ "transform_quantity": { "divide_by": 10, "round": "future" } }),
@@ -272,6 +297,18 @@ async fn terms_that_the_catalog_cannot_say_are_none() {
         recurring(json!({ "usage_type": "future" })),
     ] {
         assert_eq!(seen(&fields).await.terms, None, "{fields}");
+    }
+    // Tiers are shown on request only; then a tiered price without them is none
+    // with other terms, but one that was not understood.
+    let tiered = json!({ "billing_scheme": "tiered", "tiers_mode": "volume", "unit_amount": null });
+    let server = Server::new([Reply::json(200, &list(&[price("price_1", &tiered)]))]).await;
+    for (expand, read) in [(Expand::default(), 1), (ALL, 0)] {
+        let page = client(&server.base)
+            .prices_of(&call(), &ProductId::new("prod_a"), true, None, expand)
+            .await
+            .unwrap();
+        assert_eq!((page.prices.len(), page.unreadable.len()), (read, 1 - read));
+        assert!(page.prices.iter().all(|price| price.terms.is_none()));
     }
     let one_time = seen(&json!({ "recurring": null, "type": "one_time" })).await;
     assert_eq!(one_time.terms.unwrap().describe(), "19.99 usd once");

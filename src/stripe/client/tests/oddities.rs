@@ -110,10 +110,14 @@ fn update_price() -> Step {
 
 /// What was wrong, of an answer that is none.
 fn what(error: &Error) -> &str {
-    let Error::Unexpected {
+    let (Error::Unexpected {
         message,
         request_id,
-    } = error
+    }
+    | Error::Garbled {
+        message,
+        request_id,
+    }) = error
     else {
         panic!("{error:?}")
     };
@@ -575,10 +579,22 @@ async fn a_write_with_another_answer_is_not_known_to_be_done() {
     ] {
         let error = send(step, &answer).await.unwrap_err();
         assert_eq!(what(&error), expected, "{answer}");
+        // It was done, whatever it was.
+        assert!(matches!(error, Error::Garbled { .. }), "{error:?}");
+        assert!(!error.stops_the_run());
+    }
+    for body in ["", "<html>", "{\"id\": \"price_1\", \"obj", "7"] {
+        let server = Server::new([Reply::text(200, body)]).await;
+        let error = client(&server.base)
+            .send(&call(), &create_price(), &BTreeMap::new(), &key())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::Garbled { .. }), "{error:?}");
     }
     let error = send(update_price(), &price("price_1", &live))
         .await
         .unwrap_err();
+    assert!(error.stops_the_run());
     assert!(error.to_string().contains("of live mode"), "{error}");
 }
 

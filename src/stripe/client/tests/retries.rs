@@ -84,6 +84,40 @@ async fn stripe_decides_whether_it_is_sent_again() {
     assert_eq!(server.seen().len(), 2);
 }
 
+/// The key is revoked, say, or a proxy steps in, between two attempts.
+#[tokio::test]
+async fn a_refusal_does_not_speak_for_the_attempt_before_it() {
+    let refused = |status| {
+        let error = json!({ "type": "invalid_request_error", "message": "No." });
+        Reply::error(status, &error)
+    };
+    for status in [400, 401, 403, 404] {
+        let server = Server::new([failed(500), refused(status)]).await;
+        let client = client(&server.base);
+        let error = write(&client, &call()).await.unwrap_err();
+        let Error::Unsure(inner) = &error else {
+            panic!("{status}: {error:?}")
+        };
+        assert_eq!(inner.request_id(), Some("req_1"));
+        assert_eq!(error.request_id(), Some("req_1"));
+        assert_eq!(error.stops_the_run(), inner.stops_the_run());
+        assert!(error.to_string().contains("an earlier attempt"), "{error}");
+        assert_eq!(matches!(status, 401 | 403), error.stops_the_run());
+
+        // What is read has no effect, and what is refused at once has none either.
+        let server = Server::new([failed(500), refused(status)]).await;
+        let error = read(&with(&server.base, |_| {}), &call())
+            .await
+            .unwrap_err();
+        assert!(!matches!(error, Error::Unsure(_)), "{error:?}");
+        let server = Server::new([limited(), refused(status)]).await;
+        let error = write(&with(&server.base, |_| {}), &call())
+            .await
+            .unwrap_err();
+        assert!(!matches!(error, Error::Unsure(_)), "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_rate_limit_uses_up_no_attempt() {
     let server = Server::new([limited(), limited(), limited(), limited(), done()]).await;

@@ -47,6 +47,7 @@ macro_rules! conformance {
             a_resumed_run_keeps_what_it_did,
             progress_comes_in_order_from_where_one_was,
             a_record_that_fails_leaves_nothing,
+            a_record_is_refused_where_its_basis_no_longer_holds,
             records_side_by_side_all_arrive,
             large_records_fit,
             rows_get_the_account_of_their_run,

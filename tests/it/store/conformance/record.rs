@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use stripe_product_sync::plan::Mode;
 use stripe_product_sync::store::{
-    ActionKind, Error, MappingFilter, Outcome, Page, Record, ResultFilter, ResultRow, Run, RunId,
-    RunState, Store,
+    ActionKind, Basis, Error, Intent, IntentId, IntentOutcome, MappingFilter, Outcome, Page,
+    ProgressRow, Record, ResultFilter, ResultRow, Run, RunId, RunState, Store,
 };
 
 use crate::store::Db;
 use crate::store::samples::{
-    all, at, binding, here, intent, local, progress, result, rich_result, run, written,
+    all, at, binding, here, intent, local, progress, result, rich_binding, rich_result, run,
+    written,
 };
 
 async fn with_run(store: &dyn Store, number: u32) -> Run {
@@ -169,7 +170,11 @@ pub(crate) async fn progress_comes_in_order_from_where_one_was(db: &mut dyn Db) 
     let rows = store.progress(&first.id, 10, 100).await.unwrap();
     assert!(rows.is_empty());
 
-    let twice = store.record(&record(&first, &[11, 4])).await.unwrap_err();
+    // A commit whose answer got lost is made again; another event is another thing.
+    store.record(&record(&first, &[4, 10])).await.unwrap();
+    let mut other = record(&first, &[11, 4]);
+    other.progress[1].1.body = "{}".to_owned();
+    let twice = store.record(&other).await.unwrap_err();
     assert!(matches!(twice, Error::Duplicate { .. }), "{twice:?}");
     let rows = store.progress(&first.id, 4, 100).await.unwrap();
     assert_eq!(rows, [progress(10)]);
@@ -192,8 +197,14 @@ pub(crate) async fn a_record_that_fails_leaves_nothing(db: &mut dyn Db) {
             run.id.clone(),
             result("a", ActionKind::Create, Outcome::Done),
         )],
-        // The last thing written is refused.
-        progress: vec![(run.id.clone(), progress(1))],
+        // The last thing written is refused: another event has that number.
+        progress: vec![(
+            run.id.clone(),
+            ProgressRow {
+                body: "{}".to_owned(),
+                ..progress(1)
+            },
+        )],
         run: Some(run.clone()),
         ..Record::default()
     };
@@ -219,6 +230,85 @@ pub(crate) async fn a_record_that_fails_leaves_nothing(db: &mut dyn Db) {
     record.progress = vec![(run.id.clone(), progress(2))];
     store.record(&record).await.unwrap();
     assert_eq!(store.known(&here()).await.unwrap().bindings.len(), 1);
+}
+
+pub(crate) async fn a_record_is_refused_where_its_basis_no_longer_holds(db: &mut dyn Db) {
+    let store = db.store();
+    let run = with_run(&*store, 1).await;
+    let basis = |version: Option<i64>, none_open: bool| {
+        Some(Basis {
+            at: here(),
+            local_id: local("a"),
+            version,
+            none_open,
+            beside: Vec::new(),
+        })
+    };
+    let bind = |basis: Option<Basis>| Record {
+        basis,
+        binding: Some(written(&here(), rich_binding("a"))),
+        ..Record::default()
+    };
+    let is_overtaken = |kept: Result<(), Error>| matches!(kept, Err(Error::Overtaken { local_id }) if local_id == local("a"));
+    // Nothing is bound yet.
+    let other = store.record(&bind(basis(Some(1), true))).await;
+    assert!(is_overtaken(other));
+    assert!(store.known(&here()).await.unwrap().bindings.is_empty());
+    store.record(&bind(basis(None, true))).await.unwrap();
+    assert!(is_overtaken(store.record(&bind(basis(None, true))).await));
+    // The version that is read is the one that was written.
+    let bound = Some(written(&here(), rich_binding("a")).version());
+    let known = store.known(&here()).await.unwrap();
+    assert_eq!(known.versions.get("a").copied(), bound);
+    store.record(&bind(basis(bound, true))).await.unwrap();
+
+    // A write that is open is in the way of another, unless the record ends it.
+    let begin = |id: &str, basis: Option<Basis>| Record {
+        basis,
+        begun: vec![Intent {
+            local_id: local("a"),
+            ..intent(id, &here(), &run, 1)
+        }],
+        ..Record::default()
+    };
+    store
+        .record(&begin("first", basis(bound, true)))
+        .await
+        .unwrap();
+    let second = begin("second", basis(bound, true));
+    assert!(is_overtaken(store.record(&second).await));
+    assert_eq!(store.open_intents(&here()).await.unwrap().len(), 1);
+    store.record(&bind(basis(bound, false))).await.unwrap();
+    let ends = Record {
+        finished: vec![IntentOutcome {
+            id: IntentId::new("first"),
+            state: "done",
+            request_id: None,
+            price: None,
+        }],
+        ..second
+    };
+    store.record(&ends).await.unwrap();
+    // That of another product or account is not.
+    let elsewhere = Basis {
+        at: at("acct_9", Mode::Live),
+        local_id: local("a"),
+        version: None,
+        none_open: true,
+        beside: Vec::new(),
+    };
+    let beside = Basis {
+        at: here(),
+        local_id: local("b"),
+        ..elsewhere.clone()
+    };
+    for basis in [elsewhere, beside] {
+        let record = Record {
+            basis: Some(basis),
+            ..Record::default()
+        };
+        store.record(&record).await.unwrap();
+    }
 }
 
 pub(crate) async fn records_side_by_side_all_arrive(db: &mut dyn Db) {

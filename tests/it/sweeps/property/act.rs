@@ -130,12 +130,73 @@ pub(super) struct History {
     pub(super) side_by_side: bool,
 }
 
+/// What one history is about: few things, so that they meet.
+struct Theme {
+    slots: usize,
+    edits: Vec<Edit>,
+    hands: Vec<Hand>,
+    /// Of a hundred: the catalog, people, syncs, the configuration, the
+    /// database, the time.
+    weights: [u8; 6],
+}
+
+impl Theme {
+    fn new(rng: &mut fastrand::Rng) -> Self {
+        let slots = [1, 1, 1, 2, 2, SLOTS][rng.usize(0..6)];
+        let mut edits: Vec<Edit> = (0..rng.usize(2..6)).map(|_| Edit::any(rng)).collect();
+        edits.extend([Edit::Amount(0), Edit::Amount(1)]);
+        let weights = [
+            [36, 26, 24, 4, 7, 3],
+            [30, 10, 26, 4, 26, 4],
+            [22, 48, 22, 2, 4, 2],
+            [28, 14, 26, 24, 5, 3],
+        ];
+        Self {
+            slots,
+            edits,
+            hands: (0..rng.usize(1..5)).map(|_| hand(rng, slots)).collect(),
+            weights: weights[rng.usize(0..weights.len())],
+        }
+    }
+
+    fn act(&self, rng: &mut fastrand::Rng) -> Act {
+        let mut at = rng.u8(0..100);
+        let mut kind = 0;
+        while at >= self.weights[kind] {
+            at -= self.weights[kind];
+            kind += 1;
+        }
+        let slot = rng.usize(0..self.slots);
+        match kind {
+            0 => Act::Catalog(slot, self.edits[rng.usize(0..self.edits.len())]),
+            1 => Act::Hand(
+                self.hands[rng.usize(0..self.hands.len())],
+                rng.usize(0..1000),
+            ),
+            2 => Act::Sync(sync(rng)),
+            3 => Act::Config(match rng.u8(0..8) {
+                0..4 => Config::LookupKeys(rng.bool()),
+                4 => Config::ArchiveRemoved(rng.bool()),
+                5 | 6 => Config::RepairDrift(rng.bool()),
+                _ => Config::CatalogId(["main", "second"][rng.usize(0..2)]),
+            }),
+            4 => match rng.u8(0..5) {
+                0 | 1 => Act::Backup,
+                2 | 3 => Act::Restore(rng.usize(0..1000)),
+                _ => Act::LoseDatabase,
+            },
+            _ => Act::Later([1, 19, 21, 25, 80][rng.usize(0..5)]),
+        }
+    }
+}
+
 pub(super) fn history(seed: u64) -> History {
     let mut rng = fastrand::Rng::with_seed(seed);
+    let theme = Theme::new(&mut rng);
     let mut acts = Vec::new();
     // What stands there before the first sync.
-    for _ in 0..[0, 0, 1, 2][rng.usize(0..4)] {
-        let slot = rng.usize(0..SLOTS);
+    for _ in 0..[0, 0, 0, 1][rng.usize(0..4)] {
+        let slot = rng.usize(0..theme.slots);
         let hand = match rng.u8(0..4) {
             0 => Hand::OnOurId(slot),
             1 => Hand::Partner(slot, rng.bool()),
@@ -143,16 +204,11 @@ pub(super) fn history(seed: u64) -> History {
         };
         acts.push(Act::Hand(hand, 0));
     }
-    for slot in 0..SLOTS {
-        if rng.u8(0..10) < [9, 5, 3][slot] {
-            acts.push(Act::Catalog(slot, Edit::Put(rng.u8(0..6))));
-        }
+    for slot in 0..theme.slots {
+        acts.push(Act::Catalog(slot, Edit::Put(rng.u8(0..6))));
     }
-    if rng.u8(0..10) < 9 {
-        acts.push(Act::Sync(sync(&mut rng)));
-    }
-    for _ in 0..rng.usize(2..9) {
-        acts.push(act(&mut rng));
+    for _ in 0..rng.usize(3..13) {
+        acts.push(theme.act(&mut rng));
     }
     History {
         acts,
@@ -161,27 +217,9 @@ pub(super) fn history(seed: u64) -> History {
     }
 }
 
-fn act(rng: &mut fastrand::Rng) -> Act {
-    match rng.u8(0..100) {
-        0..32 => Act::Catalog(rng.usize(0..SLOTS), Edit::any(rng)),
-        32..62 => Act::Hand(hand(rng), rng.usize(0..1000)),
-        62..82 => Act::Sync(sync(rng)),
-        82..88 => Act::Config(match rng.u8(0..8) {
-            0..4 => Config::LookupKeys(rng.bool()),
-            4 => Config::ArchiveRemoved(rng.bool()),
-            5 | 6 => Config::RepairDrift(rng.bool()),
-            _ => Config::CatalogId(["main", "second"][rng.usize(0..2)]),
-        }),
-        88..91 => Act::Backup,
-        91..95 => Act::Restore(rng.usize(0..1000)),
-        95..97 => Act::LoseDatabase,
-        _ => Act::Later([1, 19, 21, 25, 80][rng.usize(0..5)]),
-    }
-}
-
 fn sync(rng: &mut fastrand::Rng) -> Sync {
     let mut some = |of_ten: u8| rng.u8(0..10) < of_ten;
-    let (only, killed, fault) = (some(2), some(4), some(2));
+    let (only, killed, fault) = (some(1), some(4), some(2));
     let (force, dry, accept, daily) = (some(1), some(1), some(8), some(3));
     let (resume, side_by_side) = (some(5), some(5));
     Sync {
@@ -190,15 +228,15 @@ fn sync(rng: &mut fastrand::Rng) -> Sync {
         dry: dry && !killed,
         accept,
         daily,
-        killed_after: killed.then(|| rng.usize(1..45)),
+        killed_after: killed.then(|| rng.usize(1..30)),
         fault: fault.then(|| FAULTS[rng.usize(0..FAULTS.len())]),
         resume,
         side_by_side,
     }
 }
 
-fn hand(rng: &mut fastrand::Rng) -> Hand {
-    let slot = rng.usize(0..SLOTS);
+fn hand(rng: &mut fastrand::Rng, slots: usize) -> Hand {
+    let slot = rng.usize(0..slots);
     match rng.u8(0..33) {
         0 | 1 => Hand::FlipProduct,
         2..5 => Hand::FlipPrice,

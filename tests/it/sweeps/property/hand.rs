@@ -38,6 +38,9 @@ impl World {
                 .map(|id| (format!("/v1/prices/{id}"), form.to_owned()))
         };
         let marks = ["localId", "catalog", "managed_by"];
+        if let (Hand::DropPriceMark(_), Some(price)) = (hand, &price) {
+            self.by_hand.insert(price.clone());
+        }
         let request = match hand {
             Hand::FlipProduct => {
                 let live = product.as_ref().is_some_and(|id| account.is_active(id));
@@ -46,6 +49,7 @@ impl World {
             Hand::FlipPrice => {
                 let Some(id) = &price else { return };
                 let live = account.is_active(id);
+                self.by_hand.insert(id.clone());
                 let parent = text(&account.prices[id], "product");
                 if live && account.products[&parent]["default_price"] == id.as_str() {
                     self.post(&format!("/v1/products/{parent}"), "default_price=")

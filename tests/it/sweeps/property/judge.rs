@@ -129,7 +129,8 @@ fn truthful(sync: &Sync, ran: &Ran, run: &Run) -> Result<(), String> {
                 | ActionKind::Adopt
                 | ActionKind::Reactivate => row.outcome != Outcome::Skipped,
             },
-            None => aborted,
+            // Nobody heard that it was done, and it was found so.
+            None => aborted || sync.fault.is_some() || ran.resumed,
         };
         if !told {
             return wrong(format!("no result tells of {step:?} for {local_id}"));

@@ -164,8 +164,13 @@ fn sweep(first: u64, histories: u64, patience: Duration, failures: usize) -> Tal
         }
     });
     let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
-    total.into_inner().unwrap()
+    let total = total.into_inner().unwrap();
+    assert!(
+        failed.is_empty(),
+        "beside {total:?}:\n{}",
+        failed.join("\n\n")
+    );
+    total
 }
 
 #[test]
@@ -174,15 +179,15 @@ fn one_sync_settles_whatever_happened() {
     let start = Instant::now();
     let tally = sweep(FIRST, HISTORIES, PATIENCE, 1);
     println!("{tally:?} from seed {FIRST} in {:?}", start.elapsed());
-    assert!(tally.histories >= 50, "{tally:?}");
+    assert!(tally.histories >= 20, "{tally:?}");
 }
 
-/// By hand, for as long as one likes: `cargo test -- --ignored many_more`.
+/// By hand: `cargo test --test it -- --ignored many_more`.
 #[test]
 #[ignore = "takes an hour"]
 #[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
 fn many_more() {
     let start = Instant::now();
-    let tally = sweep(FIRST + HISTORIES, 100_000, Duration::from_secs(200), 8);
+    let tally = sweep(FIRST + HISTORIES, 100_000, Duration::from_secs(3600), 5);
     println!("{tally:?} in {:?}", start.elapsed());
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | a further sync and a dry run write nothing, in Stripe or the mappings | any options |
 //! | what is not held back is as the catalog says, and bound to what it is | drift repaired |
+//! | no other price of ours is on sale on a bound product, those apart that people put on sale by hand | drift repaired |
 //! | what left the catalog is off sale | removals archived |
 //! | one live product for a local id, none for those that left | the account listed |
 //! | what is held back stands against something that is not ours | any options |
@@ -105,10 +106,11 @@ fn is_due(world: &World, account: &Account, known: &Known, row: &ResultRow) -> b
             let catalog = world.settings.naming.catalog_id.as_str();
             let local_id = row.local_id.as_str();
             let others = account.objects().filter(|(id, object)| {
-                !bound(known, id)
-                    && (mark(object, "catalog") != Some(catalog)
-                        || mark(object, "localId").is_none())
-                    && !(object["object"] == "product" && says(object, local_id, catalog))
+                let unmarked =
+                    mark(object, "catalog") != Some(catalog) || mark(object, "localId").is_none();
+                let other = object["object"] == "price" || !says(object, local_id, catalog);
+                // A partner's may stand where ours was deleted.
+                world.foreign.contains(*id) || (!bound(known, id) && unmarked && other)
             });
             let names = |id: &str| {
                 let mut words = error
@@ -186,7 +188,21 @@ fn bound_and_equal(
         }
         expected::price(&target.prices[key], price).map_err(|what| format!("{key}: {what}"))?;
     }
-    Ok(())
+    let catalog = world.settings.naming.catalog_id.as_str();
+    let left = account
+        .prices_of(binding.product_id.as_str())
+        .find(|price| {
+            let id = price["id"].as_str().unwrap_or_default();
+            is_active(price)
+                && mark(price, "catalog") == Some(catalog)
+                && says(price, binding.local_id.as_str(), catalog)
+                && !world.by_hand.contains(id)
+                && !binding.prices.values().any(|bound| bound.as_str() == id)
+        });
+    match left {
+        Some(price) => Err(format!("a price is left on sale: {price}")),
+        None => Ok(()),
+    }
 }
 
 /// Nothing of ours is on sale beside what is bound.

@@ -153,7 +153,9 @@ impl Shop {
                 default.terms.charge = tiers(n);
                 default.terms.recurring = period(0);
                 default.terms.transform_quantity = None;
-                default.currency_options.clear();
+                for option in default.currency_options.values_mut() {
+                    option.charge = tiers(n);
+                }
             }
             Edit::Packs => {
                 if matches!(default.terms.charge, Charge::PerUnit(_)) {
@@ -238,8 +240,7 @@ impl Shop {
                         per_unit @ Charge::PerUnit(_) => per_unit,
                     },
                 };
-                let plain = matches!(default.terms.charge, Charge::PerUnit(_));
-                if plain && n < 3 && currency != default.terms.currency {
+                if n < 3 && currency != default.terms.currency {
                     let tax_behavior = tax(m);
                     let option = CurrencyOption {
                         charge,

@@ -91,6 +91,8 @@ impl Watch {
                 stripe::Error::Unavailable { .. }
                 | stripe::Error::Credentials { .. }
                 | stripe::Error::Unexpected { .. }
+                | stripe::Error::Garbled { .. }
+                | stripe::Error::Unsure(_)
                 | stripe::Error::Cancelled(_),
             ) => false,
         };

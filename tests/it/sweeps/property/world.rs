@@ -43,6 +43,8 @@ pub(super) struct World {
     files: usize,
     /// What partners and other catalogs made.
     pub(super) foreign: std::collections::BTreeSet<String>,
+    /// Prices that people put on sale or marked: seen where all prices are read.
+    pub(super) by_hand: std::collections::BTreeSet<String>,
     /// What partners noted on objects of ours.
     pub(super) notes: std::collections::BTreeSet<(String, String)>,
     pub(super) witness: Option<Witness>,
@@ -110,6 +112,7 @@ impl World {
             files: 0,
             foreign: Default::default(),
             notes: Default::default(),
+            by_hand: Default::default(),
             witness,
             writes: 0,
             syncs: 0,
@@ -131,7 +134,8 @@ impl World {
     }
 
     pub(super) async fn known(&self) -> Known {
-        self.store.known(&self.at()).await.unwrap()
+        let known = self.store.known(&self.at()).await.unwrap();
+        known.of_catalog(&self.settings.naming)
     }
 
     pub(super) fn account(&self) -> Account {
