@@ -134,7 +134,7 @@ impl<'a> Context<'a> {
         let before = self.standing_price(key).map(|price| price.tax_behavior);
         wanted
             .tax_behavior
-            .or(before.filter(|tax| *tax != TaxBehavior::Unspecified))
+            .or_else(|| before.filter(|tax| *tax != TaxBehavior::Unspecified))
     }
 
     /// The price that is mapped to the key; without a mapping, the product's

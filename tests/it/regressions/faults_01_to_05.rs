@@ -7,8 +7,8 @@ use stripe_product_sync::sandbox;
 use stripe_product_sync::store::{Outcome, RunOptions, RunState};
 
 use super::{
-    assert_exactly, assert_nothing_left_to_do, crm_rows, forced, is_placeholder, mappings, objects,
-    on_sale, reads_answer, rule, writes_answer,
+    assert_exactly, assert_nothing_left_to_do, crm_rows, forced, is_placeholder, is_stripes,
+    mappings, objects, on_sale, reads_answer, rule, writes_answer,
 };
 use crate::support::catalog::{many, product};
 use crate::support::{PATIENCE, Setup, TestApp, request};
@@ -32,6 +32,9 @@ const FAILURES: [&str; 12] = [
     "empty",
 ];
 
+/// Those after which it has happened.
+const HAPPENED: [&str; 5] = ["500 after", "lost-reply", "cut", "nonsense", "empty"];
+
 fn three_dearer() -> Vec<stripe_product_sync::catalog::Product> {
     let dearer = |n: usize| product(THREE[n], &format!("{}", 12 + n));
     (0..3).map(dearer).collect()
@@ -48,6 +51,12 @@ async fn fault_01_a_stripe_failure_is_never_recorded_as_success() {
         app.say(three_dearer());
         writes_answer(&app, failure);
         let run = app.sync_with(RunOptions::default()).await;
+        if run.state == RunState::Succeeded {
+            // What had its effect without an answer may turn out to be done.
+            assert!(HAPPENED.contains(&failure), "{failure}");
+            assert_exactly(&app, &THREE).await;
+            continue;
+        }
         assert_eq!(run.state, RunState::Failed, "{failure}");
         assert_eq!(
             (run.counts.repriced, run.counts.failed),
@@ -57,7 +66,7 @@ async fn fault_01_a_stripe_failure_is_never_recorded_as_success() {
         // Either it stopped the run, or each product failed by itself.
         let reason = run.error.as_ref().unwrap().reason.as_str();
         assert!(
-            reason.starts_with("STRIPE_") || reason == "PRODUCTS_FAILED",
+            is_stripes(reason) || reason == "PRODUCTS_FAILED",
             "{failure}: {reason}"
         );
         let results = app.results(&run).await;
@@ -65,7 +74,7 @@ async fn fault_01_a_stripe_failure_is_never_recorded_as_success() {
         for row in &results {
             assert_eq!(row.outcome, Outcome::Failed, "{failure}: {row:?}");
             let error = row.error.as_ref().unwrap();
-            assert!(error.reason.starts_with("STRIPE_"), "{failure}: {error:?}");
+            assert!(is_stripes(&error.reason), "{failure}: {error:?}");
             assert!(error.hint.is_some(), "{failure}: {error:?}");
         }
         assert_eq!(mappings(&app).await, before, "{failure}");
@@ -158,7 +167,7 @@ async fn fault_02_a_failed_read_is_not_an_empty_account() {
             assert_eq!(run.state, RunState::Failed, "{failure}");
             assert_eq!(run.stripe_writes, 0, "{failure}");
             let error = run.error.unwrap();
-            assert!(error.reason.starts_with("STRIPE_"), "{failure}: {error:?}");
+            assert!(is_stripes(&error.reason), "{failure}: {error:?}");
             app.engine
                 .validate(Vec::new(), Some(Duration::ZERO))
                 .await

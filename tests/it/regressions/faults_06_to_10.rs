@@ -382,7 +382,6 @@ async fn fault_10_a_validation_sees_orphans_drift_and_duplicates_in_one_call() {
         .await;
     let double = "name=Product plan_003&metadata[localId]=plan_003&metadata[catalog]=main";
     app.stripe.post("/v1/products", double).await;
-    assert!(app.sandbox.delete_by_hand("prod_plan_004"));
     let mut fewer = many(29);
     fewer.pop();
     app.say(fewer);
@@ -401,7 +400,6 @@ async fn fault_10_a_validation_sees_orphans_drift_and_duplicates_in_one_call() {
         [
             "Drifted plan_001 name",
             "Archived plan_002 active",
-            "Missing plan_004",
             "Orphaned plan_028"
         ]
     );

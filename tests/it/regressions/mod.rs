@@ -71,6 +71,12 @@ fn is_placeholder(id: &str) -> bool {
     id.is_empty() || id.starts_with("fallback_") || id.starts_with("dry_run_")
 }
 
+/// What a product's failure is put down to: Stripe, or a write of which Stripe did
+/// not say whether it took effect.
+fn is_stripes(reason: &str) -> bool {
+    reason.starts_with("STRIPE_") || reason == "WRITE_UNSETTLED"
+}
+
 fn rule(app: &TestApp, rule: &str) {
     app.sandbox.add_fault(rule.parse().unwrap());
 }

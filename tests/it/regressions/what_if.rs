@@ -12,7 +12,8 @@ use stripe_product_sync::store::{ActionKind, RunOptions, RunState, Store};
 use tempfile::TempDir;
 
 use super::{
-    assert_exactly, assert_nothing_left_to_do, calls, crm, mappings, objects, on_sale, rule,
+    assert_exactly, assert_nothing_left_to_do, calls, crm, is_stripes, mappings, objects, on_sale,
+    rule,
 };
 use crate::binary;
 use crate::sandbox::rules::tests_by_file;
@@ -342,7 +343,7 @@ async fn a_run_that_could_do_28_of_29_names_the_one() {
         let one = app.result(&run, "plan_013").await;
         let error = one.error.unwrap();
         assert!(
-            error.reason.starts_with("STRIPE_") && error.hint.is_some(),
+            is_stripes(&error.reason) && error.hint.is_some(),
             "{failure}: {error:?}"
         );
         let answered = failure != "lost-request";
@@ -375,7 +376,7 @@ async fn a_price_that_cannot_be_created_is_named_too() {
         let counts = (run.counts.updated, run.counts.in_sync, run.counts.failed);
         assert_eq!(counts, (1, 1, 1), "{failure}");
         let error = app.result(&run, "plan_000").await.error.unwrap();
-        assert!(error.reason.starts_with("STRIPE_"), "{failure}: {error:?}");
+        assert!(is_stripes(&error.reason), "{failure}: {error:?}");
         assert_eq!(on_sale(&app, "prod_plan_000").await[0]["unit_amount"], 1000);
         app.sandbox.clear_faults();
         app.sync().await;
