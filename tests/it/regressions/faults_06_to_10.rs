@@ -261,7 +261,8 @@ async fn fault_08_every_field_of_the_catalog_is_compared() {
 /// And each of them, changed in Stripe by hand, is seen and put right again.
 #[tokio::test]
 async fn fault_08_every_hand_edit_of_a_field_of_ours_is_seen_and_repaired() {
-    let cases: [(&str, &str, &[(&str, &str)]); 6] = [
+    type Edits = &'static [(&'static str, &'static str)];
+    let cases: [(&str, &str, Edits); 6] = [
         (
             "Drifted plan_a name",
             "name",
