@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::queue::Active;
 use super::{Engine, Error};
 use crate::catalog::LocalId;
-use crate::plan::{AccountRef, Action, Known, Plan, ProductPlan, Step};
+use crate::plan::{AccountRef, Action, Hold, Known, Plan, ProductPlan, Step};
 use crate::store::{
     self, ActionKind, Basis, Counts, Failure, Outcome, Record, ResultRow, WrittenBinding,
 };
@@ -229,6 +229,16 @@ impl Executor<'_> {
         if let Err(failure) = self.commit(record).await {
             rows.into_iter().for_each(|(_, row)| log.lose(row));
             lock(pass).abort.get_or_insert(failure);
+            return;
+        }
+        // A write that nobody answers for is a failure like that of the write itself.
+        for product in &plan.products {
+            if matches!(product.action, Action::Hold(Hold::Unsettled { .. }))
+                && let Err(failure) = self.mark_failed(product).await
+            {
+                lock(pass).abort.get_or_insert(failure);
+                return;
+            }
         }
     }
 

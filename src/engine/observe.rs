@@ -32,6 +32,10 @@ pub(super) struct Extra {
     pub(super) prices_of: BTreeSet<LocalId>,
     /// Ask who holds these lookup keys.
     pub(super) lookup_keys: BTreeSet<String>,
+    /// List the account where what is mapped turned out to be archived: before it
+    /// is put on sale again, a live one of the same local id has to be known. A
+    /// validation needs no more than that it is archived.
+    pub(super) twins_of_archived: bool,
 }
 
 impl Engine {
@@ -80,7 +84,9 @@ impl Engine {
         read(stripe, call, &expand, &elsewhere, &mut observed).await?;
         let creates =
             !self.is_young(last_listing.as_ref()) && creates(catalog, known, &observed, options);
-        if creates || archived_by_others(catalog, known, &observed, options) {
+        let archived =
+            extra.twins_of_archived && archived_by_others(catalog, known, &observed, options);
+        if creates || archived {
             self.list(call, at, &expand, &mut observed).await?;
         }
         let mut to_price = products_of(&extra.prices_of, known, options, &observed);

@@ -95,7 +95,8 @@ impl Engine {
         let extra = Extra {
             prices_of: again.clone(),
             lookup_keys,
-            ..Extra::default()
+            twins_of_archived: true,
+            list: false,
         };
         let (plan, known) = self
             .look(call, at, catalog, &options, &extra, journal)

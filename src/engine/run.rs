@@ -147,6 +147,7 @@ impl Engine {
             // What is to be repaired may stand anywhere in the account.
             list: log.run().trigger == Trigger::Schedule
                 || (requested.force_update && requested.product_ids.is_empty()),
+            twins_of_archived: true,
             ..Extra::default()
         };
         let options = self.plan_options(&requested);
