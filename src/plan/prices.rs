@@ -126,7 +126,13 @@ impl<'a> Context<'a> {
 
     fn standing_price(&self, key: &PriceKey) -> Option<&'a ObservedPrice> {
         let standing = self.standing(key)?;
-        self.index.observed.prices.get(standing)
+        // A default that was moved by hand to another key's price is still that one's.
+        let anothers = self.binding.is_some_and(|binding| {
+            let mut mapped = binding.prices.iter();
+            mapped.any(|(other, id)| other != key && id == standing)
+        });
+        let price = self.index.observed.prices.get(standing);
+        price.filter(|_| !anothers)
     }
 
     /// The tax behaviour of a price that takes another's place; `None`: open.
@@ -283,21 +289,19 @@ impl<'a> Context<'a> {
     pub(super) fn leftovers(&self, chosen: &[&PriceId]) -> BTreeSet<PriceId> {
         let observed = self.index.observed;
         let marked = self.index.prices_of(&self.product.id).iter();
+        let stays = |id: &PriceId| chosen.contains(&id);
         let marked = marked
-            .filter(|price| self.owns(price))
+            .filter(|price| !stays(&price.id) && self.owns(price))
             .map(|price| &price.id);
         let bound = self
             .binding
             .into_iter()
             .flat_map(|binding| binding.to_archive.iter().chain(binding.prices.values()))
             // What was not read may be active.
-            .filter(|id| self.may_be_of_product(id));
+            .filter(|id| !stays(id) && self.may_be_of_product(id));
         marked
             .chain(bound)
-            .filter(|id| {
-                let seen = observed.prices.get(id);
-                !chosen.contains(id) && seen.is_none_or(|price| price.active)
-            })
+            .filter(|id| observed.prices.get(id).is_none_or(|price| price.active))
             .cloned()
             .collect()
     }

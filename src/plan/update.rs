@@ -47,6 +47,11 @@ impl Planner<'_> {
                     .extend(context.leave(&key, &target.prices[&key], plan));
             }
         }
+        let chosen: Vec<&PriceId> = price_plans
+            .iter()
+            .filter_map(|plan| existing(&plan.price))
+            .collect();
+        let leftovers = context.leftovers(&chosen);
         if let Some(default) = price_plans.iter().find(|plan| plan.key.is_default()) {
             let seen = product.default_price.as_ref();
             let chosen = existing(&default.price);
@@ -59,7 +64,11 @@ impl Planner<'_> {
                         chosen.as_str(),
                     )
                 });
-                if beside == Beside::Nothing && chosen.is_some() && chosen == mapped {
+                // One of ours that is archived below was not put there by hand, and cannot
+                // stay: a default price is not archived.
+                let is_leftover = seen.is_some_and(|seen| leftovers.contains(seen));
+                let is_left = chosen.is_some() && chosen == mapped && !is_leftover;
+                if beside == Beside::Nothing && is_left {
                     diff.left.extend(moved);
                 } else {
                     // A replacement is shown by the terms that differ.
@@ -79,11 +88,6 @@ impl Planner<'_> {
                 None => jump::on_adoption(&context, &price_plans, &target),
             }
         };
-        let chosen: Vec<&PriceId> = price_plans
-            .iter()
-            .filter_map(|plan| existing(&plan.price))
-            .collect();
-        let leftovers = context.leftovers(&chosen);
         let found = Found {
             product,
             binding,
@@ -235,9 +239,8 @@ impl Planner<'_> {
             known.chain(binding.prices.values())
         });
         known
-            .filter(|id| !is_anothers(id))
+            .filter(|id| !chosen.contains(id) && !is_anothers(id))
             .chain(leftovers)
-            .filter(|id| !chosen.contains(id))
             .cloned()
             .collect()
     }
