@@ -229,6 +229,21 @@ impl Executor<'_> {
         if let Err(failure) = self.commit(record).await {
             rows.into_iter().for_each(|(_, row)| log.lose(row));
             lock(pass).abort.get_or_insert(failure);
+            return;
+        }
+        if self.pass > 1 {
+            self.mark_held(plan, pass).await;
+        }
+    }
+
+    /// What is held back after it was tried has failed, for the CRM as well.
+    async fn mark_held(&self, plan: &Plan, pass: &Mutex<Pass>) {
+        let is_held = |product: &&ProductPlan| matches!(product.action, Action::Hold(_));
+        for product in plan.products.iter().filter(is_held) {
+            if let Err(failure) = self.mark_failed(product).await {
+                lock(pass).abort.get_or_insert(failure);
+                return;
+            }
         }
     }
 

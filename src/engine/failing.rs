@@ -105,7 +105,7 @@ impl Executor<'_> {
     }
 
     /// Marks the mapping of before as failed, unless somebody changes it just now.
-    async fn mark_failed(&self, product: &ProductPlan) -> Result<(), Failure> {
+    pub(super) async fn mark_failed(&self, product: &ProductPlan) -> Result<(), Failure> {
         let rows = self
             .engine
             .store()
