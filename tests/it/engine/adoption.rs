@@ -4,8 +4,9 @@
 use serde_json::Value;
 use stripe_product_sync::store::{ActionKind, RunOptions, RunState};
 
+use super::yearly;
 use crate::support::TestApp;
-use crate::support::catalog::{product, yearly};
+use crate::support::catalog::product;
 
 /// `amount active` of a product's prices, the newest first.
 async fn prices(app: &TestApp, product: &str) -> Vec<(i64, bool)> {
@@ -86,7 +87,8 @@ async fn a_product_that_fits_takes_two_writes_and_the_result_says_what_changed()
 async fn whatever_older_code_left_becomes_one_product_at_the_right_price() {
     type Prices = &'static [(i64, bool)];
     // Cents, marked, active; the oldest first.
-    let cases: [(&str, &[(i64, bool, bool)], Prices, u32); 7] = [
+    type Left = &'static [(i64, bool, bool)];
+    let cases: [(&str, Left, Prices, u32); 7] = [
         ("no price", &[], &[(2000, true)], 2),
         ("a fitting one", &[(2000, true, true)], &[(2000, true)], 2),
         (

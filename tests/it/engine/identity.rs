@@ -7,7 +7,8 @@ use stripe_product_sync::plan::{Mode, ProductId};
 use stripe_product_sync::sandbox;
 use stripe_product_sync::store::{Outcome, RunOptions, RunState};
 
-use crate::support::catalog::{many, price, product, yearly};
+use super::yearly;
+use crate::support::catalog::{many, price, product};
 use crate::support::{Setup, TestApp, id};
 
 /// `local id → product, default price` of every binding.

@@ -17,3 +17,14 @@ mod removed;
 mod settle;
 mod sync;
 mod watched;
+
+use stripe_product_sync::catalog::{Interval, Price};
+
+use crate::support::catalog::price;
+
+/// A yearly price; `amount` in major units.
+fn yearly(key: &str, amount: &str, currency: &str) -> Price {
+    let mut price = price(key, amount, currency);
+    price.terms.recurring.as_mut().unwrap().interval = Interval::Year;
+    price
+}

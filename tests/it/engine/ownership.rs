@@ -5,8 +5,9 @@ use serde_json::Value;
 use stripe_product_sync::catalog::Product;
 use stripe_product_sync::store::{ActionKind, ResultRow, Run, RunOptions, RunState};
 
+use super::yearly;
 use crate::support::TestApp;
-use crate::support::catalog::{product, yearly};
+use crate::support::catalog::product;
 
 /// Products and prices that a catalog's mark stands on, as Stripe shows them.
 async fn of_catalog(app: &TestApp, catalog: &str) -> Vec<Value> {

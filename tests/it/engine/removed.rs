@@ -3,8 +3,9 @@
 use stripe_product_sync::catalog::Product;
 use stripe_product_sync::store::{ActionKind, Outcome, RunOptions, RunState};
 
+use super::yearly;
 use crate::support::TestApp;
-use crate::support::catalog::{many, price, product, yearly};
+use crate::support::catalog::{many, price, product};
 
 fn forced() -> RunOptions {
     RunOptions {

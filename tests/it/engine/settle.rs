@@ -80,7 +80,7 @@ async fn assert_in_order(app: &TestApp, local_ids: &[&str]) {
 /// The price is created, and nobody gets an answer.
 const NO_ANSWER: &str = "POST /v1/prices: lost-reply";
 
-/// Leaves plan_a's change from 20 to 25 open; the price is there.
+/// Leaves `plan_a`'s change from 20 to 25 open; the price is there.
 async fn left_open() -> TestApp {
     let app = TestApp::new(two("20", "30")).await;
     app.sync().await;

@@ -82,13 +82,6 @@ pub(crate) fn price(key: &str, amount: &str, currency: &str) -> Price {
     }
 }
 
-/// A yearly price; `amount` in major units.
-pub(crate) fn yearly(key: &str, amount: &str, currency: &str) -> Price {
-    let mut price = price(key, amount, currency);
-    price.terms.recurring.as_mut().unwrap().interval = Interval::Year;
-    price
-}
-
 /// `n` products, `plan_000` on, from 10.00 up.
 pub(crate) fn many(n: usize) -> Vec<Product> {
     (0..n)

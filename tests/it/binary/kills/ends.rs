@@ -30,7 +30,8 @@ fn kill_as_soon_as(firm: &Firm, shows: impl Fn(&Path) -> bool) {
 #[test]
 fn killed_while_the_database_is_being_made_it_starts_again() {
     let size = |path: &Path, name: &str| path.join(name).metadata().map_or(0, |file| file.len());
-    let stages: [fn(&dyn Fn(&str) -> u64, bool) -> bool; 4] = [
+    type Size<'a> = &'a dyn Fn(&str) -> u64;
+    let stages: [fn(Size<'_>, bool) -> bool; 4] = [
         |_, there| there,
         |size, _| size("sync.db") > 0,
         |size, _| size("sync.db-wal") > 0,

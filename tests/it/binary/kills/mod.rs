@@ -168,7 +168,7 @@ fn disturb(scenario: &Scenario, calm: &Undisturbed, n: usize, how: (As, Killed, 
         scenario.name, calm.requests
     );
     let mut firm = calm.start.copy();
-    firm.freeze(n, n % 2 == 0);
+    firm.freeze(n, n.is_multiple_of(2));
     let mut victim = Victim::start(&firm, first);
     if !victim_meets_frost(&firm, &mut victim) {
         return false;

@@ -13,7 +13,8 @@ use super::account::text;
 
 type Checked = Result<(), String>;
 
-fn equal(what: &str, is: &Value, wanted: Value) -> Checked {
+fn equal(what: &str, is: &Value, wanted: impl Into<Value>) -> Checked {
+    let wanted = wanted.into();
     let empty = |value: &Value| value.is_null() || *value == "";
     if *is == wanted || (empty(is) && empty(&wanted)) {
         return Ok(());
@@ -22,8 +23,8 @@ fn equal(what: &str, is: &Value, wanted: Value) -> Checked {
 }
 
 pub(super) fn product(wanted: &Target, is: &Value) -> Checked {
-    equal("name", &is["name"], wanted.name.as_str().into())?;
-    equal("active", &is["active"], wanted.active.into())?;
+    equal("name", &is["name"], wanted.name.as_str())?;
+    equal("active", &is["active"], wanted.active)?;
     for (field, value) in [
         ("description", &wanted.description),
         ("url", &wanted.url),
@@ -32,7 +33,7 @@ pub(super) fn product(wanted: &Target, is: &Value) -> Checked {
         ("statement_descriptor", &wanted.statement_descriptor),
     ] {
         if let Some(value) = value {
-            equal(field, &is[field], value.as_str().into())?;
+            equal(field, &is[field], value.as_str())?;
         }
     }
     if let Some(features) = &wanted.features {
@@ -47,7 +48,7 @@ pub(super) fn product(wanted: &Target, is: &Value) -> Checked {
         }
     }
     if let Some(images) = &wanted.images {
-        equal("images", &is["images"], images.clone().into())?;
+        equal("images", &is["images"], images.clone())?;
     }
     metadata(&wanted.metadata, is)
 }
@@ -57,7 +58,7 @@ fn metadata(wanted: &BTreeMap<String, String>, is: &Value) -> Checked {
         equal(
             &format!("metadata.{key}"),
             &is["metadata"][key],
-            value.as_str().into(),
+            value.as_str(),
         )?;
     }
     Ok(())
@@ -65,29 +66,21 @@ fn metadata(wanted: &BTreeMap<String, String>, is: &Value) -> Checked {
 
 pub(super) fn price(wanted: &TargetPrice, is: &Value) -> Checked {
     let terms = &wanted.terms;
-    equal("currency", &is["currency"], terms.currency.as_str().into())?;
+    equal("currency", &is["currency"], terms.currency.as_str())?;
     charge(&terms.charge, is)?;
     let recurring = &is["recurring"];
     match &terms.recurring {
         None => equal("recurring", recurring, Value::Null)?,
         Some(wanted) => {
-            equal(
-                "interval",
-                &recurring["interval"],
-                wanted.interval.as_str().into(),
-            )?;
+            equal("interval", &recurring["interval"], wanted.interval.as_str())?;
             equal(
                 "interval_count",
                 &recurring["interval_count"],
-                wanted.interval_count.get().into(),
+                wanted.interval_count.get(),
             )?;
             match &wanted.usage {
-                Usage::Licensed => {
-                    equal("usage_type", &recurring["usage_type"], "licensed".into())?
-                }
-                Usage::Metered(meter) => {
-                    equal("meter", &recurring["meter"], meter.as_str().into())?
-                }
+                Usage::Licensed => equal("usage_type", &recurring["usage_type"], "licensed")?,
+                Usage::Metered(meter) => equal("meter", &recurring["meter"], meter.as_str())?,
             }
         }
     }
@@ -95,33 +88,29 @@ pub(super) fn price(wanted: &TargetPrice, is: &Value) -> Checked {
     match &terms.transform_quantity {
         None => equal("transform_quantity", packs, Value::Null)?,
         Some(wanted) => {
-            equal(
-                "divide_by",
-                &packs["divide_by"],
-                wanted.divide_by.get().into(),
-            )?;
+            equal("divide_by", &packs["divide_by"], wanted.divide_by.get())?;
             let round = match wanted.round {
                 Round::Up => "up",
                 Round::Down => "down",
             };
-            equal("round", &packs["round"], round.into())?;
+            equal("round", &packs["round"], round)?;
         }
     }
     if let Some(wanted) = wanted.tax_behavior {
-        equal("tax_behavior", &is["tax_behavior"], tax(wanted).into())?;
+        equal("tax_behavior", &is["tax_behavior"], tax(wanted))?;
     }
     for (currency, option) in &wanted.currency_options {
         let shown = &is["currency_options"][currency.as_str()];
         charge(&option.charge, shown).map_err(|what| format!("{currency}: {what}"))?;
         if let Some(wanted) = option.tax_behavior {
-            equal("tax_behavior", &shown["tax_behavior"], tax(wanted).into())?;
+            equal("tax_behavior", &shown["tax_behavior"], tax(wanted))?;
         }
     }
     if let Some(nickname) = wanted.nickname.as_deref().filter(|text| !text.is_empty()) {
-        equal("nickname", &is["nickname"], nickname.into())?;
+        equal("nickname", &is["nickname"], nickname)?;
     }
     if let Some(key) = &wanted.lookup_key {
-        equal("lookup_key", &is["lookup_key"], key.as_str().into())?;
+        equal("lookup_key", &is["lookup_key"], key.as_str())?;
     }
     metadata(&wanted.metadata, is)
 }
@@ -136,14 +125,14 @@ fn charge(wanted: &Charge, is: &Value) -> Checked {
                     TiersMode::Graduated => "graduated",
                     TiersMode::Volume => "volume",
                 };
-                equal("tiers_mode", &is["tiers_mode"], mode.into())?;
+                equal("tiers_mode", &is["tiers_mode"], mode)?;
             }
             let shown = is["tiers"].as_array().ok_or("no tiers")?;
             if shown.len() != tiers.len() {
                 return Err(format!("{} tiers", shown.len()));
             }
             for (wanted, is) in tiers.iter().zip(shown) {
-                equal("up_to", &is["up_to"], wanted.up_to.into())?;
+                equal("up_to", &is["up_to"], wanted.up_to)?;
                 amount(
                     "unit_amount",
                     wanted.unit_amount,

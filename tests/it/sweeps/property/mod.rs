@@ -136,8 +136,9 @@ fn sweep(first: u64, histories: u64, patience: Duration, failures: usize) -> Tal
                         break;
                     }
                     let history = history(seed);
-                    let one =
-                        std::panic::catch_unwind(|| live(&template, &history, seed % JUDGED == 0));
+                    let one = std::panic::catch_unwind(|| {
+                        live(&template, &history, seed.is_multiple_of(JUDGED))
+                    });
                     match one {
                         Ok(Ok(one)) => {
                             let mut total = total.lock().unwrap();
