@@ -231,11 +231,25 @@ impl Executor<'_> {
             lock(pass).abort.get_or_insert(failure);
             return;
         }
-        // A write that nobody answers for is a failure like that of the write itself.
-        for product in &plan.products {
-            if matches!(product.action, Action::Hold(Hold::Unsettled { .. }))
-                && let Err(failure) = self.mark_failed(product).await
-            {
+        self.mark_held(plan, pass).await;
+    }
+
+    /// What is held back after it was tried has failed, for the CRM as well.
+    async fn mark_held(&self, plan: &Plan, pass: &Mutex<Pass>) {
+        let was_tried = |product: &&ProductPlan| match product.action {
+            Action::Hold(Hold::Unsettled { .. }) => true,
+            Action::Hold(_) => self.pass > 1,
+            Action::Create
+            | Action::Update
+            | Action::Reprice
+            | Action::Archive
+            | Action::Reactivate
+            | Action::Adopt
+            | Action::InSync
+            | Action::Report => false,
+        };
+        for product in plan.products.iter().filter(was_tried) {
+            if let Err(failure) = self.mark_failed(product).await {
                 lock(pass).abort.get_or_insert(failure);
                 return;
             }
