@@ -15,7 +15,6 @@
     reason = "a bench fails by panicking, and prints its figures"
 )]
 
-#[expect(dead_code, reason = "the tests use all of it")]
 #[path = "../tests/it/support/catalog.rs"]
 mod catalog;
 #[path = "../tests/it/transport/driver.rs"]
