@@ -10,6 +10,7 @@ mod twins;
 mod world;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::store::{Counts, Page, RunFilter, RunOptions, RunState};
@@ -18,7 +19,7 @@ use self::mortal::{Life, MortalStore, MortalStripe};
 use self::scenario::Scenario;
 use self::world::{OffSale, World, assert_nothing_to_do, assert_settled, assert_sound};
 use crate::support::catalog::product;
-use crate::support::{PATIENCE, Setup, TestApp, request};
+use crate::support::{PATIENCE, Setup, TestApp, in_time, request};
 
 /// How a killed process is started again.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +35,33 @@ enum Restart {
 async fn app(concurrency: fn(&mut stripe_product_sync::engine::Settings)) -> TestApp {
     let setup = Setup {
         settings: concurrency,
+        judged: judged(),
         ..Setup::default()
     };
     TestApp::with(setup, Vec::new()).await
+}
+
+/// A sweep tries every `n`th of its cases; all of them with `SWEEPS=all`, which
+/// takes an hour or two.
+fn nth(n: usize) -> usize {
+    if all() { 1 } else { n }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are where the environment may be looked at"
+)]
+fn all() -> bool {
+    std::env::var_os("SWEEPS").is_some_and(|sweeps| sweeps == "all")
+}
+
+/// The requests of every so manieth app are held against Stripe's description:
+/// the cases of a sweep send much the same.
+const JUDGED: usize = 16;
+
+fn judged() -> bool {
+    static APPS: AtomicUsize = AtomicUsize::new(0);
+    APPS.fetch_add(1, Ordering::Relaxed).is_multiple_of(JUDGED)
 }
 
 fn one_at_a_time(settings: &mut stripe_product_sync::engine::Settings) {
@@ -152,7 +177,7 @@ async fn sweep(
         scenario.prepare(&app).await;
         let before = OffSale::of(&app).await;
         let life = Life::new(point);
-        live(&app, scenario, &life).await;
+        in_time(scenario.name, live(&app, scenario, &life)).await;
         let last = life.happened().last().cloned().unwrap_or_default();
         let when = format!(
             "{}, killed after {point} of {points} ({last}), {restart:?}",
@@ -179,6 +204,7 @@ async fn sweep_all(
     concurrency: fn(&mut stripe_product_sync::engine::Settings),
     every: usize,
 ) {
+    let every = nth(every);
     let mut points = 0;
     for scenario in scenario::all() {
         points += sweep(&scenario, restart, concurrency, every).await;
@@ -189,7 +215,7 @@ async fn sweep_all(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_killed_at_any_point_ends_as_if_it_had_not_been() {
-    sweep_all(Restart::Service, one_at_a_time, 1).await;
+    sweep_all(Restart::Service, one_at_a_time, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,8 +24,8 @@ use self::kinds::{Always, Kind, Once, TOO_LONG};
 use self::truth::Ended;
 use super::scenario::{self, Scenario};
 use super::world::{OffSale, World, assert_nothing_to_do, assert_settled, assert_sound};
-use super::{one_at_a_time, side_by_side, similar};
-use crate::support::{PATIENCE, Setup, TestApp, request};
+use super::{judged, nth, one_at_a_time, side_by_side, similar};
+use crate::support::{PATIENCE, Setup, TestApp, in_time, request};
 
 /// How many cases run at once: most of a case's time is waiting for answers.
 const AT_ONCE: usize = 6;
@@ -93,6 +93,7 @@ async fn app(settings: fn(&mut Settings), action: &str) -> TestApp {
         } else {
             patient.timeout
         },
+        judged: judged(),
         ..patient
     };
     TestApp::with(setup, Vec::new()).await
@@ -267,12 +268,17 @@ async fn sweep(settings: fn(&mut Settings), places: fn(&[String]) -> Vec<Which>,
 #[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
 async fn told_of<C, F, E>(what: &str, cases: Vec<C>, every: usize, run: fn(C) -> F)
 where
+    C: Send + 'static,
     F: Future<Output = E> + Send + 'static,
     E: Ord + std::fmt::Debug + Send + 'static,
 {
     let all = cases.len();
+    let every = nth(every);
     let ends: Vec<_> = stream::iter(cases.into_iter().step_by(every))
-        .map(|case| tokio::spawn(run(case)))
+        .map(|case| {
+            let what = what.to_owned();
+            tokio::spawn(async move { in_time(&what, run(case)).await })
+        })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
@@ -299,7 +305,7 @@ fn of(calls: &[String]) -> Vec<Which> {
 }
 
 // Each sweep takes every nth of its cases, n prime to the number of kinds, so that
-// every kind has its turn at every sort of call; with 1 it takes a quarter of an hour.
+// every kind has its turn at every sort of call.
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_that_passes_is_ridden_out_or_told_and_mended() {

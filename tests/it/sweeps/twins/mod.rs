@@ -25,8 +25,8 @@ use self::checks::{archived, assert_apart, assert_exact, off_sale};
 use self::pair::{Order, Twin, Who, sync};
 use super::scenario::{self, Scenario};
 use super::world::at;
-use super::{app, one_at_a_time};
-use crate::support::{TestApp, catalog};
+use super::{app, nth, one_at_a_time};
+use crate::support::{TestApp, catalog, in_time};
 
 /// What the second engine knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,7 +231,8 @@ async fn converge(apps: [&TestApp; 2], sides: &[Side; 2], case: Case, when: &str
 /// Goes on after a case that failed: how many do, and which, tells more than the
 /// first.
 async fn attempt(scenario: &Scenario, case: Case, order: &Order, tally: &mut Tally) {
-    let attempt = AssertUnwindSafe(interleave(scenario, case, order, tally));
+    let interleaved = interleave(scenario, case, order, tally);
+    let attempt = AssertUnwindSafe(in_time(scenario.name, interleaved));
     if attempt.catch_unwind().await.is_err() {
         tally
             .failed
@@ -301,7 +302,7 @@ fn tell(what: &str, tally: &Tally) {
 async fn sweep(what: &str, cases: &[Case]) {
     let mut tally = Tally::default();
     for (n, case) in cases.iter().enumerate() {
-        stale_plans(*case, EVERY * cases.len(), &mut tally).await;
+        stale_plans(*case, nth(EVERY * cases.len()), &mut tally).await;
         let seed = 1000 * u64::try_from(n).unwrap();
         woven(*case, seed..seed + 1, &mut tally).await;
     }
