@@ -47,10 +47,6 @@ fn nth(n: usize) -> usize {
     if all() { 1 } else { n }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests are where the environment may be looked at"
-)]
 fn all() -> bool {
     std::env::var_os("SWEEPS").is_some_and(|sweeps| sweeps == "all")
 }

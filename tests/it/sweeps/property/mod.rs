@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use self::act::{History, history};
 use self::world::World;
 
-/// The first seed of every test run; a longer one takes more.
+/// The first seed.
 const FIRST: u64 = 0;
 /// How many histories a test run lives through: always the same ones.
 const HISTORIES: u64 = 100;
@@ -84,13 +84,18 @@ fn live(template: &Path, history: &History, judged: bool) -> Result<Tally, Strin
 }
 
 /// Leaves out acts as long as it fails without them.
-fn shortest(template: &Path, mut failing: History, mut why: String) -> (History, String) {
+fn shortest(
+    template: &Path,
+    mut failing: History,
+    mut why: String,
+    judged: bool,
+) -> (History, String) {
     let mut at = failing.acts.len();
     while at > 0 {
         at -= 1;
         let mut shorter = failing.clone();
         shorter.acts.remove(at);
-        if let Err(reason) = live(template, &shorter, false) {
+        if let Err(reason) = live(template, &shorter, judged) {
             failing = shorter;
             why = reason;
             at = at.min(failing.acts.len());
@@ -135,9 +140,8 @@ fn sweep(first: u64, histories: u64, failures: usize) -> Tally {
                         break;
                     }
                     let history = history(seed);
-                    let one = std::panic::catch_unwind(|| {
-                        live(&template, &history, seed.is_multiple_of(JUDGED))
-                    });
+                    let judged = seed.is_multiple_of(JUDGED);
+                    let one = std::panic::catch_unwind(|| live(&template, &history, judged));
                     match one {
                         Ok(Ok(one)) => {
                             let mut total = total.lock().unwrap();
@@ -148,7 +152,7 @@ fn sweep(first: u64, histories: u64, failures: usize) -> Tally {
                             total.faults += one.faults;
                         }
                         Ok(Err(why)) => {
-                            let (history, why) = shortest(&template, history, why);
+                            let (history, why) = shortest(&template, history, why, judged);
                             failed
                                 .lock()
                                 .unwrap()
