@@ -9,8 +9,10 @@ mod scenario;
 mod twins;
 mod world;
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::store::{Counts, Page, RunFilter, RunOptions, RunState};
@@ -193,19 +195,32 @@ fn similar(found: &World, expected: &World, when: &str) {
     assert!(found == expected, "{when}: {}", found.difference(expected));
 }
 
+/// Says how far a sweep went and how long that took.
+#[expect(
+    clippy::explicit_write,
+    reason = "the test runner keeps what a passing test prints to itself"
+)]
+fn report(went: std::fmt::Arguments<'_>, start: Instant) {
+    let seconds = start.elapsed().as_secs();
+    writeln!(std::io::stderr(), "sweep: {went} ({seconds} s)").unwrap();
+}
+
 /// Sweeps all scenarios.
-#[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
 async fn sweep_all(
     restart: Restart,
     concurrency: fn(&mut stripe_product_sync::engine::Settings),
     every: usize,
 ) {
+    let start = Instant::now();
     let every = nth(every);
     let mut points = 0;
     for scenario in scenario::all() {
         points += sweep(&scenario, restart, concurrency, every).await;
     }
-    println!("{points} points killed, restarted as {restart:?}");
+    report(
+        format_args!("{points} points killed, every {every}., restarted as {restart:?}"),
+        start,
+    );
     assert!(points * every > 150, "only {points} points");
 }
 

@@ -12,7 +12,7 @@ mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -24,7 +24,7 @@ use self::kinds::{Always, Kind, Once, TOO_LONG};
 use self::truth::Ended;
 use super::scenario::{self, Scenario};
 use super::world::{OffSale, World, assert_nothing_to_do, assert_settled, assert_sound};
-use super::{judged, nth, one_at_a_time, side_by_side, similar};
+use super::{judged, nth, one_at_a_time, report, side_by_side, similar};
 use crate::support::{PATIENCE, Setup, TestApp, in_time, request};
 
 /// How many cases run at once: most of a case's time is waiting for answers.
@@ -265,13 +265,13 @@ async fn sweep(settings: fn(&mut Settings), places: fn(&[String]) -> Vec<Which>,
 }
 
 /// Runs every nth case, several at once, and counts how they end.
-#[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
 async fn told_of<C, F, E>(what: &str, cases: Vec<C>, every: usize, run: fn(C) -> F)
 where
     C: Send + 'static,
     F: Future<Output = E> + Send + 'static,
     E: Ord + std::fmt::Debug + Send + 'static,
 {
+    let start = Instant::now();
     let all = cases.len();
     let every = nth(every);
     let ends: Vec<_> = stream::iter(cases.into_iter().step_by(every))
@@ -287,7 +287,10 @@ where
     for end in ends.iter().flatten() {
         *counts.entry(end).or_default() += 1;
     }
-    println!("{} of {all} {what}: {counts:?}", ends.len());
+    report(
+        format_args!("{} of {all} {what}: {counts:?}", ends.len()),
+        start,
+    );
     assert_eq!(failed, 0, "{failed} cases failed");
 }
 

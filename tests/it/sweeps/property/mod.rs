@@ -178,7 +178,6 @@ fn sweep(first: u64, histories: u64, failures: usize) -> Tally {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
 fn one_sync_settles_whatever_happened() {
     let start = Instant::now();
     let histories = if super::all() {
@@ -187,6 +186,6 @@ fn one_sync_settles_whatever_happened() {
         HISTORIES
     };
     let tally = sweep(FIRST, histories, 5);
-    println!("{tally:?} from seed {FIRST} in {:?}", start.elapsed());
+    super::report(format_args!("seeds from {FIRST}: {tally:?}"), start);
     assert_eq!(tally.histories, histories);
 }

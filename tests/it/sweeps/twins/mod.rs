@@ -15,6 +15,7 @@ mod checks;
 mod pair;
 
 use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use stripe_product_sync::catalog::Catalog;
@@ -25,7 +26,7 @@ use self::checks::{archived, assert_apart, assert_exact, off_sale};
 use self::pair::{Order, Twin, Who, sync};
 use super::scenario::{self, Scenario};
 use super::world::at;
-use super::{app, nth, one_at_a_time};
+use super::{app, nth, one_at_a_time, report};
 use crate::support::{TestApp, catalog, in_time};
 
 /// What the second engine knows.
@@ -286,27 +287,30 @@ async fn woven(case: Case, seeds: std::ops::Range<u64>, tally: &mut Tally) {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a sweep tells how far it went")]
-fn tell(what: &str, tally: &Tally) {
+fn tell(what: &str, tally: &Tally, start: Instant) {
     let Tally {
         cases,
         events,
         unhappy,
         failed,
     } = tally;
-    println!("{what}: {cases} cases, {events} events, {unhappy} runs not succeeded");
+    report(
+        format_args!("{what}: {cases} cases, {events} events, {unhappy} runs not succeeded"),
+        start,
+    );
     assert!(failed.is_empty(), "{} failed: {failed:#?}", failed.len());
     assert!(*cases > 15, "only {cases} cases");
 }
 
 async fn sweep(what: &str, cases: &[Case]) {
+    let start = Instant::now();
     let mut tally = Tally::default();
     for (n, case) in cases.iter().enumerate() {
         stale_plans(*case, nth(EVERY * cases.len()), &mut tally).await;
         let seed = 1000 * u64::try_from(n).unwrap();
         woven(*case, seed..seed + 1, &mut tally).await;
     }
-    tell(what, &tally);
+    tell(what, &tally, start);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
