@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `sources`, `layers` | what is read, and every value as written |
 //! | `reader`, `raw`, `value`, `suggest` | typed values out of the layers; mistakes |
-//! | `server`, `stripe`, `catalog`, `sync`, `output` | the sections |
+//! | `server`, `stripe`, `catalog`, `sync`, `schedule`, `output` | the sections |
 //! | `setup` | which far side with which catalog and database |
 //! | `key`, `address`, `database_url`, `duration`, `secret` | what a value means |
 //!
@@ -24,6 +24,7 @@ mod mistake;
 mod output;
 mod raw;
 mod reader;
+mod schedule;
 mod secret;
 mod server;
 mod setup;
@@ -44,12 +45,13 @@ pub use key::{Mode, StripeKey};
 pub use mistake::{Errors, Mistake, Place};
 pub use output::{AlertFormat, AlertsConfig, LogFormat, LogLevel, ReportsConfig, TelemetryConfig};
 pub use reader::Setting;
+pub use schedule::{CronFields, Schedule, ScheduleConfig};
 pub use secret::Secret;
 pub use server::{AuthConfig, ServerConfig, TlsConfig};
 pub use setup::{CatalogRoot, Notice, Setup};
 pub use sources::{CONFIG_FILE, ConfigFile, Override, Sources};
 pub use stripe::StripeConfig;
-pub use sync::{OnDrift, OnRemoved, OnStart, Schedule, ScheduleConfig, SyncConfig, ValidateConfig};
+pub use sync::{OnDrift, OnRemoved, OnStart, SyncConfig, ValidateConfig};
 
 use layers::Layers;
 use reader::Reader;

@@ -1,10 +1,10 @@
-//! `[sync]`, `[schedule]` and `[validate]`: what runs when, and how far it goes.
+//! `[sync]` and `[validate]`: how far a sync goes, and how old an answer may be.
 
 use std::time::Duration;
 
 use super::raw::Raw;
 use super::reader::Reader;
-use super::value::{Value, checked, quote, text_enum};
+use super::value::{Value, checked, text_enum};
 
 text_enum! {
     /// What `serve` does first.
@@ -100,71 +100,6 @@ impl Value for EventType {
 
     fn show(&self) -> String {
         self.0.clone()
-    }
-}
-
-/// When something runs by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Schedule {
-    /// Never.
-    Off,
-    /// Once an hour.
-    Hourly,
-    /// Once a day.
-    Daily,
-    /// Five cron fields, in UTC. Only their number and characters are checked.
-    Cron(String),
-}
-
-impl Value for Schedule {
-    fn parse(raw: &Raw) -> Result<Self, String> {
-        let text = String::parse(raw)?;
-        match text.trim() {
-            "off" => Ok(Self::Off),
-            "hourly" => Ok(Self::Hourly),
-            "daily" => Ok(Self::Daily),
-            cron => {
-                let fields: Vec<&str> = cron.split_whitespace().collect();
-                let field = |f: &&str| {
-                    f.bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"*/,-#?".contains(&b))
-                };
-                if fields.len() == 5 && fields.iter().all(field) {
-                    return Ok(Self::Cron(fields.join(" ")));
-                }
-                Err(format!(
-                    "{} is not one of off, hourly, daily, or five cron fields such as \"30 4 * * *\"",
-                    quote(cron)
-                ))
-            }
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Off => "off".to_owned(),
-            Self::Hourly => "hourly".to_owned(),
-            Self::Daily => "daily".to_owned(),
-            Self::Cron(fields) => fields.clone(),
-        }
-    }
-}
-
-/// `[schedule]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScheduleConfig {
-    /// When to validate.
-    pub validate: Schedule,
-    /// When to sync everything, by listing Stripe's objects.
-    pub sync: Schedule,
-}
-
-impl ScheduleConfig {
-    pub(super) fn read(r: &mut Reader) -> Self {
-        Self {
-            validate: r.required("schedule.validate"),
-            sync: r.required("schedule.sync"),
-        }
     }
 }
 

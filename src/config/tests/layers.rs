@@ -39,6 +39,8 @@ fn the_defaults_are_those_of_the_documentation() {
     );
     assert_eq!(config.schedule.validate, Schedule::Hourly);
     assert_eq!(config.schedule.sync, Schedule::Daily);
+    assert_eq!(config.schedule.time_zone, chrono_tz::UTC);
+    assert_eq!(config.schedule.jitter, Duration::from_secs(300));
     assert_eq!(config.validate.cache, Duration::from_secs(3600));
     assert_eq!(config.reports.dir.to_str(), Some("logs/stripe-sync"));
     assert_eq!(config.telemetry.log_format, LogFormat::Auto);
@@ -134,7 +136,8 @@ fn the_environment_writes_every_type() {
         ("SPS_CATALOG__RULES", "\"./mine.toml\""),
         ("SPS_CATALOG__MIN_PRICE", "{ usd = 0.10, JPY = \"100\" }"),
         ("SPS_CATALOG__MAX_PRICE__USD", "5000.10"),
-        ("SPS_SCHEDULE__SYNC", "30 4 * * 1-5"),
+        ("SPS_SCHEDULE__SYNC", " 30 4  * * mon-FRI"),
+        ("SPS_SCHEDULE__TIME_ZONE", "Europe/Berlin"),
         ("SPS_SERVER__HTTP_LISTEN", ""),
     ]));
     assert!(!config.stripe.lookup_keys);
@@ -147,10 +150,8 @@ fn the_environment_writes_every_type() {
     assert_eq!(config.catalog.min_price["usd"].to_string(), "0.10");
     assert_eq!(config.catalog.min_price["jpy"].to_string(), "100");
     assert_eq!(config.catalog.max_price["usd"].to_string(), "5000.10");
-    assert_eq!(
-        config.schedule.sync,
-        Schedule::Cron("30 4 * * 1-5".to_owned())
-    );
+    assert_eq!(config.schedule.sync.to_string(), "30 4 * * mon-FRI");
+    assert_eq!(config.schedule.time_zone, chrono_tz::Europe::Berlin);
     assert_eq!(
         setting(&config, "server.http_listen").1,
         Place::Default,
