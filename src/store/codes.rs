@@ -1,7 +1,7 @@
 //! The names by which databases keep enumerations; the same in every engine,
 //! and the same as in JSON.
 
-use super::{ActionKind, Outcome, RunState, SyncStatus, Trigger};
+use super::{ActionKind, Job, Outcome, RunState, SyncStatus, Trigger};
 use crate::plan::Mode;
 
 /// An enumeration that a column holds.
@@ -69,6 +69,7 @@ codes! {
         Block = "block",
     }
     Outcome { Planned = "planned", Done = "done", Failed = "failed", Skipped = "skipped" }
+    Job { Validate = "validate", Sync = "sync" }
     SyncStatus { Created = "created", Updated = "updated", Synced = "synced", Error = "error" }
 }
 
@@ -84,7 +85,7 @@ mod tests {
             assert!(back, "{code}");
             seen += 1;
         });
-        assert_eq!(seen, 29);
+        assert_eq!(seen, 31);
         assert_eq!(RunState::from_code("Pending"), None);
     }
 }

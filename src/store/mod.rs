@@ -5,6 +5,7 @@ mod codes;
 mod crm;
 pub mod lock;
 mod records;
+mod schedules;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ pub use records::{
     ResultRow, Run, RunFilter, RunId, RunOptions, RunState, SourceNote, SyncStatus, Timestamp,
     Trigger, Validation, Whose, WrittenBinding,
 };
+pub use schedules::{Claim, Job, Pause, ScheduleRow, SlotDone};
 
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
@@ -115,6 +117,40 @@ pub trait Store: Send + Sync {
 
     /// What the last listing found.
     async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, Error>;
+
+    /// What is remembered of a schedule: nothing, before it was claimed or paused.
+    async fn schedule(&self, at: &AccountRef, job: Job) -> Result<ScheduleRow, Error>;
+
+    /// Takes a slot for as long as nobody has since `before` was read, and the
+    /// schedule is not paused. Whether it was taken: of several that try, one has it.
+    async fn claim_slot(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        before: Option<&Claim>,
+        claim: &Claim,
+    ) -> Result<bool, Error>;
+
+    /// Keeps what was done at a claimed slot. Whether the claim still held.
+    async fn finish_slot(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        claim: &Claim,
+        done: &SlotDone,
+    ) -> Result<bool, Error>;
+
+    /// Pauses a schedule. One that is paused stays so as it was.
+    async fn pause_schedule(&self, at: &AccountRef, job: Job, pause: &Pause) -> Result<(), Error>;
+
+    /// Resumes a schedule that is paused; its slots up to `passed` are passed over.
+    /// One that isn't paused stays as it is.
+    async fn resume_schedule(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        passed: Option<&Claim>,
+    ) -> Result<(), Error>;
 }
 
 /// What a database is.

@@ -178,6 +178,8 @@ pub struct RunOptions {
     pub max_archives: Option<u32>,
     /// Whether prices may change by more than half, or to 0.
     pub accept_price_changes: bool,
+    /// Read everything in the account, not only what is known: as once a day.
+    pub comprehensive: bool,
 }
 
 /// Products by what was done, or would be.

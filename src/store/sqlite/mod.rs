@@ -17,6 +17,7 @@ mod record;
 mod results;
 mod row;
 mod runs;
+mod schedules;
 #[cfg(test)]
 mod tests;
 mod validations;
@@ -30,8 +31,9 @@ use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::{
-    DryRun, Error, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, Store, Validation,
+    Claim, DryRun, Error, Info, Intent, Job, Listing, MappingFilter, MappingRow, Page, Pause,
+    ProgressRow, Record, RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId,
+    ScheduleRow, SlotDone, Store, Validation,
 };
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
@@ -217,5 +219,42 @@ impl Store for Sqlite {
 
     async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, Error> {
         run!(read self, |c| listings::last(c, at))
+    }
+
+    async fn schedule(&self, at: &AccountRef, job: Job) -> Result<ScheduleRow, Error> {
+        run!(read self, |c| schedules::row(c, at, job))
+    }
+
+    async fn claim_slot(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        before: Option<&Claim>,
+        claim: &Claim,
+    ) -> Result<bool, Error> {
+        run!(write self, |c| schedules::claim(c, at, job, before, claim))
+    }
+
+    async fn finish_slot(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        claim: &Claim,
+        done: &SlotDone,
+    ) -> Result<bool, Error> {
+        run!(write self, |c| schedules::finish(c, at, job, claim, done))
+    }
+
+    async fn pause_schedule(&self, at: &AccountRef, job: Job, pause: &Pause) -> Result<(), Error> {
+        run!(write self, |c| schedules::pause(c, at, job, pause))
+    }
+
+    async fn resume_schedule(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        passed: Option<&Claim>,
+    ) -> Result<(), Error> {
+        run!(write self, |c| schedules::resume(c, at, job, passed))
     }
 }

@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
-    self, DryRun, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, Store, Validation,
+    self, Claim, DryRun, Info, Intent, Job, Listing, MappingFilter, MappingRow, Page, Pause,
+    ProgressRow, Record, RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId,
+    ScheduleRow, SlotDone, Store, Validation,
 };
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
@@ -418,5 +419,51 @@ impl Store for MortalStore {
 
     async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, store::Error> {
         self.life.glance(self.inner.last_listing(at)).await
+    }
+
+    async fn schedule(&self, at: &AccountRef, job: Job) -> Result<ScheduleRow, store::Error> {
+        self.life.glance(self.inner.schedule(at, job)).await
+    }
+
+    async fn claim_slot(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        before: Option<&Claim>,
+        claim: &Claim,
+    ) -> Result<bool, store::Error> {
+        let work = self.inner.claim_slot(at, job, before, claim);
+        self.life.event(|| "commit claim".to_owned(), work).await
+    }
+
+    async fn finish_slot(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        claim: &Claim,
+        done: &SlotDone,
+    ) -> Result<bool, store::Error> {
+        let work = self.inner.finish_slot(at, job, claim, done);
+        self.life.event(|| "commit slot".to_owned(), work).await
+    }
+
+    async fn pause_schedule(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        pause: &Pause,
+    ) -> Result<(), store::Error> {
+        let work = self.inner.pause_schedule(at, job, pause);
+        self.life.event(|| "commit pause".to_owned(), work).await
+    }
+
+    async fn resume_schedule(
+        &self,
+        at: &AccountRef,
+        job: Job,
+        passed: Option<&Claim>,
+    ) -> Result<(), store::Error> {
+        let work = self.inner.resume_schedule(at, job, passed);
+        self.life.event(|| "commit resume".to_owned(), work).await
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod journal;
 pub(crate) mod memory;
 pub(crate) mod record;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 
 /// Every property as a test of its own, on databases that `$start` makes.
 macro_rules! conformance {
@@ -60,6 +61,13 @@ macro_rules! conformance {
             filters_choose_runs,
             unfinished_runs_come_oldest_first,
             dry_runs_keep_their_plan,
+        }
+        properties! { schedules, $start,
+            a_slot_is_claimed_by_one_of_many,
+            a_claim_holds_until_the_next_and_only_its_holder_ends_it,
+            a_pause_keeps_slots_from_being_claimed,
+            a_resumed_schedule_passes_over_what_was_due,
+            accounts_modes_and_jobs_are_apart,
         }
     };
 }

@@ -104,6 +104,7 @@ pub(crate) fn rich_run(number: u32) -> Run {
             plan_digest: Some("sha".to_owned()),
             max_archives: Some(u32::MAX),
             accept_price_changes: true,
+            comprehensive: true,
         },
         start_time: Some(time(123_456)),
         end_time: Some(time(999_999)),

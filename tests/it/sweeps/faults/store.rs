@@ -9,8 +9,9 @@ use stripe_product_sync::catalog::LocalId;
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::plan::{AccountRef, Known};
 use stripe_product_sync::store::{
-    self, DryRun, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, RunState, Store, Validation,
+    self, Claim, DryRun, Info, Intent, Job, Listing, MappingFilter, MappingRow, Page, Pause,
+    ProgressRow, Record, RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId,
+    RunState, ScheduleRow, SlotDone, Store, Validation,
 };
 
 use super::super::scenario::{self, Scenario};
@@ -122,6 +123,11 @@ passed_on! {
     fn last_validation(at: &AccountRef) -> Option<Validation>;
     fn save_listing(at: &AccountRef, listing: &Listing) -> ();
     fn last_listing(at: &AccountRef) -> Option<Listing>;
+    fn schedule(at: &AccountRef, job: Job) -> ScheduleRow;
+    fn claim_slot(at: &AccountRef, job: Job, before: Option<&Claim>, claim: &Claim) -> bool;
+    fn finish_slot(at: &AccountRef, job: Job, claim: &Claim, done: &SlotDone) -> bool;
+    fn pause_schedule(at: &AccountRef, job: Job, pause: &Pause) -> ();
+    fn resume_schedule(at: &AccountRef, job: Job, passed: Option<&Claim>) -> ();
 }
 
 /// One call that fails in one scenario.
