@@ -177,6 +177,7 @@ async fn engine(client: &Client, dir: &Path) -> Engine {
         reports_dir: Some(dir.join("reports")),
         environment: "bench".to_owned(),
         concurrency: 32,
+        schedules: engine::Schedules::default(),
     };
     Engine::start(parts, settings)
 }

@@ -13,10 +13,11 @@ use tonic::transport::Channel;
 use super::exit::{Exit, Failure};
 use super::far_side::{self, FarSide};
 use super::{catalog, connect};
-use crate::config::{Config, OnDrift, OnRemoved, Rules, Schedule, Setup};
-use crate::engine::{self, Engine, Parts, clock};
+use crate::config::{Config, OnDrift, OnRemoved, Rules, Schedule, ScheduleConfig, Setup};
+use crate::engine::{self, Engine, Parts, Schedules, Timetable, clock};
 use crate::grpc;
 use crate::plan::Naming;
+use crate::store::Job;
 use crate::store::lock::HeldLock;
 use crate::store::sqlite::Sqlite;
 
@@ -206,7 +207,33 @@ fn settings(config: &Config, far_side: &FarSide) -> engine::Settings {
         reports_dir: Some(config.reports.dir.clone()),
         environment: config.reports.environment.clone(),
         concurrency: usize::try_from(stripe.max_concurrency).unwrap_or(usize::MAX),
+        schedules: Schedules {
+            validate: timetable(config, far_side, Job::Validate, &config.schedule.validate),
+            sync: timetable(config, far_side, Job::Sync, &config.schedule.sync),
+        },
     }
+}
+
+/// When a job is due. What tells its jitter from others' is known from the first
+/// start on, and stays the same.
+fn timetable(
+    config: &Config,
+    far_side: &FarSide,
+    job: Job,
+    schedule: &Schedule,
+) -> Option<Arc<Timetable>> {
+    let whose = format!(
+        "{} {} {}",
+        far_side.key_hash,
+        config.catalog.id,
+        job.as_str()
+    );
+    let ScheduleConfig {
+        time_zone, jitter, ..
+    } = config.schedule;
+    let words = schedule.to_string();
+    let timetable = Timetable::new(words, schedule.cron()?, time_zone, jitter, whose);
+    Some(Arc::new(timetable))
 }
 
 fn about(config: &Config, far_side: &FarSide, clock: &clock::Clock) -> grpc::About {

@@ -21,6 +21,7 @@ pub mod progress;
 mod queue;
 mod report;
 mod run;
+mod schedule;
 mod status;
 #[cfg(test)]
 mod test_support;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 pub use error::Error;
 pub use queue::{IfBusy, Started, SyncRequest};
+pub use schedule::{ScheduleStatus, Scheduler, Schedules, Timetable};
 pub use status::{CatalogStatus, Overall, Status};
 use tokio::sync::{Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
@@ -41,7 +43,7 @@ pub use validate::Validated;
 
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::{AccountRef, Mode, Naming};
-use crate::store::{Run, RunId, Store};
+use crate::store::{Run, RunId, Store, Timestamp};
 use crate::stripe::Stripe;
 use clock::Clock;
 use progress::RunLog;
@@ -92,6 +94,8 @@ pub struct Settings {
     pub environment: String,
     /// Products that are worked on at once.
     pub concurrency: usize,
+    /// What a [`Scheduler`] does by itself.
+    pub schedules: Schedules,
 }
 
 /// The handle; clones share one engine.
@@ -119,12 +123,15 @@ struct Inner {
     /// One validation at a time: the second one finds the first one's result.
     validating: tokio::sync::Mutex<()>,
     catalog: watch::Sender<Option<Arc<status::CatalogStatus>>>,
+    /// What was due before nobody has missed, where nothing is remembered.
+    start: Timestamp,
 }
 
 impl Engine {
     /// Makes an engine and starts its worker. Nothing is read or written before
     /// the first request.
     pub fn start(parts: Parts, settings: Settings) -> Self {
+        let start = (parts.clock)();
         let inner = Arc::new(Inner {
             parts,
             settings,
@@ -137,6 +144,7 @@ impl Engine {
             at: OnceCell::new(),
             validating: tokio::sync::Mutex::new(()),
             catalog: watch::Sender::new(None),
+            start,
         });
         let engine = Self { inner };
         tokio::spawn(engine.clone().work());
@@ -154,7 +162,7 @@ impl Engine {
     }
 
     /// The time.
-    pub fn now(&self) -> crate::store::Timestamp {
+    pub fn now(&self) -> Timestamp {
         (self.inner.parts.clock)()
     }
 

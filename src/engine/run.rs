@@ -14,9 +14,7 @@ use super::{Engine, Error};
 use crate::catalog::Catalog;
 use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
-use crate::store::{
-    DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Trigger,
-};
+use crate::store::{DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState};
 use crate::stripe::{Call, Meter};
 
 impl Engine {
@@ -145,7 +143,7 @@ impl Engine {
         log.update(|run| run.at = Some(at.clone()));
         let mut extra = Extra {
             // What is to be repaired may stand anywhere in the account.
-            list: log.run().trigger == Trigger::Schedule
+            list: requested.comprehensive
                 || (requested.force_update && requested.product_ids.is_empty()),
             twins_of_archived: true,
             ..Extra::default()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Engine, Error};
+use super::{Engine, Error, ScheduleStatus};
 use crate::catalog::Catalog;
 use crate::plan::AccountRef;
 use crate::store::{Page, Run, RunFilter, RunState, Timestamp, Validation, Whose};
@@ -41,6 +41,8 @@ pub struct Status {
     pub last_success: Option<Timestamp>,
     /// The catalog as it was last read.
     pub catalog: Option<Arc<CatalogStatus>>,
+    /// What happens by itself.
+    pub schedules: Vec<ScheduleStatus>,
 }
 
 /// The catalog as it was last read.
@@ -111,6 +113,7 @@ impl Engine {
             }
         };
         let catalog = self.last_catalog();
+        let schedules = self.schedules(at.as_ref()).await?;
         Ok(Status {
             overall,
             at,
@@ -119,6 +122,7 @@ impl Engine {
             last,
             last_success,
             catalog,
+            schedules,
         })
     }
 

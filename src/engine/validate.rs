@@ -21,6 +21,9 @@ pub struct Validated {
     pub from_cache: bool,
     /// Where.
     pub at: AccountRef,
+    /// How many of the products asked for a sync would do something about; `None`:
+    /// an earlier answer was taken, which doesn't say.
+    pub mended_by_a_sync: Option<usize>,
 }
 
 impl Validated {
@@ -63,6 +66,7 @@ impl Engine {
                 validation: within(validation, &scope),
                 from_cache: true,
                 at,
+                mended_by_a_sync: None,
             });
         }
         let time = self.now();
@@ -85,6 +89,11 @@ impl Engine {
             .iter()
             .filter(|product| product.action == Action::InSync)
             .count();
+        let mended = plan
+            .products
+            .iter()
+            .filter(|product| product.is_mended_by_a_sync())
+            .count();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let validation = Validation {
             time,
@@ -102,6 +111,7 @@ impl Engine {
             validation,
             from_cache: false,
             at,
+            mended_by_a_sync: Some(mended),
         })
     }
 }

@@ -165,6 +165,20 @@ impl ProductPlan {
         self.folded.len() + usize::from(archived)
     }
 
+    /// Whether a sync changes anything about it. What is only reported, or held back
+    /// until a person acts, stays as it is however often one is run.
+    pub fn is_mended_by_a_sync(&self) -> bool {
+        match self.action {
+            Action::Create
+            | Action::Update
+            | Action::Reprice
+            | Action::Archive
+            | Action::Reactivate
+            | Action::Adopt => true,
+            Action::InSync | Action::Report | Action::Hold(_) => false,
+        }
+    }
+
     /// Writes to Stripe among the steps.
     pub fn writes(&self) -> usize {
         self.steps

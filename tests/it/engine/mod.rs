@@ -14,6 +14,7 @@ mod ownership;
 mod prices;
 mod queue;
 mod removed;
+mod schedule;
 mod settle;
 mod sync;
 mod watched;

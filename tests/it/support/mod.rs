@@ -5,6 +5,7 @@ pub(crate) mod catalog;
 pub(crate) mod openapi;
 pub(crate) mod programs;
 pub(crate) mod stripe;
+pub(crate) mod wall;
 pub(crate) mod witness;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use stripe_product_sync::catalog::{Catalog, LocalId, Product};
-use stripe_product_sync::engine::{Engine, IfBusy, Parts, Settings, SyncRequest, clock};
+use stripe_product_sync::engine::{Engine, IfBusy, Parts, Schedules, Settings, SyncRequest, clock};
 use stripe_product_sync::plan::{AccountRef, Known, Mode, Naming};
 use stripe_product_sync::sandbox::{self, SANDBOX_KEY, Sandbox};
 use stripe_product_sync::store::sqlite::Sqlite;
@@ -310,7 +311,10 @@ impl TestApp {
     pub(crate) async fn sync_as_scheduled(&self) -> Run {
         let asked = SyncRequest {
             trigger: Trigger::Schedule,
-            ..request(RunOptions::default())
+            ..request(RunOptions {
+                comprehensive: true,
+                ..RunOptions::default()
+            })
         };
         let started = self.engine.sync(asked).await.unwrap();
         self.engine.wait(&started.run.id, PATIENCE).await.unwrap()
@@ -496,5 +500,6 @@ pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
         reports_dir: Some(reports),
         environment: "test".to_owned(),
         concurrency: 64,
+        schedules: Schedules::default(),
     }
 }

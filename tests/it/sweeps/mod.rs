@@ -6,6 +6,7 @@ mod faults;
 mod mortal;
 mod property;
 mod scenario;
+mod schedules;
 mod twins;
 mod world;
 

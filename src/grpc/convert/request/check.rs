@@ -7,7 +7,7 @@ use super::{MAX_IDS, MAX_VALUES};
 use crate::catalog::LocalId;
 use crate::grpc::status::Violations;
 use crate::proto::v1;
-use crate::store::{ActionKind, Outcome, RunId, RunState, SyncStatus, Timestamp, Trigger};
+use crate::store::{ActionKind, Job, Outcome, RunId, RunState, SyncStatus, Timestamp, Trigger};
 
 /// A run's id is a UUID.
 const MAX_RUN_ID: usize = 64;
@@ -161,5 +161,14 @@ pub(super) fn sync_status(number: i32) -> Option<SyncStatus> {
         Proto::Updated => SyncStatus::Updated,
         Proto::Synced => SyncStatus::Synced,
         Proto::Error => SyncStatus::Error,
+    })
+}
+
+pub(super) fn job(number: i32) -> Option<Job> {
+    use v1::schedule::Job as Proto;
+    Some(match Proto::try_from(number).ok()? {
+        Proto::Unspecified => return None,
+        Proto::Validate => Job::Validate,
+        Proto::Sync => Job::Sync,
     })
 }

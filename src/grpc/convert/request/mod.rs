@@ -8,13 +8,15 @@ use std::time::Duration;
 use tonic::Status;
 
 use self::check::{
-    action, duration, id, instant, local_ids, outcome, state, sync_status, trigger, values,
+    action, duration, id, instant, job, local_ids, outcome, state, sync_status, trigger, values,
 };
 use crate::catalog::LocalId;
 use crate::engine::{IfBusy, SyncRequest};
-use crate::grpc::status::Violations;
+use crate::grpc::status::{self, Violations};
 use crate::proto::v1;
-use crate::store::{MappingFilter, ResultFilter, RunFilter, RunId, RunOptions, Trigger, Whose};
+use crate::store::{
+    Job, MappingFilter, ResultFilter, RunFilter, RunId, RunOptions, Trigger, Whose,
+};
 
 /// The most ids in one request.
 const MAX_IDS: usize = 1000;
@@ -86,6 +88,7 @@ pub(in crate::grpc) fn sync(request: &v1::SyncRequest, actor: &str) -> Result<Sy
                 plan_digest: (!digest.is_empty()).then_some(digest),
                 max_archives,
                 accept_price_changes: request.accept_price_changes,
+                comprehensive: false,
             },
             if_busy,
             trigger: Trigger::Manual,
@@ -123,6 +126,11 @@ pub(in crate::grpc) fn watch(
     }
     wrong.check()?;
     Ok((id, after))
+}
+
+/// Which schedule.
+pub(in crate::grpc) fn schedule(number: i32) -> Result<Job, Status> {
+    job(number).ok_or_else(|| status::invalid("job", "must be VALIDATE or SYNC"))
 }
 
 pub(in crate::grpc) fn run_id(text: &str) -> Result<RunId, Status> {
@@ -240,7 +248,7 @@ mod tests {
     use tonic_types::StatusExt as _;
 
     use super::super::run::{action as to_action, outcome as to_outcome, state as to_state};
-    use super::super::{mapping, run};
+    use super::super::{mapping, run, schedule as schedules};
     use super::*;
 
     fn fields(status: &Status) -> Vec<String> {
@@ -265,7 +273,13 @@ mod tests {
             let status = sync_status(number).unwrap();
             assert_eq!(i32::from(mapping::sync_status(status)), number);
         }
+        for number in 1..=2 {
+            assert_eq!(i32::from(schedules::job(job(number).unwrap())), number);
+        }
         assert_eq!((state(0), state(7), state(-1)), (None, None, None));
+        for number in [0, 3, -1] {
+            assert_eq!(fields(&schedule(number).unwrap_err()), ["job"]);
+        }
     }
 
     #[test]

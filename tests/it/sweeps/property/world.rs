@@ -298,6 +298,7 @@ impl World {
             plan_digest: None,
             max_archives: Some(100),
             accept_price_changes: sync.accept,
+            comprehensive: sync.daily,
         });
         if sync.daily {
             asked.trigger = Trigger::Schedule;
