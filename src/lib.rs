@@ -13,7 +13,7 @@
 //! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, plan |
 //! | [`sandbox`] | a stand-in for Stripe over real HTTP | nothing of ours |
 //! | [`store`] | the database: port, `SQLite` | catalog, plan |
-//! | [`engine`] | runs: observe, execute, journal, progress, reports | stripe, store, discovery, plan, catalog |
+//! | [`engine`] | runs: observe, execute, journal, progress, schedules, reports | stripe, store, discovery, plan, catalog |
 //! | [`grpc`], [`http`] | the services | engine's handle, store reads, plan, catalog |
 //! | `net` | connections that a server can end from its own side | nothing of ours |
 //! | [`config`] | one struct per section, all mistakes at once | catalog |

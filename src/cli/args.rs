@@ -162,7 +162,7 @@ impl LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Start the service: gRPC, HTTP, and the sync of `sync.on_start`.
+    /// Start the service: gRPC, HTTP, the sync of `sync.on_start`, and the schedules.
     Serve(Serve),
     /// Make Stripe equal to the catalog.
     Sync(Sync),
@@ -180,6 +180,9 @@ pub(super) enum Command {
     /// What runs did.
     #[command(subcommand)]
     Runs(Runs),
+    /// What the service does by itself, and when.
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// Bring the database's schema up to date.
     Migrate(Migrate),
     /// Check the configuration and show every key in effect.
@@ -357,6 +360,37 @@ pub(super) enum RunState {
     PartiallyFailed,
     Failed,
     Cancelled,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+#[command(after_help = "Examples:\n  \
+    stripe-product-sync schedule pause sync           nothing is synced by itself until further notice\n  \
+    stripe-product-sync schedule list -o json | jq .schedules\n\n\
+    When they are due is configuration: schedule.validate, schedule.sync.")]
+pub(super) enum Schedule {
+    /// Every schedule: when it is due, what it did last, whether it is paused.
+    List,
+    /// Let it do nothing until it is resumed, over restarts too.
+    Pause {
+        /// Which one.
+        #[arg(value_enum, value_name = "JOB")]
+        job: Job,
+    },
+    /// Let it go on with its next slot; what was due meanwhile is not made up for.
+    Resume {
+        /// Which one.
+        #[arg(value_enum, value_name = "JOB")]
+        job: Job,
+    },
+}
+
+/// What the service does by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Job {
+    /// A validation, and a sync if it finds what a sync can mend.
+    Validate,
+    /// A sync of everything.
+    Sync,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -34,6 +34,7 @@ mod rpc_error;
 mod run_view;
 mod runs;
 mod sandbox;
+mod schedule;
 mod serve;
 mod signals;
 mod status;
@@ -123,6 +124,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Products(args) => Box::pin(products::run(context, &args)).await,
         Command::Mappings(args) => Box::pin(mappings::run(context, &args)).await,
         Command::Runs(args) => Box::pin(runs::run(context, &args)).await,
+        Command::Schedule(args) => Box::pin(schedule::run(context, &args)).await,
         Command::Migrate(args) => Box::pin(migrate::run(context, &args)).await,
         Command::CheckConfig(args) => Box::pin(check_config::run(context, &args)).await,
         Command::Healthcheck => Box::pin(healthcheck::run(context)).await,

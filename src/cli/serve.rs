@@ -15,7 +15,7 @@ use super::local::Local;
 use super::signals::Signals;
 use super::{Context, Logs};
 use crate::config::{Config, OnStart};
-use crate::engine::{Engine, IfBusy, SyncRequest};
+use crate::engine::{Engine, IfBusy, Scheduler, SyncRequest};
 use crate::store::{Run, RunOptions, Trigger};
 use crate::{grpc, http};
 
@@ -39,11 +39,11 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         let resumed = local.engine.take_up(true).await?;
         let serving = Serving::start(&local, grpc, http, &config);
         listening(context, &config, &serving);
-        let starting = on_start(local.engine.clone(), config.sync.on_start, resumed);
-        let starting = tokio::spawn(starting);
+        let by_itself = by_itself(local.engine.clone(), config.sync.on_start, resumed);
+        let by_itself = tokio::spawn(by_itself);
         serving.until(&signals.first).await;
         tracing::info!("shutting down");
-        starting.abort();
+        by_itself.abort();
         // Both at once: open calls end while the run at work does.
         let (served, ()) = tokio::join!(serving.end(), local.engine.stop());
         local.close().await;
@@ -204,7 +204,13 @@ fn logs_json(context: &Context, config: &Config) -> bool {
         .is_json()
 }
 
-/// The first thing that the service does by itself.
+/// What the service does without being asked.
+async fn by_itself(engine: Engine, first: OnStart, resumed: Option<Run>) {
+    on_start(engine.clone(), first, resumed).await;
+    Scheduler::new(engine).run().await;
+}
+
+/// The first thing of it.
 async fn on_start(engine: Engine, what: OnStart, resumed: Option<Run>) {
     // A run that goes on discovers, observes and plans all of it just now.
     let is_done_anyway = resumed

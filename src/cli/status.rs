@@ -6,10 +6,10 @@ use super::local::Role;
 use super::output::{Paint, Printer};
 use super::runs::state_word;
 use super::table::Table;
-use super::{Context, format, json, run_view};
+use super::{Context, format, json, run_view, schedule as schedules};
 use crate::engine::clock;
-use crate::proto::v1::get_status_response::{Overall, database, schedule};
-use crate::proto::v1::{FindingCounts, GetStatusRequest, GetStatusResponse, SyncRun};
+use crate::proto::v1::get_status_response::{Overall, database};
+use crate::proto::v1::{FindingCounts, GetStatusRequest, GetStatusResponse, SyncRun, schedule};
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let target = Target::of(context)?;
@@ -115,7 +115,7 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
             schedule::Job::Validate => "next validation",
             schedule::Job::Sync => "next sync",
         };
-        row(job, format::time(schedule.next_time.as_ref()));
+        row(job, schedules::next(schedule));
     }
     if let Some(stripe) = &status.stripe {
         let what = if stripe.sandbox {

@@ -23,7 +23,7 @@ pub enum Schedule {
     /// Once a day, at midnight.
     Daily,
     /// As five cron fields say.
-    Cron(CronFields),
+    Cron(Box<CronFields>),
 }
 
 /// Five cron fields that come true at some time.
@@ -68,7 +68,7 @@ impl Value for Schedule {
             "off" => Ok(Self::Off),
             "hourly" => Ok(Self::Hourly),
             "daily" => Ok(Self::Daily),
-            fields => CronFields::parse(fields).map(Self::Cron),
+            fields => Ok(Self::Cron(Box::new(CronFields::parse(fields)?))),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `ProductSyncService`: runs, validation, status, progress.
+//! `ProductSyncService`: runs, validation, status, schedules, progress.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -113,6 +113,30 @@ impl ProductSyncService for Service {
         let run = detached(async move { engine.cancel(&id).await }).await?;
         let run = Some(self.whole(&run).await?);
         Ok(Response::new(v1::CancelSyncResponse { run }))
+    }
+
+    async fn pause_schedule(
+        &self,
+        request: Request<v1::PauseScheduleRequest>,
+    ) -> Result<Response<v1::PauseScheduleResponse>, Status> {
+        let job = convert::request::schedule(request.get_ref().job)?;
+        let (engine, actor) = (self.engine.clone(), self.actor.to_owned());
+        let paused = detached(async move { engine.pause_schedule(job, actor).await }).await?;
+        Ok(Response::new(v1::PauseScheduleResponse {
+            schedule: Some(convert::schedule::schedule(&paused)),
+        }))
+    }
+
+    async fn resume_schedule(
+        &self,
+        request: Request<v1::ResumeScheduleRequest>,
+    ) -> Result<Response<v1::ResumeScheduleResponse>, Status> {
+        let job = convert::request::schedule(request.get_ref().job)?;
+        let engine = self.engine.clone();
+        let resumed = detached(async move { engine.resume_schedule(job).await }).await?;
+        Ok(Response::new(v1::ResumeScheduleResponse {
+            schedule: Some(convert::schedule::schedule(&resumed)),
+        }))
     }
 
     async fn get_sync_run(

@@ -7,6 +7,7 @@ pub(super) mod mapping;
 pub(super) mod progress;
 pub(super) mod request;
 pub(super) mod run;
+pub(super) mod schedule;
 pub(super) mod standing;
 
 use std::time::Duration;

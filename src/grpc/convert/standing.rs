@@ -1,6 +1,7 @@
 //! How things stand: validations and the status.
 
 use super::run::text;
+use super::schedule::schedule;
 use super::{Links, MAX_REMARKS, catalog, count, int, mode, source_problem, time};
 use crate::engine::{CatalogStatus, Overall, Status, Validated};
 use crate::grpc::{About, page};
@@ -128,7 +129,7 @@ pub(in crate::grpc) fn status(
         last_success_time: now.last_success.map(time),
         pending_events: 0,
         oldest_pending_event_age: None,
-        schedules: Vec::new(),
+        schedules: now.schedules.iter().map(schedule).collect(),
         stripe: Some(of_stripe(now, about, key_mode)),
         database: Some(of_database(database)),
         catalog: Some(of_catalog(now.catalog.as_deref(), about)),

@@ -79,5 +79,13 @@ fn grpcurl_lists_the_services_and_calls_every_rpc() {
         "CatalogService/BatchGetMappings",
     );
     assert_eq!(mapped["mappings"][0]["amount"]["minorUnits"], "2900");
+    let job = r#"{"job": "JOB_SYNC"}"#;
+    let paused = json(job, "ProductSyncService/PauseSchedule");
+    assert!(
+        paused["schedule"]["pause"]["startTime"].is_string(),
+        "{paused}"
+    );
+    let resumed = json(job, "ProductSyncService/ResumeSchedule");
+    assert!(resumed["schedule"]["pause"].is_null(), "{resumed}");
     assert!(grpcurl("{}", "grpc.health.v1.Health/Check").contains("SERVING"));
 }

@@ -8,6 +8,7 @@ mod readme;
 mod refusals;
 mod requests;
 mod sandbox;
+mod schedule;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,9 +19,15 @@ use self::requests::Requests;
 pub(crate) use self::sandbox::Running;
 
 /// The binary, in a folder of its own, with nothing of this machine's configuration.
+/// It does nothing by itself at the full hour, whenever the tests run.
 pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stripe-product-sync"));
-    command.current_dir(dir).env_clear().stdin(Stdio::null());
+    command
+        .current_dir(dir)
+        .env_clear()
+        .env("SPS_SCHEDULE__VALIDATE", "off")
+        .env("SPS_SCHEDULE__SYNC", "off")
+        .stdin(Stdio::null());
     command
 }
 
