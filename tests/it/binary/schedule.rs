@@ -1,9 +1,14 @@
 //! `schedule`: a pause outlasts the service, whoever says it.
 
+use std::time::Instant;
+
 use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
 use super::{Served, run, told};
+use crate::support::PATIENCE;
 
 const ON: [&str; 4] = [
     "--set",
@@ -66,6 +71,42 @@ fn a_pause_outlasts_the_service() {
     let (resumed, _) = schedule(&dir, &["resume", "sync"]);
     assert!(!resumed.contains("paused"), "{resumed}");
     assert!(next_sync(&dir).contains(" 00:0"), "{}", next_sync(&dir));
+}
+
+#[tokio::test]
+async fn what_the_service_missed_it_does_when_it_starts() {
+    let dir = TempDir::new().unwrap();
+    let mut served = Served::start(dir.path(), &ON);
+    // So that there is a slot to count from.
+    schedule(&dir, &["pause", "sync"]);
+    schedule(&dir, &["resume", "sync"]);
+    served.kill();
+    let file = dir.path().join("data/stripe-product-sync.db");
+    let mut database = SqliteConnectOptions::new()
+        .filename(file)
+        .connect()
+        .await
+        .unwrap();
+    let back = "UPDATE schedules SET slot = slot - 172800000000 WHERE job = 'sync'";
+    let done = sqlx::query(back).execute(&mut database).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+    database.close().await.unwrap();
+
+    let _served = Served::start(dir.path(), &ON);
+    let begun = Instant::now();
+    let run_id = loop {
+        let (json, _) = schedule(&dir, &["list", "-o", "json"]);
+        let json: Value = serde_json::from_str(&json).unwrap();
+        let sync = &json["schedules"][1];
+        if let Some(run) = sync["lastRunId"].as_str().filter(|run| !run.is_empty()) {
+            break run.to_owned();
+        }
+        assert!(begun.elapsed() < 2 * PATIENCE, "{json}");
+    };
+    let (stdout, stderr, code) = told(&run(dir.path(), &["runs", "show", &run_id]));
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("started by   schedule"), "{stdout}");
+    assert!(stdout.contains("17 in sync"), "{stdout}");
 }
 
 #[test]
