@@ -180,8 +180,9 @@ pub fn products_to_price(
 /// Lookup keys that prices of products in Stripe shall get, of which nothing that
 /// was read says who holds them. To be asked once, before the plan: without it a
 /// conflict shows only when Stripe refuses the key. Empty for a catalog in sync,
-/// and for products that are yet to be created: their keys are free as a rule,
-/// and asking for each would cost more than the one refusal.
+/// and for products that are yet to be created, unless somebody else's product
+/// bears the same local id: their keys are free as a rule, and asking for each
+/// would cost more than the one refusal.
 pub fn lookup_keys_to_read(
     catalog: &Catalog,
     known: &Known,
@@ -203,6 +204,18 @@ pub fn lookup_keys_to_read(
             }
         }
     });
+    for (local_id, entry) in &catalog.products {
+        if !options.covers(local_id) || !entry.is_syncable() || !index.has_namesake(local_id) {
+            continue;
+        }
+        let binding = known.bindings.get(local_id);
+        if let Identity::Absent = index.identify(local_id, binding) {
+            let applied = binding.map(|binding| &binding.applied);
+            let target = Target::of(&entry.product, &options.naming, applied);
+            let wanted = target.prices.values().filter_map(|p| p.lookup_key.clone());
+            keys.extend(wanted.filter(|key| !index.knows_holder(key)));
+        }
+    }
     keys
 }
 
