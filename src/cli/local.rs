@@ -206,6 +206,9 @@ fn settings(config: &Config, far_side: &FarSide) -> engine::Settings {
         reports_dir: Some(config.reports.dir.clone()),
         environment: config.reports.environment.clone(),
         concurrency: usize::try_from(stripe.max_concurrency).unwrap_or(usize::MAX),
+        debounce: config.sync.debounce,
+        max_wait: config.sync.max_wait,
+        trigger_events: config.sync.trigger_events.clone(),
     }
 }
 

@@ -9,6 +9,7 @@ mod bind;
 pub mod clock;
 mod ending;
 mod error;
+pub mod events;
 mod execute;
 mod failing;
 mod fuse;
@@ -92,6 +93,12 @@ pub struct Settings {
     pub environment: String,
     /// Products that are worked on at once.
     pub concurrency: usize,
+    /// The quiet after a change event before its run starts.
+    pub debounce: Duration,
+    /// The longest that further events can put that off.
+    pub max_wait: Duration,
+    /// The types of change events that start a run.
+    pub trigger_events: Vec<String>,
 }
 
 /// The handle; clones share one engine.
@@ -119,6 +126,8 @@ struct Inner {
     /// One validation at a time: the second one finds the first one's result.
     validating: tokio::sync::Mutex<()>,
     catalog: watch::Sender<Option<Arc<status::CatalogStatus>>>,
+    /// Change events that no run has taken yet.
+    noticed: events::Noticed,
 }
 
 impl Engine {
@@ -137,6 +146,7 @@ impl Engine {
             at: OnceCell::new(),
             validating: tokio::sync::Mutex::new(()),
             catalog: watch::Sender::new(None),
+            noticed: events::Noticed::default(),
         });
         let engine = Self { inner };
         tokio::spawn(engine.clone().work());

@@ -68,6 +68,11 @@ impl State {
             .chain(&self.dry_runs)
     }
 
+    /// Whether a run is at work or waits.
+    pub(super) fn is_busy(&self) -> bool {
+        self.running.is_some() || self.pending.is_some()
+    }
+
     pub(super) fn live(&self, id: &RunId) -> Option<Arc<RunLog>> {
         self.all()
             .find(|active| active.log.id() == id)
@@ -151,7 +156,7 @@ impl Engine {
         }
     }
 
-    async fn new_run(&self, request: SyncRequest) -> Result<Run, Error> {
+    pub(super) async fn new_run(&self, request: SyncRequest) -> Result<Run, Error> {
         Ok(Run {
             id: RunId::new(uuid::Uuid::now_v7().to_string()),
             at: self.remembered_account().await?,
@@ -178,7 +183,7 @@ impl Engine {
         })
     }
 
-    fn enqueue(&self, run: Run, resumed: bool) {
+    pub(super) fn enqueue(&self, run: Run, resumed: bool) {
         let dry_run = run.options.dry_run;
         let log = RunLog::new(run, self.inner.parts.clock.clone());
         let active = Active {
@@ -254,6 +259,7 @@ impl Engine {
             });
             self.store().update_run(&run).await?;
         }
+        self.end_stranded().await?;
         Ok(resumed)
     }
 

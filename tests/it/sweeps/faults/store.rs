@@ -9,8 +9,9 @@ use stripe_product_sync::catalog::LocalId;
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::plan::{AccountRef, Known};
 use stripe_product_sync::store::{
-    self, DryRun, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, RunState, Store, Validation,
+    self, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent, Listing,
+    MappingFilter, MappingRow, NewEvent, Page, ProgressRow, Record, RememberedAccount,
+    ResultFilter, ResultRow, Run, RunFilter, RunId, RunState, Store, Timestamp, Validation,
 };
 
 use super::super::scenario::{self, Scenario};
@@ -122,6 +123,18 @@ passed_on! {
     fn last_validation(at: &AccountRef) -> Option<Validation>;
     fn save_listing(at: &AccountRef, listing: &Listing) -> ();
     fn last_listing(at: &AccountRef) -> Option<Listing>;
+    fn insert_events(events: &[NewEvent]) -> Vec<bool>;
+    fn event_queue(now: Timestamp) -> EventQueue;
+    fn due_events(now: Timestamp) -> Option<DueEvents>;
+    fn insert_event_run(run: &Run, upto: i64, now: Timestamp) -> u64;
+    fn absorb_events(run: &Run) -> u64;
+    fn run_events(run: &RunId, after: i64, limit: u32) -> Vec<EventRow>;
+    fn end_events(run: &Run, ends: &[EventEnd]) -> ();
+    fn runs_with_stranded_events() -> Vec<RunId>;
+    fn events(filter: &EventFilter, page: &Page) -> Vec<EventRow>;
+    fn last_event_time() -> Option<Timestamp>;
+    fn replay_events(event_ids: Option<&[String]>) -> Vec<String>;
+    fn request_ids(run: &RunId, local_ids: &[LocalId]) -> Vec<(LocalId, String)>;
 }
 
 /// One call that fails in one scenario.
