@@ -177,6 +177,9 @@ async fn engine(client: &Client, dir: &Path) -> Engine {
         reports_dir: Some(dir.join("reports")),
         environment: "bench".to_owned(),
         concurrency: 32,
+        debounce: Duration::from_secs(5),
+        max_wait: Duration::from_secs(30),
+        trigger_events: Vec::new(),
     };
     Engine::start(parts, settings)
 }

@@ -498,8 +498,13 @@ pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
         concurrency: 64,
         debounce: Duration::from_millis(50),
         max_wait: Duration::from_secs(2),
-        trigger_events: ["product.manual_sync", "plan.updated", "plan.price_changed"]
-            .map(str::to_owned)
-            .to_vec(),
+        trigger_events: [
+            "product.manual_sync",
+            "product.scheduled_sync",
+            "plan.updated",
+            "plan.price_changed",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     }
 }
