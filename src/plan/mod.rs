@@ -40,7 +40,7 @@ pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};
 pub use planner::plan;
 pub use reads::{
     Details, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
-    products_to_find, products_to_price, products_to_read,
+    products_to_find, products_to_price, products_to_read, rebuilds,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

@@ -53,6 +53,11 @@ fn all() -> bool {
     std::env::var_os("SWEEPS").is_some_and(|sweeps| sweeps == "all")
 }
 
+/// With `SWEEPS=4711` the generated histories are only that one.
+fn only_seed() -> Option<u64> {
+    std::env::var_os("SWEEPS")?.to_str()?.parse().ok()
+}
+
 /// The requests of every so manieth app are held against Stripe's description:
 /// the cases of a sweep send much the same.
 const JUDGED: usize = 16;

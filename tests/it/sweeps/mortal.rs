@@ -209,14 +209,14 @@ impl Stripe for MortalStripe {
     async fn prices_of(
         &self,
         call: &Call,
-        product: &ProductId,
+        product: Option<&ProductId>,
         active: bool,
         after: Option<&PriceId>,
         expand: Expand,
     ) -> Result<PricePage, stripe::Error> {
         let work = self.inner.prices_of(call, product, active, after, expand);
         self.life
-            .event(|| format!("GET prices of {product}"), work)
+            .event(|| format!("GET prices of {product:?}"), work)
             .await
     }
 
