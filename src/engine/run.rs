@@ -164,7 +164,10 @@ impl Engine {
                 .await
                 .map_err(|error| run_failure(&error))?;
         }
-        let catalog = self.discover().await.map_err(|error| run_failure(&error))?;
+        let catalog = match &active.catalog {
+            Some(catalog) => catalog.clone(),
+            None => self.discover().await.map_err(|error| run_failure(&error))?,
+        };
         log.update(|run| {
             run.source_problems = source_notes(&catalog);
             run.warnings = ending::warnings(&catalog, &requested);

@@ -71,8 +71,10 @@ impl Engine {
                 .filter(|event| event.state == EventState::Running)
                 .map(|event| end(event, left, claimed, now))
                 .collect();
-            for end in ends.iter().filter(|end| end.state == EventState::Failed) {
-                tracing::warn!(run.id = %run.id, event = end.ordinal, reason = %end.message, "a change event was given up");
+            let mut failed = ends.iter().filter(|end| end.state == EventState::Failed);
+            if let Some(first) = failed.next() {
+                let events = 1 + failed.count();
+                tracing::warn!(run.id = %run.id, events, reason = %first.message, "change events were given up");
             }
             self.store().end_events(run, &ends).await?;
         }

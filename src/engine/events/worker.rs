@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::reach::{Directory, Reach};
-use crate::catalog::LocalId;
+use crate::catalog::{Catalog, LocalId};
 use crate::engine::queue::{IfBusy, SyncRequest};
 use crate::engine::{Engine, Error};
 use crate::plan::Known;
@@ -171,7 +171,12 @@ impl Engine {
         let Some(due) = self.store().due_events(now).await? else {
             return Ok(());
         };
-        let product_ids = self.scope(&due).await?;
+        // One that can't be read fails the run, and the run tells the events.
+        let catalog = self.discover().await.ok();
+        let product_ids = match &catalog {
+            Some(catalog) => self.scope(&due, catalog).await?,
+            None => Vec::new(),
+        };
         let request = SyncRequest {
             request_id: None,
             options: RunOptions {
@@ -188,23 +193,21 @@ impl Engine {
         let run = self.new_run(request).await?;
         let events = self.store().insert_event_run(&run, due.upto, now).await?;
         tracing::info!(run.id = %run.id, events, products = run.options.product_ids.len(), "change events start a run");
-        self.enqueue(run, false);
+        // A run over everything takes what has come in since, and reads the catalog anew.
+        let catalog = catalog.filter(|_| !run.options.product_ids.is_empty());
+        self.enqueue_on(run, false, catalog);
         drop(submitting);
         Ok(())
     }
 
     /// The products that events name; empty: all.
-    async fn scope(&self, due: &DueEvents) -> Result<Vec<LocalId>, Error> {
-        // A catalog that can't be read fails the run, and the run tells the events.
-        let Ok(catalog) = self.discover().await else {
-            return Ok(Vec::new());
-        };
+    async fn scope(&self, due: &DueEvents, catalog: &Catalog) -> Result<Vec<LocalId>, Error> {
         let known = match self.remembered_account().await? {
             Some(at) => self.store().known(&at).await?,
             None => Known::default(),
         };
         let known = known.of_catalog(&self.settings().naming);
-        let directory = Directory::new(&catalog, &known);
+        let directory = Directory::new(catalog, &known);
         let mut scope = BTreeSet::new();
         for subject in &due.subjects {
             match directory.reach(subject) {

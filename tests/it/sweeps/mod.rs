@@ -6,6 +6,7 @@ mod faults;
 mod mortal;
 mod property;
 mod scenario;
+mod told;
 mod twins;
 mod world;
 
@@ -166,6 +167,7 @@ async fn sweep(
 ) -> usize {
     let undisturbed = app(concurrency).await;
     scenario.prepare(&undisturbed).await;
+    told::tell(&undisturbed).await;
     let whole = Life::new(usize::MAX);
     assert!(live(&undisturbed, scenario, &whole).await);
     let expected = World::of(&undisturbed).await;
@@ -178,6 +180,7 @@ async fn sweep(
         killed += 1;
         let app = app(concurrency).await;
         scenario.prepare(&app).await;
+        told::tell(&app).await;
         let before = OffSale::of(&app).await;
         let life = Life::new(point);
         in_time(scenario.name, live(&app, scenario, &life)).await;
@@ -190,6 +193,7 @@ async fn sweep(
         start_again(&app, scenario, restart, counts, &when).await;
         assert_sound(&app, &before, &when).await;
         assert_settled(&app, &when).await;
+        told::assert_seen_to(&app, scenario, &when).await;
         similar(&World::of(&app).await, &expected, &when);
         assert_nothing_to_do(&app, &when).await;
     }
