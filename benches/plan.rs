@@ -19,7 +19,7 @@
 #[path = "../tests/it/support/catalog.rs"]
 mod catalog;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::process::Command;
 
@@ -160,6 +160,7 @@ fn options() -> Options {
         max_archives: None,
         removals_confirmed: false,
         accept_price_changes: false,
+        announced: BTreeMap::new(),
     }
 }
 

@@ -178,6 +178,9 @@ async fn engine(client: &Client, dir: &Path) -> Engine {
         environment: "bench".to_owned(),
         concurrency: 32,
         schedules: engine::Schedules::default(),
+        debounce: Duration::from_secs(5),
+        max_wait: Duration::from_secs(30),
+        trigger_events: Vec::new(),
     };
     Engine::start(parts, settings)
 }

@@ -41,8 +41,6 @@ pub struct Product {
     pub more_prices: Vec<Price>,
     /// Where it is defined.
     pub origin: Origin,
-    /// What the CRM's change events call it, if they can name it.
-    pub event_key: Option<EventKey>,
 }
 
 impl Product {
@@ -74,6 +72,9 @@ pub struct Origin {
     pub entry: String,
     /// The entry's place.
     pub place: Place,
+    /// What the CRM's change events call the entry, if they can name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_key: Option<EventKey>,
 }
 
 /// The sorts of sources.

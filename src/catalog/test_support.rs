@@ -34,8 +34,8 @@ pub(crate) fn product(local_id: &str, amount: &str) -> Product {
                 line: 1,
                 column: 1,
             },
+            event_key: None,
         },
-        event_key: None,
     }
 }
 

@@ -12,6 +12,7 @@ use super::local::{Host, Role};
 use super::{Context, Logs};
 use crate::config::{Config, DatabaseUrl, Setup};
 use crate::proto::v1::catalog_service_client::CatalogServiceClient;
+use crate::proto::v1::change_event_service_client::ChangeEventServiceClient;
 use crate::proto::v1::product_sync_service_client::ProductSyncServiceClient;
 use crate::store::lock::{self, HeldLock, Holder, Lock, Waited};
 
@@ -53,6 +54,10 @@ impl Session {
 
     pub(super) fn catalog(&self) -> CatalogServiceClient<Channel> {
         CatalogServiceClient::new(self.channel()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(super) fn events(&self) -> ChangeEventServiceClient<Channel> {
+        ChangeEventServiceClient::new(self.channel()).max_decoding_message_size(MAX_MESSAGE)
     }
 
     /// The service in this process, if it is the one.

@@ -89,6 +89,12 @@ impl Failure {
         Self::new(Exit::Unreachable, message)
     }
 
+    /// Says where, before what.
+    pub(super) fn within(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 
 use super::exit::{Exit, Failure};
 use crate::proto::FILE_DESCRIPTOR_SET;
@@ -22,11 +22,28 @@ pub(super) fn line(name: &str, message: &impl prost::Message) -> Result<String, 
     Ok(value(name, message)?.to_string())
 }
 
-fn value(name: &str, message: &impl prost::Message) -> Result<serde_json::Value, Failure> {
+/// A message from its JSON. Fields that the API doesn't have are a mistake.
+pub(super) fn read<M: prost::Message + Default>(
+    name: &str,
+    mut value: serde_json::Value,
+) -> Result<M, Failure> {
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, field| !field.is_null());
+    }
+    let wrong = |error: &dyn std::error::Error| Failure::usage(format!("not a {name}: {error}"));
+    let dynamic = DynamicMessage::deserialize(descriptor(name)?, value);
+    let dynamic = dynamic.map_err(|error| wrong(&error))?;
+    dynamic.transcode_to().map_err(|error| wrong(&error))
+}
+
+fn descriptor(name: &str) -> Result<MessageDescriptor, Failure> {
     let pool = POOL.as_ref().map_err(|error| broken(name, error))?;
-    let descriptor = pool
-        .get_message_by_name(&format!("stripe_product_sync.v1.{name}"))
-        .ok_or_else(|| Failure::new(Exit::Failed, format!("no message {name} in the API")))?;
+    pool.get_message_by_name(&format!("stripe_product_sync.v1.{name}"))
+        .ok_or_else(|| Failure::new(Exit::Failed, format!("no message {name} in the API")))
+}
+
+fn value(name: &str, message: &impl prost::Message) -> Result<serde_json::Value, Failure> {
+    let descriptor = descriptor(name)?;
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
         .map_err(|error| broken(name, &error))?;
     let options = SerializeOptions::new().skip_default_fields(false);

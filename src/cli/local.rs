@@ -211,6 +211,9 @@ fn settings(config: &Config, far_side: &FarSide) -> engine::Settings {
             validate: timetable(config, far_side, Job::Validate, &config.schedule.validate),
             sync: timetable(config, far_side, Job::Sync, &config.schedule.sync),
         },
+        debounce: config.sync.debounce,
+        max_wait: config.sync.max_wait,
+        trigger_events: config.sync.trigger_events.clone(),
     }
 }
 

@@ -18,6 +18,7 @@ mod args;
 mod catalog;
 mod check_config;
 mod connect;
+mod events;
 mod exit;
 mod far_side;
 mod follow;
@@ -125,6 +126,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Mappings(args) => Box::pin(mappings::run(context, &args)).await,
         Command::Runs(args) => Box::pin(runs::run(context, &args)).await,
         Command::Schedule(args) => Box::pin(schedule::run(context, &args)).await,
+        Command::Events(args) => Box::pin(events::run(context, &args)).await,
         Command::Migrate(args) => Box::pin(migrate::run(context, &args)).await,
         Command::CheckConfig(args) => Box::pin(check_config::run(context, &args)).await,
         Command::Healthcheck => Box::pin(healthcheck::run(context)).await,

@@ -64,7 +64,7 @@ fn the_sample_is_exactly_this() {
     let mut shown = String::new();
     for (id, Entry { product, lint }) in &catalog.products {
         assert_eq!(lint, &[], "{id}");
-        let event = product.event_key.as_ref().unwrap();
+        let event = product.origin.event_key.as_ref().unwrap();
         shown.push_str(&format!(
             "{id} | {} | {} | {} | {} | {}/{} | {}:{}:{}\n",
             product.name,

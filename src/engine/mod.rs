@@ -9,6 +9,7 @@ mod bind;
 pub mod clock;
 mod ending;
 mod error;
+pub mod events;
 mod execute;
 mod failing;
 mod fuse;
@@ -96,6 +97,12 @@ pub struct Settings {
     pub concurrency: usize,
     /// What a [`Scheduler`] does by itself.
     pub schedules: Schedules,
+    /// The quiet after a change event before its run starts.
+    pub debounce: Duration,
+    /// The longest that further events can put that off.
+    pub max_wait: Duration,
+    /// The types of change events that start a run.
+    pub trigger_events: Vec<String>,
 }
 
 /// The handle; clones share one engine.
@@ -125,6 +132,8 @@ struct Inner {
     catalog: watch::Sender<Option<Arc<status::CatalogStatus>>>,
     /// What was due before nobody has missed, where nothing is remembered.
     start: Timestamp,
+    /// Change events that no run has taken yet.
+    noticed: events::Noticed,
 }
 
 impl Engine {
@@ -145,6 +154,7 @@ impl Engine {
             validating: tokio::sync::Mutex::new(()),
             catalog: watch::Sender::new(None),
             start,
+            noticed: events::Noticed::default(),
         });
         let engine = Self { inner };
         tokio::spawn(engine.clone().work());

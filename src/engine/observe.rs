@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, LocalId};
 use crate::plan::{
     self, AccountRef, CATALOG, Details, Known, LOCAL_ID, Observed, Options, PriceId, ProductId,
     Target, Unreadable, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
-    products_to_find, products_to_price, products_to_read,
+    products_to_find, products_to_price, products_to_read, rebuilds,
 };
 use crate::store::{Listed, Listing};
 use crate::stripe::{self, Call, Expand, ProductPage, Stripe};
@@ -88,6 +88,13 @@ impl Engine {
             extra.twins_of_archived && archived_by_others(catalog, known, &observed, options);
         if creates || archived {
             self.list(call, at, &expand, &mut observed).await?;
+        }
+        if rebuilds(catalog, known, &observed, options) {
+            let (prices, unreadable) = prices_of(stripe, call, None, true, &expand).await?;
+            odd(unreadable, &mut observed);
+            for price in prices {
+                observed.prices.entry(price.id.clone()).or_insert(price);
+            }
         }
         let mut to_price = products_of(&extra.prices_of, known, options, &observed);
         // Twice: the first prices can put another product first.
@@ -266,7 +273,7 @@ async fn price(
     let reads: Vec<BoxFuture<'_, _>> = products
         .iter()
         .flat_map(|id| [(id, true), (id, false)])
-        .map(|(id, active)| prices_of(stripe, call, id, active, expand).boxed())
+        .map(|(id, active)| prices_of(stripe, call, Some(id), active, expand).boxed())
         .collect();
     let mut pages = stream::iter(reads).buffer_unordered(PARALLEL);
     while let Some((prices, unreadable)) = pages.try_next().await? {
@@ -283,7 +290,7 @@ async fn price(
 async fn prices_of(
     stripe: &dyn Stripe,
     call: &Call,
-    product: &ProductId,
+    of: Option<&ProductId>,
     active: bool,
     expand: &Expand,
 ) -> Result<(Vec<plan::ObservedPrice>, Vec<Unreadable>), stripe::Error> {
@@ -291,7 +298,7 @@ async fn prices_of(
     let mut after: Option<PriceId> = None;
     loop {
         let page = stripe
-            .prices_of(call, product, active, after.as_ref(), expand.clone())
+            .prices_of(call, of, active, after.as_ref(), expand.clone())
             .await?;
         found.extend(page.prices);
         odd.extend(page.unreadable);

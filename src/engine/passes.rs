@@ -13,7 +13,7 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::check::Fuse;
 use crate::plan::{AccountRef, Known, Options, Plan};
-use crate::store::{ActionKind, Failure, RunOptions};
+use crate::store::{ActionKind, Failure};
 use crate::stripe::Call;
 
 /// How often a product is looked at and planned in one run.
@@ -27,10 +27,9 @@ impl Engine {
         call: &Call,
         at: &AccountRef,
         catalog: &Catalog,
-        (plan, known, mut fuse): (&Plan, &Known, Fuse),
+        (plan, known, options, mut fuse): (&Plan, &Known, &Options, Fuse),
         (before, journal): (&Before, &mut Journal),
     ) -> Result<Pass, Failure> {
-        let requested = active.log.run().options;
         let executor = self.executor(active, call, at, before, (known, journal), 1);
         let mut all = executor.execute(plan).await;
         fuse.spend(archives_without(plan, &all.again));
@@ -41,7 +40,7 @@ impl Engine {
             let again = all.again.clone();
             journal.begun.append(&mut all.begun);
             let looked = self
-                .look_again(call, at, catalog, (&requested, &again, &fuse), journal)
+                .look_again(call, at, catalog, (options, &again, &fuse), journal)
                 .await;
             let (plan, known) = match looked {
                 Ok(looked) => looked,
@@ -78,7 +77,7 @@ impl Engine {
         call: &Call,
         at: &AccountRef,
         catalog: &Catalog,
-        (requested, again, fuse): (&RunOptions, &BTreeSet<LocalId>, &Fuse),
+        (options, again, fuse): (&Options, &BTreeSet<LocalId>, &Fuse),
         journal: &mut Journal,
     ) -> Result<(Plan, Known), Failure> {
         self.settle(call, at, |local_id| again.contains(local_id), journal)
@@ -86,7 +85,7 @@ impl Engine {
             .map_err(|error| run_failure(&error))?;
         let options = Options {
             scope: again.clone(),
-            ..self.plan_options(requested)
+            ..options.clone()
         };
         let lookup_keys: BTreeSet<String> = observe::targets(catalog, &options)
             .values()

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::RunLog;
 use super::{Engine, Error};
+use crate::catalog::Catalog;
 use crate::store::{Counts, Failure, Record, Run, RunId, RunOptions, RunState, Trigger};
 
 /// A request for a run.
@@ -50,6 +51,8 @@ pub(super) struct Active {
     pub(super) cancel: CancellationToken,
     /// Whether another process had begun it.
     pub(super) resumed: bool,
+    /// Read just now, after the change events were counted that the run takes.
+    pub(super) catalog: Option<Arc<Catalog>>,
 }
 
 /// What waits and what is at work.
@@ -66,6 +69,11 @@ impl State {
             .iter()
             .chain(&self.pending)
             .chain(&self.dry_runs)
+    }
+
+    /// Whether a run is at work or waits.
+    pub(super) fn is_busy(&self) -> bool {
+        self.running.is_some() || self.pending.is_some()
     }
 
     pub(super) fn live(&self, id: &RunId) -> Option<Arc<RunLog>> {
@@ -151,7 +159,7 @@ impl Engine {
         }
     }
 
-    async fn new_run(&self, request: SyncRequest) -> Result<Run, Error> {
+    pub(super) async fn new_run(&self, request: SyncRequest) -> Result<Run, Error> {
         Ok(Run {
             id: RunId::new(uuid::Uuid::now_v7().to_string()),
             at: self.remembered_account().await?,
@@ -179,12 +187,18 @@ impl Engine {
     }
 
     fn enqueue(&self, run: Run, resumed: bool) {
+        self.enqueue_on(run, resumed, None);
+    }
+
+    /// Puts a run in line; `catalog`: what it is to be made on.
+    pub(super) fn enqueue_on(&self, run: Run, resumed: bool, catalog: Option<Arc<Catalog>>) {
         let dry_run = run.options.dry_run;
         let log = RunLog::new(run, self.inner.parts.clock.clone());
         let active = Active {
             log,
             cancel: CancellationToken::new(),
             resumed,
+            catalog,
         };
         if !dry_run {
             self.queue().pending = Some(active);
@@ -254,6 +268,7 @@ impl Engine {
             });
             self.store().update_run(&run).await?;
         }
+        self.end_stranded().await?;
         Ok(resumed)
     }
 

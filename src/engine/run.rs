@@ -1,9 +1,10 @@
 //! One run from its start to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
+use super::events::Claimed;
 use super::execute::{Before, RUN_DEADLINE};
 use super::journal::Journal;
 use super::observe::Extra;
@@ -11,7 +12,7 @@ use super::outcome::{self, failure, run_failure};
 use super::progress::{Progress, RunLog};
 use super::queue::Active;
 use super::{Engine, Error};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, LocalId};
 use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
 use crate::store::{DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState};
@@ -42,7 +43,8 @@ impl Engine {
             options: run.options.clone(),
             resumed: active.resumed,
         });
-        let ended = match self.carry_out(active, &call).await {
+        let mut events = OfEvents::default();
+        let ended = match self.carry_out(active, &call, &mut events).await {
             Ok(ended) => ended,
             Err(_) if active.cancel.is_cancelled() => Ended {
                 state: RunState::Cancelled,
@@ -68,7 +70,26 @@ impl Engine {
             self.keep(log, &record).await;
             return;
         }
+        self.tell_events(&run, &ended, &events).await;
         self.finish(active, &call, ended).await;
+    }
+
+    /// Tells the run's end to the events that it took, before it is told to people.
+    async fn tell_events(&self, run: &Run, ended: &Ended, events: &OfEvents) {
+        if run.options.dry_run {
+            return;
+        }
+        let run = Run {
+            at: events.at.clone().or_else(|| run.at.clone()),
+            state: ended.state,
+            error: ended.error.clone(),
+            ..run.clone()
+        };
+        let told = self.end_events(&run, events.claimed.as_ref(), Some(&events.done));
+        if let Err(error) = told.await {
+            // They are told as soon as the database is back.
+            tracing::warn!(run.id = %run.id, error = %error, "the run's change events could not be told its end");
+        }
     }
 
     /// Writes the run's end down, then tells it: who hears of it may end the process.
@@ -121,7 +142,12 @@ impl Engine {
         tracing::error!(run.id = %log.id(), "the run's end was not written; the next start takes it up again");
     }
 
-    async fn carry_out(&self, active: &Active, call: &Call) -> Result<Ended, Failure> {
+    async fn carry_out(
+        &self,
+        active: &Active,
+        call: &Call,
+        events: &mut OfEvents,
+    ) -> Result<Ended, Failure> {
         let log = &active.log;
         let requested = log.run().options;
         let before = self
@@ -129,7 +155,17 @@ impl Engine {
             .await
             .map_err(|error| run_failure(&error))?;
         self.stage(active, "discover").await?;
-        let catalog = self.discover().await.map_err(|error| run_failure(&error))?;
+        // Whatever was changed before the catalog is read is seen by this run.
+        if !requested.dry_run && requested.product_ids.is_empty() && requested.plan_digest.is_none()
+        {
+            self.absorb(active)
+                .await
+                .map_err(|error| run_failure(&error))?;
+        }
+        let catalog = match &active.catalog {
+            Some(catalog) => catalog.clone(),
+            None => self.discover().await.map_err(|error| run_failure(&error))?,
+        };
         log.update(|run| {
             run.source_problems = source_notes(&catalog);
             run.warnings = ending::warnings(&catalog, &requested);
@@ -148,7 +184,17 @@ impl Engine {
             twins_of_archived: true,
             ..Extra::default()
         };
-        let options = self.plan_options(&requested);
+        events.at = Some(at.clone());
+        if !requested.dry_run {
+            let known = self.store().known(&at).await;
+            let known = known.map_err(|error| run_failure(&Error::Store(error)))?;
+            let known = known.of_catalog(&self.settings().naming);
+            events.claimed = Claimed::read(self, log.id(), &catalog, &known)
+                .await
+                .map_err(|error| run_failure(&error))?;
+        }
+        let mut options = self.plan_options(&requested);
+        options.announced = events.announced();
         let mut journal = Journal::default();
         if !requested.dry_run {
             self.settle(call, &at, |id| options.covers(id), &mut journal)
@@ -222,10 +268,11 @@ impl Engine {
                 call,
                 &at,
                 &catalog,
-                (&plan, &known, fuse),
+                (&plan, &known, &options, fuse),
                 (&before, &mut journal),
             )
             .await?;
+        events.done.clone_from(&pass.done);
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
             let validation = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
@@ -294,7 +341,19 @@ impl Engine {
             max_archives: requested.max_archives.or(settings.max_archives),
             removals_confirmed: requested.max_archives.is_some_and(|archives| archives > 0),
             accept_price_changes: requested.accept_price_changes,
+            announced: BTreeMap::new(),
         }
+    }
+
+    /// Takes the change events that wait.
+    async fn absorb(&self, active: &Active) -> Result<(), Error> {
+        let waiting = self.store().event_queue(self.now()).await?;
+        if waiting.pending > 0 {
+            let run = active.log.run();
+            let events = self.store().absorb_events(&run).await?;
+            tracing::info!(run.id = %run.id, events, "the run takes the change events that wait");
+        }
+        Ok(())
     }
 
     /// Counts what a run did before its process was killed.
@@ -358,6 +417,25 @@ impl Engine {
                 error: Some(incomplete(&active.log.run())),
             },
         })
+    }
+}
+
+/// What a run has to tell its change events at its end.
+#[derive(Default)]
+struct OfEvents {
+    at: Option<AccountRef>,
+    /// What they say; `None` as long as it has none.
+    claimed: Option<Claimed>,
+    /// Products that are as they should be.
+    done: BTreeSet<LocalId>,
+}
+
+impl OfEvents {
+    fn announced(&self) -> BTreeMap<LocalId, BTreeSet<rust_decimal::Decimal>> {
+        self.claimed
+            .as_ref()
+            .map(Claimed::announced)
+            .unwrap_or_default()
     }
 }
 

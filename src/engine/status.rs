@@ -1,13 +1,14 @@
 //! Where everything stands, without a call to Stripe.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::{Engine, Error, ScheduleStatus};
 use crate::catalog::Catalog;
 use crate::plan::AccountRef;
-use crate::store::{Page, Run, RunFilter, RunState, Timestamp, Validation, Whose};
+use crate::store::{EventQueue, Page, Run, RunFilter, RunState, Timestamp, Validation, Whose};
 
 /// The whole in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,10 @@ pub struct Status {
     pub catalog: Option<Arc<CatalogStatus>>,
     /// What happens by itself.
     pub schedules: Vec<ScheduleStatus>,
+    /// Change events that wait, and those that were given up.
+    pub events: EventQueue,
+    /// How long the oldest of those has waited that wait.
+    pub oldest_event: Option<Duration>,
 }
 
 /// The catalog as it was last read.
@@ -95,6 +100,11 @@ impl Engine {
             .await?
             .pop()
             .and_then(|run| run.end_time);
+        let events = self.event_queue().await?;
+        let oldest_event = events.oldest.map(|time| {
+            let age = self.now().signed_duration_since(time);
+            age.to_std().unwrap_or_default()
+        });
         let overall = match (&current, &validation, &last) {
             (Some(_), _, _) => Overall::Syncing,
             (None, _, Some(last))
@@ -105,7 +115,7 @@ impl Engine {
             (None, None, _) => Overall::NeverValidated,
             (None, Some(validation), _) => {
                 let differs = validation.findings.iter().any(|finding| finding.is_error);
-                if differs || !validation.source_problems.is_empty() {
+                if differs || !validation.source_problems.is_empty() || events.pending > 0 {
                     Overall::NeedsSync
                 } else {
                     Overall::AllSynced
@@ -122,6 +132,8 @@ impl Engine {
             last,
             last_success,
             catalog,
+            events,
+            oldest_event,
             schedules,
         })
     }

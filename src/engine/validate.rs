@@ -53,13 +53,16 @@ impl Engine {
         let call = Call::default();
         let at = self.account(&call).await?;
         let fingerprint = status::fingerprint(&catalog);
+        let last_event = self.store().last_event_time().await?;
         let cached = self.store().last_validation(&at).await?.filter(|cached| {
             let age = self
                 .now()
                 .signed_duration_since(cached.time)
                 .to_std()
                 .unwrap_or(Duration::ZERO);
-            age < max_age && cached.catalog_fingerprint == fingerprint
+            // Who tells of a change wants to see it compared.
+            let is_newest = last_event.is_none_or(|time| time < cached.time);
+            age < max_age && is_newest && cached.catalog_fingerprint == fingerprint
         });
         if let Some(validation) = cached {
             return Ok(Validated {

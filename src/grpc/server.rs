@@ -27,8 +27,9 @@ use crate::proto::v1::product_sync_service_server::ProductSyncServiceServer;
 
 /// A thousand ids of 180 characters fit.
 const MAX_REQUEST: usize = 256 * 1024;
-/// A thousand events with what changed in each.
-const MAX_EVENTS_REQUEST: usize = 4 * 1024 * 1024;
+/// A thousand events with what changed in each. More than a call should have: what
+/// is too large in one event is told of that event, and the others are taken.
+const MAX_EVENTS_REQUEST: usize = 16 * 1024 * 1024;
 /// One connection may carry a dashboard's or a proxy's worth of watches.
 const MAX_STREAMS: u32 = 1024;
 const MAX_HEADERS: u32 = 16 * 1024;

@@ -26,7 +26,11 @@ impl Planner<'_> {
         };
         let reasons = vec![self.lost().unwrap_or(Reason::New)];
         if let Some(lost) = lost.filter(|_| !self.options.accept_price_changes)
-            && let Some(hold) = jump::since(&lost.applied, &target)
+            && let Some(hold) = jump::since(
+                &lost.applied,
+                &target,
+                self.options.announced.get(self.local_id),
+            )
         {
             return ProductPlan {
                 reasons,

@@ -175,7 +175,8 @@ impl<'a> Index<'a> {
 
     /// Another catalog's mark stands on it, and our local id does not or the default
     /// price bears the other mark too; or it has our id, but neither our local id
-    /// nor a price of ours.
+    /// nor a price of ours, nor the mark of our catalog beside a local id that is
+    /// gone.
     fn is_reused(&self, binding: &Binding, product: &ObservedProduct) -> bool {
         let local_id = product.metadata.get(LOCAL_ID).map(String::as_str);
         let is_marked = local_id == Some(binding.local_id.as_str());
@@ -190,7 +191,9 @@ impl<'a> Index<'a> {
         }
         let has_price_of_ours = default.is_some_and(|id| has_price(binding, id));
         let has_our_id = product.id == self.naming.product_id(&binding.local_id);
-        has_our_id && !is_marked && !has_price_of_ours
+        // No other catalog's mark, so ours.
+        let lost_local_id = local_id.is_none() && product.metadata.contains_key(CATALOG);
+        has_our_id && !is_marked && !has_price_of_ours && !lost_local_id
     }
 
     /// Whether the product that a binding names is this local id's rather than
@@ -242,6 +245,12 @@ impl<'a> Index<'a> {
         let mut ours = self.ours(local_id);
         ours.retain(|product| product.active && product.id != *of);
         ours
+    }
+
+    /// Whether somebody else's product bears this local id: it may hold the lookup
+    /// key as well.
+    pub(super) fn has_namesake(&self, local_id: &LocalId) -> bool {
+        self.by_local_id.contains_key(local_id.as_str())
     }
 
     /// First match wins: the binding, the id that we would give, the metadata.

@@ -11,11 +11,18 @@ use super::prices::{Context, PricePlan};
 use super::{Hold, Target, TargetPrice};
 use crate::catalog::{Charge, Currency, CurrencyOption, Round, Terms, Tier, TiersMode};
 
+/// The amounts that somebody said a product shall cost, in major units.
+pub(super) type Announced = BTreeSet<Decimal>;
+
 /// The first jump since what was last applied, further currencies included.
-pub(super) fn since(applied: &Target, target: &Target) -> Option<Hold> {
+pub(super) fn since(
+    applied: &Target,
+    target: &Target,
+    announced: Option<&Announced>,
+) -> Option<Hold> {
     target.prices.iter().find_map(|(key, wanted)| {
         let before = applied.prices.get(key)?;
-        between(&before.terms, &before.currency_options, wanted)
+        between(&before.terms, &before.currency_options, wanted, announced)
     })
 }
 
@@ -24,6 +31,7 @@ pub(super) fn on_adoption(
     context: &Context<'_>,
     chosen: &[PricePlan],
     target: &Target,
+    announced: Option<&Announced>,
 ) -> Option<Hold> {
     target.prices.iter().find_map(|(key, wanted)| {
         let before = context.on_sale(key, wanted)?;
@@ -37,7 +45,7 @@ pub(super) fn on_adoption(
         }
         let none = BTreeMap::new();
         let options = before.currency_options.as_ref().unwrap_or(&none);
-        between(before.terms.as_ref()?, options, wanted)
+        between(before.terms.as_ref()?, options, wanted, announced)
     })
 }
 
@@ -45,6 +53,7 @@ fn between(
     before: &Terms,
     options: &BTreeMap<Currency, CurrencyOption>,
     wanted: &TargetPrice,
+    announced: Option<&Announced>,
 ) -> Option<Hold> {
     let own = (before.clone(), wanted.terms.clone());
     let others = wanted.currency_options.iter().filter_map(|(currency, to)| {
@@ -61,11 +70,18 @@ fn between(
     });
     std::iter::once(own)
         .chain(others)
-        .find(|(from, to)| is_jump(from, to))
+        .find(|(from, to)| is_jump(from, to) && !is_announced(to, announced))
         .map(|(from, to)| Hold::PriceJump {
             from: from.describe(),
             to: to.describe(),
         })
+}
+
+fn is_announced(to: &Terms, announced: Option<&Announced>) -> bool {
+    let amount = to
+        .amount()
+        .map(|amount| amount.major(to.currency).normalize());
+    amount.is_some_and(|amount| announced.is_some_and(|all| all.contains(&amount)))
 }
 
 /// Whether any quantity costs half as much again, less than half, nothing any

@@ -40,8 +40,9 @@ pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};
 pub use planner::plan;
 pub use reads::{
     Details, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
-    products_to_find, products_to_price, products_to_read,
+    products_to_find, products_to_price, products_to_read, rebuilds,
 };
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 pub use step::{
     CreatePrice, CreateProduct, PriceFields, PriceRef, ProductFields, Step, UpdatePrice,
@@ -72,6 +73,9 @@ pub struct Options {
     pub removals_confirmed: bool,
     /// Whether a price may change by more than half, or to 0.
     pub accept_price_changes: bool,
+    /// Amounts, in major units, that the change events behind the run say a product
+    /// shall cost: to these it may change all the same.
+    pub announced: BTreeMap<LocalId, BTreeSet<Decimal>>,
 }
 
 impl Options {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::{Identity, Index};
 use super::prices::Context;
-use super::{Binding, Known, Observed, ObservedProduct, Options, ProductId, Target};
+use super::{Binding, CATALOG, Known, Observed, ObservedProduct, Options, ProductId, Target};
 use crate::catalog::{Catalog, Charge, Currency, CurrencyOption, LocalId, PriceKey};
 
 /// The products that have to be read before [`plan`](super::plan) can compare:
@@ -180,8 +180,9 @@ pub fn products_to_price(
 /// Lookup keys that prices of products in Stripe shall get, of which nothing that
 /// was read says who holds them. To be asked once, before the plan: without it a
 /// conflict shows only when Stripe refuses the key. Empty for a catalog in sync,
-/// and for products that are yet to be created: their keys are free as a rule,
-/// and asking for each would cost more than the one refusal.
+/// and for products that are yet to be created, unless somebody else's product
+/// bears the same local id: their keys are free as a rule, and asking for each
+/// would cost more than the one refusal.
 pub fn lookup_keys_to_read(
     catalog: &Catalog,
     known: &Known,
@@ -203,6 +204,18 @@ pub fn lookup_keys_to_read(
             }
         }
     });
+    for (local_id, entry) in &catalog.products {
+        if !options.covers(local_id) || !entry.is_syncable() || !index.has_namesake(local_id) {
+            continue;
+        }
+        let binding = known.bindings.get(local_id);
+        if let Identity::Absent = index.identify(local_id, binding) {
+            let applied = binding.map(|binding| &binding.applied);
+            let target = Target::of(&entry.product, &options.naming, applied);
+            let wanted = target.prices.values().filter_map(|p| p.lookup_key.clone());
+            keys.extend(wanted.filter(|key| !index.knows_holder(key)));
+        }
+    }
     keys
 }
 
@@ -242,12 +255,33 @@ fn each_found(
     }
 }
 
+/// Whether a service like this one made it, and the database doesn't know.
+fn is_forgotten(context: &Context<'_>) -> bool {
+    context.binding.is_none() && context.product.metadata.contains_key(CATALOG)
+}
+
+/// Whether a database that is gone is made anew from what is in Stripe: then the
+/// active prices of the whole account are read, a hundred at once. The service may
+/// have died between making a price the default and archiving the one before.
+pub fn rebuilds(catalog: &Catalog, known: &Known, observed: &Observed, options: &Options) -> bool {
+    if !known.bindings.is_empty() {
+        return false;
+    }
+    let index = Index::new(observed, known, &options.naming);
+    let mut forgotten = false;
+    each_found(catalog, &index, options, |context, _, _| {
+        forgotten |= is_forgotten(context);
+    });
+    forgotten
+}
+
 /// Whether more than the default price has to be known: there are further
-/// prices, an archiving was left unfinished, or the default price is not the
-/// one that stays. The tiers of its further currencies are shown among a
-/// product's prices only.
+/// prices, an archiving was left unfinished (or may have been, by a service whose
+/// database is gone), or the default price is not the one that stays. The tiers of
+/// its further currencies are shown among a product's prices only.
 fn needs_prices(context: &Context<'_>, target: &Target) -> bool {
-    if target.prices.len() > 1 {
+    let is_mapped_at_all = !context.index.known.bindings.is_empty();
+    if target.prices.len() > 1 || (is_forgotten(context) && is_mapped_at_all) {
         return true;
     }
     let applied = context.binding.map(|binding| &binding.applied);

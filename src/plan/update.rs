@@ -79,13 +79,14 @@ impl Planner<'_> {
                 diff.update.default_price = Some(default.price.clone());
             }
         }
+        let announced = self.options.announced.get(self.local_id);
         let hold = if self.options.accept_price_changes {
             None
         } else {
             match binding {
                 Some(binding) if binding.has_applied(&target) => None,
-                Some(binding) => jump::since(&binding.applied, &target),
-                None => jump::on_adoption(&context, &price_plans, &target),
+                Some(binding) => jump::since(&binding.applied, &target, announced),
+                None => jump::on_adoption(&context, &price_plans, &target, announced),
             }
         };
         let found = Found {
@@ -332,6 +333,7 @@ fn is_bound_so(
         && binding.origin.source == origin.source
         && binding.origin.rule == origin.rule
         && binding.origin.entry == origin.entry
+        && binding.origin.event_key == origin.event_key
         && binding.origin.place.file == origin.place.file
         && binding.superseded == found.superseded
         && binding.to_archive == found.leftovers

@@ -1,7 +1,7 @@
 //! The names by which databases keep enumerations; the same in every engine,
 //! and the same as in JSON.
 
-use super::{ActionKind, Job, Outcome, RunState, SyncStatus, Trigger};
+use super::{ActionKind, EventFlag, EventState, Job, Outcome, RunState, SyncStatus, Trigger};
 use crate::plan::Mode;
 
 /// An enumeration that a column holds.
@@ -71,6 +71,19 @@ codes! {
     Outcome { Planned = "planned", Done = "done", Failed = "failed", Skipped = "skipped" }
     Job { Validate = "validate", Sync = "sync" }
     SyncStatus { Created = "created", Updated = "updated", Synced = "synced", Error = "error" }
+    EventState {
+        Pending = "pending",
+        Running = "running",
+        Done = "done",
+        Failed = "failed",
+        Ignored = "ignored",
+    }
+    EventFlag {
+        UnknownProduct = "unknown_product",
+        NotInCatalog = "not_in_catalog",
+        FromTheFuture = "from_the_future",
+        Old = "old",
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +98,7 @@ mod tests {
             assert!(back, "{code}");
             seen += 1;
         });
-        assert_eq!(seen, 31);
+        assert_eq!(seen, 40);
         assert_eq!(RunState::from_code("Pending"), None);
     }
 }

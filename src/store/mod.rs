@@ -3,12 +3,17 @@
 
 mod codes;
 mod crm;
+mod events;
 pub mod lock;
 mod records;
 mod schedules;
 pub mod sqlite;
 
 use async_trait::async_trait;
+pub use events::{
+    DueEvents, EventEnd, EventFilter, EventFlag, EventQueue, EventRow, EventState, NewEvent,
+    Subject,
+};
 pub use records::{
     ActionKind, Basis, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
     MappingFilter, MappingRow, Outcome, Page, ProgressRow, Record, RememberedAccount, ResultFilter,
@@ -151,6 +156,51 @@ pub trait Store: Send + Sync {
         job: Job,
         passed: Option<&Claim>,
     ) -> Result<(), Error>;
+
+    /// Keeps events, all or none, on the disk before it returns. Says of each
+    /// whether it is new: an id that is known, from before or earlier in the
+    /// list, is left as it was.
+    async fn insert_events(&self, events: &[NewEvent]) -> Result<Vec<bool>, Error>;
+
+    /// How much waits.
+    async fn event_queue(&self, now: Timestamp) -> Result<EventQueue, Error>;
+
+    /// What a run could take now; `None`: nothing.
+    async fn due_events(&self, now: Timestamp) -> Result<Option<DueEvents>, Error>;
+
+    /// Adds a run that takes the events which are due, up to one; how many they are.
+    async fn insert_event_run(&self, run: &Run, upto: i64, now: Timestamp) -> Result<u64, Error>;
+
+    /// Gives a run everything that waits, also for another attempt; how many they are.
+    async fn absorb_events(&self, run: &Run) -> Result<u64, Error>;
+
+    /// Events that a run has taken, in the order they were received.
+    async fn run_events(&self, run: &RunId, after: i64, limit: u32)
+    -> Result<Vec<EventRow>, Error>;
+
+    /// Keeps what became of events that this run had taken and still has; shows
+    /// it in the CRM's log.
+    async fn end_events(&self, run: &Run, ends: &[EventEnd]) -> Result<(), Error>;
+
+    /// Runs that ended, with events that they had taken and nobody told the end of.
+    async fn runs_with_stranded_events(&self) -> Result<Vec<RunId>, Error>;
+
+    /// Stored events, newest first; [`Page::after`] is an ordinal.
+    async fn events(&self, filter: &EventFilter, page: &Page) -> Result<Vec<EventRow>, Error>;
+
+    /// When the newest event was received that was to start a run.
+    async fn last_event_time(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// Puts events that were given up back in line, these or (`None`) all; which
+    /// ones that were, or how many.
+    async fn replay_events(&self, event_ids: Option<&[String]>) -> Result<Vec<String>, Error>;
+
+    /// Stripe's ids of the requests with which a run wrote these products, in order.
+    async fn request_ids(
+        &self,
+        run: &RunId,
+        local_ids: &[LocalId],
+    ) -> Result<Vec<(LocalId, String)>, Error>;
 }
 
 /// What a database is.

@@ -430,6 +430,28 @@ impl MappingRow {
     }
 }
 
+impl ResultRow {
+    /// Of a run that found a mapped product as it should be.
+    pub fn in_sync(mapping: &MappingRow) -> Self {
+        let binding = &mapping.binding;
+        let terms = mapping.terms();
+        Self {
+            local_id: binding.local_id.clone(),
+            name: binding.applied.name.clone(),
+            action: ActionKind::InSync,
+            reason: String::new(),
+            changes: Vec::new(),
+            outcome: Outcome::Done,
+            product_id: Some(binding.product_id.clone()),
+            price_id: mapping.default_price().cloned(),
+            amount: terms.and_then(|terms| Some((terms.currency, terms.amount()?))),
+            error: None,
+            attempts: 0,
+            origin: binding.origin.place.to_string(),
+        }
+    }
+}
+
 /// What the last validation found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Validation {

@@ -42,12 +42,12 @@ pub trait Stripe: Send + Sync {
         expand: Expand,
     ) -> Result<ProductPage, Error>;
 
-    /// One page of a product's prices, active or archived ones, after this one.
-    /// `GET /v1/prices?product=…&active=…`
+    /// One page of a product's prices (`None`: of the account's), active or archived
+    /// ones, after this one. `GET /v1/prices?product=…&active=…`
     async fn prices_of(
         &self,
         call: &Call,
-        product: &ProductId,
+        product: Option<&ProductId>,
         active: bool,
         after: Option<&PriceId>,
         expand: Expand,

@@ -115,6 +115,7 @@ fn read_node(
             rule: rule.to_owned(),
             entry: format!("products[{index}]"),
             place: item.pos.place(),
+            event_key: None,
         };
         let defaults = Defaults {
             kind: "product",

@@ -126,7 +126,7 @@ fn every_field_in_every_format() {
         .map(|(k, v)| (k.as_str(), v.as_str()))
         .collect();
     assert_eq!(metadata, [("beta", "true"), ("tier", "1.10")]);
-    let key = product.event_key.as_ref().unwrap();
+    let key = product.origin.event_key.as_ref().unwrap();
     assert_eq!(
         (key.product_type.as_str(), key.product_id.as_str()),
         ("plan", "seat")

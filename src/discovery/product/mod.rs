@@ -125,8 +125,10 @@ pub(crate) fn read(
                 metadata,
                 default_price,
                 more_prices,
-                origin,
-                event_key,
+                origin: Origin {
+                    event_key,
+                    ..origin
+                },
             })
         }
         _ => Err(fields.problems),

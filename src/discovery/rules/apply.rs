@@ -137,6 +137,7 @@ fn make(
         rule: rule.name.clone(),
         entry: entry.label.clone(),
         place: entry.pos.place(),
+        event_key: None,
     };
     if entry.node.as_record().is_none() {
         let problem = entry

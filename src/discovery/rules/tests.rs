@@ -54,7 +54,7 @@ fn records_and_lists_expressions_and_templates() {
     let metadata: Vec<String> = a.metadata.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(metadata, ["first=x", "n=5", "price=19.95"]);
     assert_eq!(a.origin.entry, "X.a");
-    assert_eq!(a.event_key, None);
+    assert_eq!(a.origin.event_key, None);
 }
 
 #[test]
@@ -89,7 +89,10 @@ fn each_sees_its_parent_and_when_leaves_out() {
     assert_eq!(products[0].origin.entry, "X[0].inner.tiers[1]");
     assert_eq!(products[0].kind, "role");
     assert_eq!(products[0].default_price.terms.describe(), "2.00 eur once");
-    assert_eq!(products[0].event_key.as_ref().unwrap().product_type, "role");
+    assert_eq!(
+        products[0].origin.event_key.as_ref().unwrap().product_type,
+        "role"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! that names generated types.
 
 pub(super) mod catalog;
+pub(super) mod events;
 pub(super) mod mapping;
 pub(super) mod progress;
 pub(super) mod request;

@@ -88,6 +88,7 @@ pub(in crate::grpc) fn result(row: &ResultRow, links: Links<'_>) -> v1::SyncResu
             .amount
             .and_then(|(currency, amount)| money(currency, amount)),
         origin: row.origin.clone(),
+        stripe_request_ids: Vec::new(),
     }
 }
 

@@ -127,9 +127,9 @@ pub(in crate::grpc) fn status(
         current_run: None,
         last_run: None,
         last_success_time: now.last_success.map(time),
-        pending_events: 0,
-        oldest_pending_event_age: None,
         schedules: now.schedules.iter().map(schedule).collect(),
+        pending_events: of_many(now.events.pending),
+        oldest_pending_event_age: now.oldest_event.and_then(|age| age.try_into().ok()),
         stripe: Some(of_stripe(now, about, key_mode)),
         database: Some(of_database(database)),
         catalog: Some(of_catalog(now.catalog.as_deref(), about)),
@@ -138,7 +138,12 @@ pub(in crate::grpc) fn status(
             commit: about.commit.unwrap_or_default().to_owned(),
             start_time: Some(time(about.start_time)),
         }),
+        failed_events: of_many(now.events.failed),
     }
+}
+
+fn of_many(count: u64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 fn overall(overall: Overall) -> status::Overall {
@@ -163,6 +168,10 @@ fn message(now: &Status) -> String {
                 .as_ref()
                 .map_or(0, |v| v.source_problems.len());
             match (differing, problems) {
+                (0, 0) => format!(
+                    "Change events that wait for their sync: {}.",
+                    now.events.pending
+                ),
                 (differing, 0) => format!(
                     "Findings: {differing}. A sync mends them; validate shows them, also those that need a person."
                 ),

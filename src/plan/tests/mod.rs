@@ -13,7 +13,7 @@ mod reads;
 mod stripe;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Naming, Options, PriceId, ProductPlan};
 use crate::catalog::lint::{Policy, lint};
@@ -43,6 +43,7 @@ fn options() -> Options {
         max_archives: None,
         removals_confirmed: false,
         accept_price_changes: true,
+        announced: BTreeMap::new(),
     }
 }
 

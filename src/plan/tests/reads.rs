@@ -114,7 +114,12 @@ fn duplicates_are_priced_only_where_their_prices_decide() {
     let observed = |world: &World| world.observe(&catalog, &options(), Reading::Listed).priced;
     assert!(observed(&world).is_empty(), "the mapping decides");
     world.known.bindings.remove("a");
-    assert!(observed(&world).is_empty(), "our id decides");
+    let forgotten = BTreeSet::from([ProductId::new("prod_a")]);
+    assert_eq!(
+        observed(&world),
+        forgotten,
+        "our id decides, and is looked at"
+    );
     world.stripe.products.remove(&ProductId::new("prod_a"));
     assert_eq!(observed(&world).len(), 2);
 }

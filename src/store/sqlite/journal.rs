@@ -27,6 +27,31 @@ pub(super) async fn open(
     rows.iter().map(read).collect()
 }
 
+/// Stripe's ids of the requests with which a run wrote these products, in order.
+pub(super) async fn request_ids(
+    connection: &mut SqliteConnection,
+    run: &RunId,
+    local_ids: &[LocalId],
+) -> Result<Vec<(LocalId, String)>, Fault> {
+    let rows = sqlx::query(
+        "SELECT id, local_id, request_id FROM intents
+         WHERE run_id = $1 AND local_id IN (SELECT value FROM json_each($2))
+           AND request_id IS NOT NULL
+         ORDER BY local_id, ordinal",
+    )
+    .bind(run.as_str())
+    .bind(json(local_ids)?)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let columns = Columns::new(row, "intents");
+            let local_id = columns.parse("local_id", |id| LocalId::new(id).ok())?;
+            Ok((local_id, columns.owned("request_id")?))
+        })
+        .collect()
+}
+
 /// Whether a write of the product is open that nobody reckons with.
 pub(super) async fn is_open(
     connection: &mut SqliteConnection,

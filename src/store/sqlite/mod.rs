@@ -8,6 +8,8 @@
 mod accounts;
 mod bindings;
 mod crm;
+mod event_log;
+mod event_queue;
 mod fault;
 mod journal;
 mod listings;
@@ -31,9 +33,10 @@ use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::{
-    Claim, DryRun, Error, Info, Intent, Job, Listing, MappingFilter, MappingRow, Page, Pause,
-    ProgressRow, Record, RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId,
-    ScheduleRow, SlotDone, Store, Validation,
+    Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent,
+    Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Record,
+    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, ScheduleRow, SlotDone,
+    Store, Timestamp, Validation,
 };
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
@@ -80,16 +83,36 @@ macro_rules! run {
         async {
             let mut writer = $self.writer.lock().await;
             let writer = writer.as_mut().ok_or(Fault::Closed)?;
-            // Takes the write lock at once: a transaction that began by reading
-            // could not wait for it later.
-            let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-            let $connection = &mut *transaction;
-            let value = $body.await?;
-            transaction.commit().await?;
+            let value = run!(transaction writer, |$connection| $body)?;
             Ok(value)
         }
         .await
         .map_err(|fault: Fault| fault.at(&$self.file))
+    };
+    (write_through $self:ident, |$connection:ident| $body:expr) => {
+        async {
+            let mut writer = $self.writer.lock().await;
+            let writer = writer.as_mut().ok_or(Fault::Closed)?;
+            // Held for no longer than this one transaction.
+            sqlx::query("PRAGMA synchronous = FULL").execute(&mut *writer).await?;
+            let value = run!(transaction writer, |$connection| $body);
+            sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *writer).await?;
+            value
+        }
+        .await
+        .map_err(|fault: Fault| fault.at(&$self.file))
+    };
+    (transaction $writer:ident, |$connection:ident| $body:expr) => {
+        async {
+            // Takes the write lock at once: a transaction that began by reading
+            // could not wait for it later.
+            let mut transaction = $writer.begin_with("BEGIN IMMEDIATE").await?;
+            let $connection = &mut *transaction;
+            let value = $body.await?;
+            transaction.commit().await?;
+            Ok::<_, Fault>(value)
+        }
+        .await
     };
 }
 
@@ -256,5 +279,65 @@ impl Store for Sqlite {
         passed: Option<&Claim>,
     ) -> Result<(), Error> {
         run!(write self, |c| schedules::resume(c, at, job, passed))
+    }
+
+    async fn insert_events(&self, events: &[NewEvent]) -> Result<Vec<bool>, Error> {
+        run!(write_through self, |c| event_log::insert(c, events))
+    }
+
+    async fn event_queue(&self, now: Timestamp) -> Result<EventQueue, Error> {
+        run!(read self, |c| event_queue::summary(c, now))
+    }
+
+    async fn due_events(&self, now: Timestamp) -> Result<Option<DueEvents>, Error> {
+        run!(read self, |c| event_queue::due(c, now))
+    }
+
+    async fn insert_event_run(&self, run: &Run, upto: i64, now: Timestamp) -> Result<u64, Error> {
+        run!(write self, |c| async {
+            runs::insert(c, run).await?;
+            event_queue::claim(c, run, upto, now).await
+        })
+    }
+
+    async fn absorb_events(&self, run: &Run) -> Result<u64, Error> {
+        run!(write self, |c| event_queue::claim(c, run, i64::MAX, Timestamp::MAX_UTC))
+    }
+
+    async fn run_events(
+        &self,
+        run: &RunId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, Error> {
+        run!(read self, |c| event_log::of_run(c, run, after, limit))
+    }
+
+    async fn end_events(&self, run: &Run, ends: &[EventEnd]) -> Result<(), Error> {
+        run!(write self, |c| event_queue::end(c, run, ends))
+    }
+
+    async fn runs_with_stranded_events(&self) -> Result<Vec<RunId>, Error> {
+        run!(read self, |c| event_queue::stranded(c))
+    }
+
+    async fn events(&self, filter: &EventFilter, page: &Page) -> Result<Vec<EventRow>, Error> {
+        run!(read self, |c| event_log::page(c, filter, page))
+    }
+
+    async fn last_event_time(&self) -> Result<Option<Timestamp>, Error> {
+        run!(read self, |c| event_log::last_time(c))
+    }
+
+    async fn replay_events(&self, event_ids: Option<&[String]>) -> Result<Vec<String>, Error> {
+        run!(write self, |c| event_queue::replay(c, event_ids))
+    }
+
+    async fn request_ids(
+        &self,
+        run: &RunId,
+        local_ids: &[LocalId],
+    ) -> Result<Vec<(LocalId, String)>, Error> {
+        run!(read self, |c| journal::request_ids(c, run, local_ids))
     }
 }

@@ -16,16 +16,21 @@ use crate::store::Error;
 use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         1,
         "core",
         include_str!("../../../migrations/sqlite/0001_core.sql"),
     ),
     (
-        4,
+        2,
+        "change_events",
+        include_str!("../../../migrations/sqlite/0002_change_events.sql"),
+    ),
+    (
+        3,
         "schedules",
-        include_str!("../../../migrations/sqlite/0004_schedules.sql"),
+        include_str!("../../../migrations/sqlite/0003_schedules.sql"),
     ),
 ];
 

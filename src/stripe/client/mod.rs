@@ -204,12 +204,15 @@ impl Stripe for Client {
     async fn prices_of(
         &self,
         call: &Call,
-        product: &ProductId,
+        product: Option<&ProductId>,
         active: bool,
         after: Option<&PriceId>,
         expand: Expand,
     ) -> Result<PricePage, Error> {
-        let mut list = price_list(active, &expand).product(product.as_str());
+        let mut list = price_list(active, &expand);
+        if let Some(product) = product {
+            list = list.product(product.as_str());
+        }
         if let Some(after) = after {
             list = list.starting_after(after.as_str());
         }

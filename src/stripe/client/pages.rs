@@ -25,9 +25,9 @@ pub(super) enum Asked<'a> {
 /// The prices that a page may have.
 #[derive(Clone, Copy)]
 pub(super) enum AskedPrices<'a> {
-    /// A product's active or archived ones, after this one.
+    /// A product's (or the account's) active or archived ones, after this one.
     Of {
-        product: &'a ProductId,
+        product: Option<&'a ProductId>,
         active: bool,
         after: Option<&'a PriceId>,
     },
@@ -51,7 +51,8 @@ impl AskedPrices<'_> {
                 product, active, ..
             } => {
                 // What is odd about these two is said with what else is.
-                product_of(price).is_none_or(|of| of == product.as_str())
+                let of = product_of(price).zip(product);
+                of.is_none_or(|(of, product)| of == product.as_str())
                     && price.get("active") != Some(&Value::Bool(!active))
             }
             Self::Holding(keys) => {
@@ -134,8 +135,13 @@ impl Client {
                 Err(what) => format!("price {id}: {what}"),
             };
             let product = match asked {
-                AskedPrices::Of { product, .. } => Some(product.as_str()),
-                AskedPrices::Holding(_) => product_of(object),
+                AskedPrices::Of {
+                    product: Some(product),
+                    ..
+                } => Some(product.as_str()),
+                AskedPrices::Of { product: None, .. } | AskedPrices::Holding(_) => {
+                    product_of(object)
+                }
             };
             match product {
                 Some(product) => page

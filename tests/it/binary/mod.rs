@@ -1,5 +1,7 @@
 //! The real binary, as a person uses it.
 
+mod event_commands;
+mod events;
 mod grpcurl;
 mod kill;
 mod kills;

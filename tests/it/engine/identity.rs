@@ -322,6 +322,7 @@ async fn a_lost_database_is_rebuilt_from_stripe_alone_whatever_was_there() {
 
 #[tokio::test]
 async fn a_big_account_is_rebuilt_page_by_page() {
+    // Three pages of products, and three of prices.
     let app = TestApp::new(many(260)).await;
     app.sync().await;
     for n in 0..30 {
@@ -334,9 +335,37 @@ async fn a_big_account_is_rebuilt_page_by_page() {
     let run = again.sync().await;
     assert_eq!(
         (run.counts.adopted, run.stripe_reads, run.stripe_writes),
-        (260, 3, 0)
+        (260, 6, 0)
     );
     assert_eq!(bound(&again).await, before);
+}
+
+/// A service made a new price the default, died before it archived the old one, and
+/// lost its database.
+#[tokio::test]
+async fn a_price_left_on_sale_is_found_without_a_database() {
+    for mapped in [false, true] {
+        let app = TestApp::new(many(2)).await;
+        app.sync().await;
+        let (_, old) = crm_row(&app, "plan_000").await;
+        let mut dearer = many(2);
+        dearer[0] = product("plan_000", "12");
+        app.say(dearer);
+        app.sync().await;
+        let path = format!("/v1/prices/{old}");
+        app.stripe.post(&path, "active=true").await;
+        let lost = app.with_an_empty_database().await;
+        if mapped {
+            // Of a backup, say: not all is forgotten.
+            let only = RunOptions {
+                product_ids: vec![id("plan_001")],
+                ..RunOptions::default()
+            };
+            lost.sync_with(only).await;
+        }
+        lost.sync().await;
+        assert_eq!(app.stripe.get(&path).await["active"], false, "{mapped}");
+    }
 }
 
 /// Every account has its own mappings; the CRM's table shows those of the account

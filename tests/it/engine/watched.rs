@@ -126,7 +126,7 @@ impl Stripe for Watched {
     async fn prices_of(
         &self,
         call: &Call,
-        product: &ProductId,
+        product: Option<&ProductId>,
         active: bool,
         after: Option<&PriceId>,
         expand: Expand,

@@ -1,6 +1,7 @@
 //! The services, over a real socket.
 
 mod catalog;
+mod events;
 mod schedule;
 mod server;
 mod sync;

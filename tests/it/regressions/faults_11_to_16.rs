@@ -3,16 +3,16 @@
 
 use serde_json::{Value, json};
 use stripe_product_sync::proto::v1;
+use stripe_product_sync::proto::v1::change_event_record::State;
 use stripe_product_sync::proto::v1::change_event_service_client::ChangeEventServiceClient;
-use stripe_product_sync::store::{ActionKind, Outcome, RunOptions, RunState};
+use stripe_product_sync::store::{ActionKind, Outcome, RunOptions, RunState, Trigger};
 use tempfile::TempDir;
-use tonic::Code;
 
 use super::{assert_nothing_left_to_do, crm, crm_rows, dry_run, mappings, objects};
 use crate::binary;
 use crate::grpc::Served;
-use crate::support::TestApp;
 use crate::support::catalog::{many, product};
+use crate::support::{PATIENCE, TestApp};
 
 /// What left the catalog stayed on sale for ever.
 #[tokio::test]
@@ -116,45 +116,56 @@ async fn fault_12_a_dry_run_says_what_the_sync_then_does() {
 
 /// `manual_sync` and `scheduled_sync` were filtered out by the very list that was
 /// meant to trigger syncs, queued events were dropped unlogged, and the log of
-/// events stayed empty. As long as events are not taken, nothing pretends to:
-/// whoever sends one is told so.
-///
-/// Once they are taken this fault also needs: both types start a run; every event
-/// is a row before the answer, and gets its run and its result; one that arrives
-/// during a run starts the next one; a steady trickle does not postpone the sync
-/// beyond `sync.max_wait`.
+/// events stayed empty. Here both start a run, and every event is a row before the
+/// answer and gets its run and its result. That an event during a run starts the
+/// next one, and that a steady trickle puts nothing off for ever, is tested with
+/// the service (`grpc::events`).
 #[tokio::test]
 async fn fault_13_no_event_is_dropped_silently() {
     let served = Served::new(many(1)).await;
     let mut client = ChangeEventServiceClient::new(served.channel.clone());
-    for event_type in [
+    let types = [
         "product.manual_sync",
         "product.scheduled_sync",
         "plan.price_changed",
-    ] {
-        let event = v1::ChangeEvent {
-            event_id: "1b4e28ba-2fa1-41d2-883f-0016d3cca427".to_owned(),
-            event_type: event_type.to_owned(),
-            product_type: "plan".to_owned(),
-            product_id: "starter".to_owned(),
-            ..v1::ChangeEvent::default()
-        };
-        let request = v1::EmitChangeEventsRequest {
-            events: vec![event],
-        };
-        let status = client.emit_change_events(request).await.unwrap_err();
-        assert_eq!(status.code(), Code::Unimplemented, "{event_type}");
-        assert!(status.message().contains("EmitChangeEvents"), "{status:?}");
-    }
-    let listed = client
-        .list_change_events(v1::ListChangeEventsRequest::default())
-        .await;
-    assert_eq!(listed.unwrap_err().code(), Code::Unimplemented);
+        "seat.opened",
+    ];
+    let events = types.map(|event_type| v1::ChangeEvent {
+        event_id: event_type.to_owned(),
+        event_type: event_type.to_owned(),
+        product_id: "all".to_owned(),
+        ..v1::ChangeEvent::default()
+    });
+    let request = v1::EmitChangeEventsRequest {
+        events: events.to_vec(),
+    };
+    client.emit_change_events(request).await.unwrap();
+    let everything = v1::ListChangeEventsRequest::default();
+    let stored = client.list_change_events(everything.clone()).await.unwrap();
     assert_eq!(
-        served.app.stripe.products().await.len(),
-        0,
-        "and nothing was synced"
+        stored.into_inner().events.len(),
+        4,
+        "kept before the answer"
     );
+    let mut begun = served.app.engine.begun();
+    served.app.engine.watch_events();
+    let run = begun
+        .wait_for(Option::is_some)
+        .await
+        .unwrap()
+        .clone()
+        .unwrap();
+    let run = served.app.engine.wait(run.id(), PATIENCE).await.unwrap();
+    assert_eq!((run.trigger, run.counts.created), (Trigger::Event, 1));
+    let seen_to = client.list_change_events(everything).await.unwrap();
+    for event in seen_to.into_inner().events {
+        let is_told = match event.state() {
+            State::Done => event.run_id == run.id.as_str(),
+            State::Ignored => event.event_id == "seat.opened" && !event.message.is_empty(),
+            State::Unspecified | State::Pending | State::Running | State::Failed => false,
+        };
+        assert!(is_told, "{event:#?}");
+    }
 }
 
 /// Endpoints had no authentication. As long as there are no keys to ask for, the

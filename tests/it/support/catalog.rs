@@ -54,8 +54,8 @@ pub(crate) fn product(local_id: &str, amount: &str) -> Product {
                 line: 1,
                 column: 1,
             },
+            event_key: None,
         },
-        event_key: None,
     }
 }
 

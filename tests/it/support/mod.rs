@@ -501,5 +501,15 @@ pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
         environment: "test".to_owned(),
         concurrency: 64,
         schedules: Schedules::default(),
+        debounce: Duration::from_millis(50),
+        max_wait: Duration::from_secs(2),
+        trigger_events: [
+            "product.manual_sync",
+            "product.scheduled_sync",
+            "plan.updated",
+            "plan.price_changed",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     }
 }

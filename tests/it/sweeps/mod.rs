@@ -7,6 +7,7 @@ mod mortal;
 mod property;
 mod scenario;
 mod schedules;
+mod told;
 mod twins;
 mod world;
 
@@ -52,6 +53,11 @@ fn nth(n: usize) -> usize {
 
 fn all() -> bool {
     std::env::var_os("SWEEPS").is_some_and(|sweeps| sweeps == "all")
+}
+
+/// With `SWEEPS=4711` the generated histories are only that one.
+fn only_seed() -> Option<u64> {
+    std::env::var_os("SWEEPS")?.to_str()?.parse().ok()
 }
 
 /// The requests of every so manieth app are held against Stripe's description:
@@ -162,6 +168,7 @@ async fn sweep(
 ) -> usize {
     let undisturbed = app(concurrency).await;
     scenario.prepare(&undisturbed).await;
+    told::tell(&undisturbed).await;
     let whole = Life::new(usize::MAX);
     assert!(live(&undisturbed, scenario, &whole).await);
     let expected = World::of(&undisturbed).await;
@@ -174,6 +181,7 @@ async fn sweep(
         killed += 1;
         let app = app(concurrency).await;
         scenario.prepare(&app).await;
+        told::tell(&app).await;
         let before = OffSale::of(&app).await;
         let life = Life::new(point);
         in_time(scenario.name, live(&app, scenario, &life)).await;
@@ -186,6 +194,7 @@ async fn sweep(
         start_again(&app, scenario, restart, counts, &when).await;
         assert_sound(&app, &before, &when).await;
         assert_settled(&app, &when).await;
+        told::assert_seen_to(&app, scenario, &when).await;
         similar(&World::of(&app).await, &expected, &when);
         assert_nothing_to_do(&app, &when).await;
     }

@@ -12,9 +12,10 @@ use async_trait::async_trait;
 use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
-    self, Claim, DryRun, Info, Intent, Job, Listing, MappingFilter, MappingRow, Page, Pause,
-    ProgressRow, Record, RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId,
-    ScheduleRow, SlotDone, Store, Validation,
+    self, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent, Job,
+    Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Record,
+    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, ScheduleRow, SlotDone,
+    Store, Timestamp, Validation,
 };
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
@@ -209,14 +210,14 @@ impl Stripe for MortalStripe {
     async fn prices_of(
         &self,
         call: &Call,
-        product: &ProductId,
+        product: Option<&ProductId>,
         active: bool,
         after: Option<&PriceId>,
         expand: Expand,
     ) -> Result<PricePage, stripe::Error> {
         let work = self.inner.prices_of(call, product, active, after, expand);
         self.life
-            .event(|| format!("GET prices of {product}"), work)
+            .event(|| format!("GET prices of {product:?}"), work)
             .await
     }
 
@@ -465,5 +466,87 @@ impl Store for MortalStore {
     ) -> Result<(), store::Error> {
         let work = self.inner.resume_schedule(at, job, passed);
         self.life.event(|| "commit resume".to_owned(), work).await
+    }
+
+    async fn insert_events(&self, events: &[NewEvent]) -> Result<Vec<bool>, store::Error> {
+        let work = self.inner.insert_events(events);
+        self.life.event(|| "commit events".to_owned(), work).await
+    }
+
+    async fn event_queue(&self, now: Timestamp) -> Result<EventQueue, store::Error> {
+        self.life.glance(self.inner.event_queue(now)).await
+    }
+
+    async fn due_events(&self, now: Timestamp) -> Result<Option<DueEvents>, store::Error> {
+        self.life.glance(self.inner.due_events(now)).await
+    }
+
+    async fn insert_event_run(
+        &self,
+        run: &Run,
+        upto: i64,
+        now: Timestamp,
+    ) -> Result<u64, store::Error> {
+        let work = self.inner.insert_event_run(run, upto, now);
+        self.life
+            .event(|| "commit event run".to_owned(), work)
+            .await
+    }
+
+    async fn absorb_events(&self, run: &Run) -> Result<u64, store::Error> {
+        let work = self.inner.absorb_events(run);
+        self.life.event(|| "commit absorbed".to_owned(), work).await
+    }
+
+    async fn run_events(
+        &self,
+        run: &RunId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, store::Error> {
+        self.life
+            .glance(self.inner.run_events(run, after, limit))
+            .await
+    }
+
+    async fn end_events(&self, run: &Run, ends: &[EventEnd]) -> Result<(), store::Error> {
+        let work = self.inner.end_events(run, ends);
+        self.life.event(|| "commit ended".to_owned(), work).await
+    }
+
+    async fn runs_with_stranded_events(&self) -> Result<Vec<RunId>, store::Error> {
+        self.life
+            .glance(self.inner.runs_with_stranded_events())
+            .await
+    }
+
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        page: &Page,
+    ) -> Result<Vec<EventRow>, store::Error> {
+        self.life.glance(self.inner.events(filter, page)).await
+    }
+
+    async fn last_event_time(&self) -> Result<Option<Timestamp>, store::Error> {
+        self.life.glance(self.inner.last_event_time()).await
+    }
+
+    async fn replay_events(
+        &self,
+        event_ids: Option<&[String]>,
+    ) -> Result<Vec<String>, store::Error> {
+        let work = self.inner.replay_events(event_ids);
+        self.life.event(|| "commit replayed".to_owned(), work).await
+    }
+
+    async fn request_ids(
+        &self,
+        run: &RunId,
+        local_ids: &[LocalId],
+    ) -> Result<Vec<(LocalId, String)>, store::Error> {
+        self.life
+            .glance(self.inner.request_ids(run, local_ids))
+            .await
     }
 }

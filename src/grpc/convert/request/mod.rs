@@ -1,6 +1,7 @@
 //! What requests ask for: checked, bounded, in the words of the rest.
 
 pub(super) mod check;
+pub(in crate::grpc) mod events;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -27,7 +27,7 @@ fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 async fn seen(fields: &Value) -> ObservedPrice {
     let server = Server::new([Reply::json(200, &list(&[price("price_1", fields)]))]).await;
     let page = client(&server.base)
-        .prices_of(&call(), &ProductId::new("prod_a"), true, None, ALL)
+        .prices_of(&call(), Some(&ProductId::new("prod_a")), true, None, ALL)
         .await
         .unwrap();
     page.prices.into_iter().next().unwrap()
@@ -91,7 +91,13 @@ async fn prices_are_asked_for_by_whether_they_are_active() {
     let server = Server::new([Reply::json(200, &list(&[]))]).await;
     let after = PriceId::new("price_9");
     client(&server.base)
-        .prices_of(&call(), &ProductId::new("prod_a"), false, Some(&after), ALL)
+        .prices_of(
+            &call(),
+            Some(&ProductId::new("prod_a")),
+            false,
+            Some(&after),
+            ALL,
+        )
         .await
         .unwrap();
     assert_eq!(
@@ -115,7 +121,7 @@ async fn tiers_of_further_currencies_are_asked_for_by_currency() {
         ..ALL
     };
     client(&server.base)
-        .prices_of(&call(), &ProductId::new("prod_a"), true, None, expand)
+        .prices_of(&call(), Some(&ProductId::new("prod_a")), true, None, expand)
         .await
         .unwrap();
     let pairs = server.only().pairs;
@@ -304,7 +310,7 @@ async fn terms_that_the_catalog_cannot_say_are_none() {
     let server = Server::new([Reply::json(200, &list(&[price("price_1", &tiered)]))]).await;
     for (expand, read) in [(Expand::default(), 1), (ALL, 0)] {
         let page = client(&server.base)
-            .prices_of(&call(), &ProductId::new("prod_a"), true, None, expand)
+            .prices_of(&call(), Some(&ProductId::new("prod_a")), true, None, expand)
             .await
             .unwrap();
         assert_eq!((page.prices.len(), page.unreadable.len()), (read, 1 - read));

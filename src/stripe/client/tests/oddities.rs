@@ -38,7 +38,7 @@ async fn prices(body: &Value) -> Result<PricePage, Error> {
     client(&server.base)
         .prices_of(
             &call(),
-            &ProductId::new("prod_a"),
+            Some(&ProductId::new("prod_a")),
             true,
             None,
             Expand::default(),

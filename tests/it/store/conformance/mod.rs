@@ -3,6 +3,7 @@
 
 pub(crate) mod bindings;
 pub(crate) mod crm;
+pub(crate) mod events;
 pub(crate) mod journal;
 pub(crate) mod memory;
 pub(crate) mod record;
@@ -29,6 +30,17 @@ macro_rules! conformance {
             its_older_rows_are_hints,
             rows_of_another_account_are_no_hints,
             its_constraints_hold,
+        }
+        properties! { events, $start,
+            an_id_is_taken_once,
+            every_field_comes_back,
+            a_run_takes_what_was_there_and_no_more,
+            a_full_run_takes_also_what_waits_for_another_attempt,
+            an_end_is_told_once_and_shown_to_the_crm,
+            events_whose_run_ended_without_a_word_are_found,
+            what_was_given_up_can_be_replayed,
+            filters_choose_events,
+            requests_are_found_by_run_and_product,
         }
         properties! { journal, $start,
             an_open_intent_comes_back_whole,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use stripe_product_sync::catalog::{
-    Amount, Charge, Currency, CurrencyOption, Interval, Origin, Place, PriceKey, Recurring, Round,
-    SourceKind, TaxBehavior, Terms, Tier, TiersMode, TransformQuantity, Usage,
+    Amount, Charge, Currency, CurrencyOption, EventKey, Interval, Origin, Place, PriceKey,
+    Recurring, Round, SourceKind, TaxBehavior, Terms, Tier, TiersMode, TransformQuantity, Usage,
 };
 use stripe_product_sync::plan::{Binding, PriceId, ProductId, Target, TargetPrice};
 
@@ -94,6 +94,10 @@ pub(crate) fn origin(entry: &str) -> Origin {
             line: 12,
             column: 3,
         },
+        event_key: Some(EventKey {
+            product_type: "plan".to_owned(),
+            product_id: entry.to_owned(),
+        }),
     }
 }
 

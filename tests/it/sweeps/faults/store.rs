@@ -9,9 +9,10 @@ use stripe_product_sync::catalog::LocalId;
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::plan::{AccountRef, Known};
 use stripe_product_sync::store::{
-    self, Claim, DryRun, Info, Intent, Job, Listing, MappingFilter, MappingRow, Page, Pause,
-    ProgressRow, Record, RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId,
-    RunState, ScheduleRow, SlotDone, Store, Validation,
+    self, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent, Job,
+    Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Record,
+    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, RunState, ScheduleRow,
+    SlotDone, Store, Timestamp, Validation,
 };
 
 use super::super::scenario::{self, Scenario};
@@ -128,6 +129,18 @@ passed_on! {
     fn finish_slot(at: &AccountRef, job: Job, claim: &Claim, done: &SlotDone) -> bool;
     fn pause_schedule(at: &AccountRef, job: Job, pause: &Pause) -> ();
     fn resume_schedule(at: &AccountRef, job: Job, passed: Option<&Claim>) -> ();
+    fn insert_events(events: &[NewEvent]) -> Vec<bool>;
+    fn event_queue(now: Timestamp) -> EventQueue;
+    fn due_events(now: Timestamp) -> Option<DueEvents>;
+    fn insert_event_run(run: &Run, upto: i64, now: Timestamp) -> u64;
+    fn absorb_events(run: &Run) -> u64;
+    fn run_events(run: &RunId, after: i64, limit: u32) -> Vec<EventRow>;
+    fn end_events(run: &Run, ends: &[EventEnd]) -> ();
+    fn runs_with_stranded_events() -> Vec<RunId>;
+    fn events(filter: &EventFilter, page: &Page) -> Vec<EventRow>;
+    fn last_event_time() -> Option<Timestamp>;
+    fn replay_events(event_ids: Option<&[String]>) -> Vec<String>;
+    fn request_ids(run: &RunId, local_ids: &[LocalId]) -> Vec<(LocalId, String)>;
 }
 
 /// One call that fails in one scenario.

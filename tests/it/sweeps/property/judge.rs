@@ -65,6 +65,13 @@ fn explained(ran: &Ran) -> Result<(), String> {
             Step::Bind => {}
         }
     }
+    // What an earlier process began is sent again by the one that takes over, and
+    // takes its key along.
+    let taken_over = after
+        .objects()
+        .filter(|(id, _)| before.object(id).is_none())
+        .filter_map(|(_, made)| made["lookup_key"].as_str());
+    keys.extend(taken_over);
     for (id, is) in after.objects() {
         let was = before.object(id);
         let explained = match was {
@@ -77,7 +84,6 @@ fn explained(ran: &Ran) -> Result<(), String> {
                         .is_some_and(|product| made_for.contains(product))
             }
         };
-        // What an earlier process began is sent again by the one that takes over.
         let taken_over = was.is_none() && is["object"] == "price";
         if !explained && !taken_over {
             return Err(format!("nobody meant to write {id}: {was:?} is {is}"));

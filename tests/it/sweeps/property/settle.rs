@@ -119,7 +119,13 @@ fn is_due(world: &World, account: &Account, known: &Known, row: &ResultRow) -> b
                     .split(|c: char| !(c.is_alphanumeric() || "_-".contains(c)));
                 words.any(|word| word == id)
             };
-            others.into_iter().any(|(id, _)| names(id)) || error.message.contains("is also that of")
+            // What the database maps for another catalog stays that one's, whatever
+            // became of it in Stripe.
+            let mapped_for_another = known.others.contains_key(&row.local_id)
+                && error.message.starts_with("this database maps");
+            mapped_for_another
+                || others.into_iter().any(|(id, _)| names(id))
+                || error.message.contains("is also that of")
         }
         _ => false,
     }

@@ -1,0 +1,166 @@
+//! How many change events a second are accepted, kept on the disk before each
+//! answer: over sockets, in batches, against rows that are inserted one by one,
+//! each with a commit of its own, into the same kind of database.
+//!
+//! ```text
+//! cargo bench --bench events
+//! ```
+//!
+//! Fails below five times the yardstick.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench fails by panicking, and prints its figures"
+)]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use stripe_product_sync::proto::v1;
+use stripe_product_sync::proto::v1::change_event_service_client::ChangeEventServiceClient;
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+
+const CONNECTIONS: usize = 8;
+const BATCH: usize = 1000;
+/// Both are measured for so long, by turns, and the best turn of each counts:
+/// another process only ever takes away.
+const TURN: Duration = Duration::from_secs(2);
+const TURNS: usize = 3;
+
+struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn main() {
+    // `cargo test --all-targets` runs this file as well, without this argument.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("events: skipped; run `cargo bench --bench events`");
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(compare());
+}
+
+async fn compare() {
+    let dir = TempDir::new().unwrap();
+    let (_service, channel) = start(dir.path()).await;
+    let database = dir.path().join("data/stripe-product-sync.db");
+    let (mut accepted, mut inserted) = (0.0_f64, 0.0_f64);
+    for turn in 0..TURNS {
+        inserted = inserted.max(one_by_one(&database, turn).await);
+        accepted = accepted.max(in_batches(&channel, turn).await);
+    }
+    println!("one row, one commit: {inserted:>10.0} events/s");
+    println!(
+        "EmitChangeEvents:    {accepted:>10.0} events/s, {CONNECTIONS} connections, {BATCH} a call"
+    );
+    let ratio = accepted / inserted;
+    println!("ratio:               {ratio:>10.1}");
+    assert!(ratio >= 5.0, "five times the yardstick");
+}
+
+/// The service, on a database in this folder; nothing is synced while it is
+/// measured.
+async fn start(dir: &Path) -> (Service, Channel) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    drop(port);
+    let child = Command::new(env!("CARGO_BIN_EXE_stripe-product-sync"))
+        .current_dir(dir)
+        .arg("serve")
+        .args(["--set", &format!("server.grpc_listen={address}")])
+        .args(["--set", "server.http_listen=127.0.0.1:0"])
+        .args([
+            "--set",
+            "sync.on_start=off",
+            "--set",
+            "sync.debounce=1h",
+            "--set",
+            "sync.max_wait=1h",
+        ])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let service = Service(child);
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    loop {
+        if let Ok(channel) = endpoint.connect().await {
+            return (service, channel);
+        }
+    }
+}
+
+async fn in_batches(channel: &Channel, turn: usize) -> f64 {
+    let start = Instant::now();
+    let senders = (0..CONNECTIONS).map(|connection| {
+        let mut client = ChangeEventServiceClient::new(channel.clone());
+        tokio::spawn(async move {
+            let mut sent = 0;
+            while start.elapsed() < TURN {
+                let events = (0..BATCH).map(|n| event(format!("{turn}-{connection}-{}", sent + n)));
+                let request = v1::EmitChangeEventsRequest {
+                    events: events.collect(),
+                };
+                client.emit_change_events(request).await.unwrap();
+                sent += BATCH;
+            }
+            sent
+        })
+    });
+    let mut sent = 0;
+    for sender in senders.collect::<Vec<_>>() {
+        sent += sender.await.unwrap();
+    }
+    a_second(sent, start)
+}
+
+fn event(event_id: String) -> v1::ChangeEvent {
+    v1::ChangeEvent {
+        event_id,
+        event_type: "plan.updated".to_owned(),
+        product_type: "plan".to_owned(),
+        product_id: "starter".to_owned(),
+        user_id: "ada".to_owned(),
+        ..v1::ChangeEvent::default()
+    }
+}
+
+/// What anybody would write: a row, a commit, on the disk.
+async fn one_by_one(database: &Path, turn: usize) -> f64 {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(database)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+        .connect()
+        .await
+        .unwrap();
+    let start = Instant::now();
+    let mut inserted = 0;
+    while start.elapsed() < TURN {
+        sqlx::query(
+            "INSERT INTO product_change_log (id, event_type, product_id, product_type, user_id)
+             VALUES ($1, 'plan.updated', 'starter', 'plan', 'ada')",
+        )
+        .bind(format!("yardstick-{turn}-{inserted}"))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+        inserted += 1;
+    }
+    a_second(inserted, start)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn a_second(count: usize, start: Instant) -> f64 {
+    count as f64 / start.elapsed().as_secs_f64()
+}
