@@ -49,17 +49,17 @@ pub(crate) fn told(output: &Output) -> (String, String, i32) {
 
 /// A service on ports of its own; killed when dropped. What it sent to its
 /// sandbox is judged then.
-struct Served {
+pub(crate) struct Served {
     child: Child,
     /// The rest of its log, until it has ended.
     log: Option<JoinHandle<Requests>>,
-    grpc: String,
+    pub(crate) grpc: String,
     http: String,
 }
 
 impl Served {
     /// Starts it and waits until it listens.
-    fn start(dir: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
         let mut child = command(dir)
             .args([
                 "serve",
