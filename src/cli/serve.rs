@@ -38,6 +38,7 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         local.publish(&reachable(grpc.address).to_string())?;
         let resumed = local.engine.take_up(true).await?;
         local.engine.watch_events();
+        local.engine.keep_tidy();
         let serving = Serving::start(&local, grpc, http, &config);
         listening(context, &config, &serving);
         let by_itself = by_itself(local.engine.clone(), config.sync.on_start, resumed);

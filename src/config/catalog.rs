@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 
@@ -70,12 +71,21 @@ impl CatalogConfig {
 pub struct DatabaseConfig {
     /// The schema of our own tables; PostgreSQL only.
     pub schema: String,
+    /// How long runs and events are kept that are over.
+    pub keep: Duration,
+    /// How many runs are kept at the most.
+    pub max_runs: u32,
+    /// How many change events are kept at the most.
+    pub max_events: u32,
 }
 
 impl DatabaseConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         Self {
             schema: r.required::<Schema>("database.schema").0,
+            keep: r.required("database.keep"),
+            max_runs: r.required("database.max_runs"),
+            max_events: r.required("database.max_events"),
         }
     }
 }

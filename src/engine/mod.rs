@@ -21,6 +21,7 @@ mod passes;
 pub mod progress;
 mod queue;
 mod report;
+mod retention;
 mod run;
 mod schedule;
 mod status;
@@ -97,6 +98,12 @@ pub struct Settings {
     pub concurrency: usize,
     /// What a [`Scheduler`] does by itself.
     pub schedules: Schedules,
+    /// How long runs and events are kept that are over.
+    pub keep: Duration,
+    /// How many runs are kept at the most.
+    pub max_runs: u32,
+    /// How many change events are kept at the most.
+    pub max_events: u32,
     /// The quiet after a change event before its run starts.
     pub debounce: Duration,
     /// The longest that further events can put that off.

@@ -6,6 +6,7 @@ mod crm;
 mod events;
 pub mod lock;
 mod records;
+mod retention;
 mod schedules;
 pub mod sqlite;
 
@@ -20,6 +21,7 @@ pub use records::{
     ResultRow, Run, RunFilter, RunId, RunOptions, RunState, SourceNote, SyncStatus, Timestamp,
     Trigger, Validation, Whose, WrittenBinding,
 };
+pub use retention::{Retention, Tidied};
 pub use schedules::{Claim, Job, Pause, ScheduleRow, SlotDone};
 
 use crate::catalog::LocalId;
@@ -187,6 +189,10 @@ pub trait Store: Send + Sync {
 
     /// Stored events, newest first; [`Page::after`] is an ordinal.
     async fn events(&self, filter: &EventFilter, page: &Page) -> Result<Vec<EventRow>, Error>;
+
+    /// Lets go of some of what is over and not to be kept. Never of what is open, of
+    /// the newest runs, or of what the CRM reads.
+    async fn tidy(&self, retention: &Retention) -> Result<Tidied, Error>;
 
     /// When the newest event was received that was to start a run.
     async fn last_event_time(&self) -> Result<Option<Timestamp>, Error>;

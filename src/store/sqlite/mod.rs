@@ -17,6 +17,7 @@ mod open;
 mod progress;
 mod record;
 mod results;
+mod retention;
 mod row;
 mod runs;
 mod schedules;
@@ -35,8 +36,8 @@ use tokio::sync::Mutex;
 use super::{
     Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent,
     Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, ScheduleRow, SlotDone,
-    Store, Timestamp, Validation,
+    RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow,
+    SlotDone, Store, Tidied, Timestamp, Validation,
 };
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
@@ -323,6 +324,10 @@ impl Store for Sqlite {
 
     async fn events(&self, filter: &EventFilter, page: &Page) -> Result<Vec<EventRow>, Error> {
         run!(read self, |c| event_log::page(c, filter, page))
+    }
+
+    async fn tidy(&self, retention: &Retention) -> Result<Tidied, Error> {
+        run!(write self, |c| retention::tidy(c, retention))
     }
 
     async fn last_event_time(&self) -> Result<Option<Timestamp>, Error> {

@@ -501,6 +501,9 @@ pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
         environment: "test".to_owned(),
         concurrency: 64,
         schedules: Schedules::default(),
+        keep: Duration::from_secs(24 * 60 * 60),
+        max_runs: 1000,
+        max_events: 1000,
         debounce: Duration::from_millis(50),
         max_wait: Duration::from_secs(2),
         trigger_events: [

@@ -14,8 +14,8 @@ use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
     self, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent, Job,
     Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, ScheduleRow, SlotDone,
-    Store, Timestamp, Validation,
+    RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow,
+    SlotDone, Store, Tidied, Timestamp, Validation,
 };
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
@@ -152,23 +152,35 @@ impl Life {
         if !begun {
             return pending().await;
         }
+        let under_way = UnderWay(self);
         let result = work.await;
         let dead = {
             let mut state = self.state.lock().unwrap();
-            state.under_way -= 1;
             if let Some(name) = name {
                 state.happened.push(name);
                 state.dead |= state.happened.len() >= self.dies_after;
             }
-            if state.dead && state.under_way == 0 {
-                self.over.send_replace(true);
-            }
             state.dead
         };
+        drop(under_way);
         if named {
             self.count.send_modify(|count| *count += 1);
         }
         if dead { pending().await } else { result }
+    }
+}
+
+/// Something that has begun: until it is done, or nobody waits for it any more, as
+/// for the reads beside one that failed.
+struct UnderWay<'a>(&'a Life);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock().unwrap();
+        state.under_way -= 1;
+        if state.dead && state.under_way == 0 {
+            self.0.over.send_replace(true);
+        }
     }
 }
 
@@ -526,6 +538,11 @@ impl Store for MortalStore {
         page: &Page,
     ) -> Result<Vec<EventRow>, store::Error> {
         self.life.glance(self.inner.events(filter, page)).await
+    }
+
+    async fn tidy(&self, retention: &Retention) -> Result<Tidied, store::Error> {
+        let work = self.inner.tidy(retention);
+        self.life.event(|| "commit tidied".to_owned(), work).await
     }
 
     async fn last_event_time(&self) -> Result<Option<Timestamp>, store::Error> {

@@ -434,3 +434,51 @@ pub(crate) async fn requests_are_found_by_run_and_product(db: &mut dyn Db) {
     );
     assert_eq!(store.request_ids(&run(2).id, &ids).await.unwrap(), []);
 }
+
+pub(crate) async fn what_is_over_goes_by_age_and_number(db: &mut dyn Db) {
+    use stripe_product_sync::store::Retention;
+
+    let store = db.store();
+    for n in 1..=14 {
+        let over = Run {
+            end_time: Some(time(i64::from(n) * 1_000_000)),
+            ..ended(n)
+        };
+        store.insert_run(&over).await.unwrap();
+    }
+    let open = run(15);
+    store.insert_run(&open).await.unwrap();
+    let events: Vec<NewEvent> = (1..=6).map(|n| event(&format!("e{n}"), "a", n)).collect();
+    store.insert_events(&events).await.unwrap();
+    store
+        .insert_event_run(&run(16), 4, time(9_000_000))
+        .await
+        .unwrap();
+    let taken = store.run_events(&run(16).id, 0, 10).await.unwrap();
+    let ends: Vec<EventEnd> = taken[..3].iter().map(|event| done(event.ordinal)).collect();
+    store.end_events(&ended(16), &ends).await.unwrap();
+
+    let by_age = Retention {
+        before: time(3_000_000),
+        max_runs: 100,
+        max_events: 100,
+    };
+    let gone = store.tidy(&by_age).await.unwrap();
+    assert_eq!((gone.runs, gone.events, gone.is_more), (2, 2, false));
+    // What waits, or whose run is at work, stays; the newest runs do as well.
+    let by_number = Retention {
+        before: time(0),
+        max_runs: 1,
+        max_events: 1,
+    };
+    let gone = store.tidy(&by_number).await.unwrap();
+    assert_eq!((gone.runs, gone.events, gone.is_more), (4, 1, false));
+    let left = states(&*store).await;
+    let left: Vec<&str> = left.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(left, ["e4", "e5", "e6"]);
+    assert!(store.run(&open.id).await.unwrap().is_some());
+    let logged = db
+        .rows("SELECT CAST(count(*) AS TEXT) FROM product_change_log")
+        .await;
+    assert_eq!(logged, [[Some("6".to_owned())]]);
+}

@@ -41,6 +41,7 @@ macro_rules! conformance {
             what_was_given_up_can_be_replayed,
             filters_choose_events,
             requests_are_found_by_run_and_product,
+            what_is_over_goes_by_age_and_number,
         }
         properties! { journal, $start,
             an_open_intent_comes_back_whole,

@@ -22,6 +22,22 @@ struct Case {
     kind: &'static Kind,
 }
 
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            scenario,
+            point,
+            kind,
+            ..
+        } = self;
+        write!(
+            f,
+            "{}, {}, killed after {point}",
+            scenario.name, kind.action
+        )
+    }
+}
+
 impl Case {
     /// How the run that was taken up, or the next one, ended.
     async fn run(self) -> RunState {

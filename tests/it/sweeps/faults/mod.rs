@@ -108,6 +108,13 @@ struct Case {
     kind: &'static Kind,
 }
 
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rule = self.which.rule(self.kind.action);
+        write!(f, "{}, {rule}", self.scenario.name)
+    }
+}
+
 impl Case {
     async fn run(self) -> End {
         let Self {
@@ -231,6 +238,7 @@ impl Case {
 /// What was sent, once all that met a fault is answered: what nobody waits for any
 /// more may still be under way.
 async fn all_answered(app: &TestApp) -> Vec<RecordedRequest> {
+    let start = Instant::now();
     loop {
         let requests = app.sandbox.requests();
         let answered = requests.iter().filter(|r| !r.faults.is_empty()).count();
@@ -238,6 +246,11 @@ async fn all_answered(app: &TestApp) -> Vec<RecordedRequest> {
         if u64::try_from(answered).unwrap() >= met {
             return requests;
         }
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{met} requests met {:?}, {answered} are answered: {requests:#?}",
+            app.sandbox.faults()
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -267,7 +280,7 @@ async fn sweep(settings: fn(&mut Settings), places: fn(&[String]) -> Vec<Which>,
 /// Runs every nth case, several at once, and counts how they end.
 async fn told_of<C, F, E>(what: &str, cases: Vec<C>, every: usize, run: fn(C) -> F)
 where
-    C: Send + 'static,
+    C: std::fmt::Display + Send + 'static,
     F: Future<Output = E> + Send + 'static,
     E: Ord + std::fmt::Debug + Send + 'static,
 {
@@ -276,7 +289,7 @@ where
     let every = nth(every);
     let ends: Vec<_> = stream::iter(cases.into_iter().step_by(every))
         .map(|case| {
-            let what = what.to_owned();
+            let what = format!("{what}: {case}");
             tokio::spawn(async move { in_time(&what, run(case)).await })
         })
         .buffer_unordered(AT_ONCE)

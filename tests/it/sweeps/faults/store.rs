@@ -11,8 +11,8 @@ use stripe_product_sync::plan::{AccountRef, Known};
 use stripe_product_sync::store::{
     self, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent, Job,
     Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, RunState, ScheduleRow,
-    SlotDone, Store, Timestamp, Validation,
+    RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, RunState,
+    ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
 
 use super::super::scenario::{self, Scenario};
@@ -138,6 +138,7 @@ passed_on! {
     fn end_events(run: &Run, ends: &[EventEnd]) -> ();
     fn runs_with_stranded_events() -> Vec<RunId>;
     fn events(filter: &EventFilter, page: &Page) -> Vec<EventRow>;
+    fn tidy(retention: &Retention) -> Tidied;
     fn last_event_time() -> Option<Timestamp>;
     fn replay_events(event_ids: Option<&[String]>) -> Vec<String>;
     fn request_ids(run: &RunId, local_ids: &[LocalId]) -> Vec<(LocalId, String)>;
@@ -149,6 +150,16 @@ struct Case {
     undisturbed: Arc<Undisturbed>,
     fails: Fails,
     name: &'static str,
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}, {:?} ({})",
+            self.scenario.name, self.fails, self.name
+        )
+    }
 }
 
 impl Case {

@@ -232,7 +232,8 @@ async fn converge(apps: [&TestApp; 2], sides: &[Side; 2], case: Case, when: &str
 /// Goes on after a case that failed: how many do, and which, tells more than the
 /// first.
 async fn attempt(scenario: &Scenario, case: Case, order: &Order, tally: &mut Tally) {
-    let interleaved = interleave(scenario, case, order, tally);
+    // Boxed: two services' worth of state in each of the futures around it.
+    let interleaved = Box::pin(interleave(scenario, case, order, tally));
     let attempt = AssertUnwindSafe(in_time(scenario.name, interleaved));
     if attempt.catch_unwind().await.is_err() {
         tally
@@ -243,7 +244,7 @@ async fn attempt(scenario: &Scenario, case: Case, order: &Order, tally: &mut Tal
 
 /// How many events a scenario's sync has when it is alone.
 async fn length(scenario: &Scenario, case: Case) -> usize {
-    let (apps, sides) = prepared(scenario, case).await;
+    let (apps, sides) = Box::pin(prepared(scenario, case)).await;
     let mut alone = Twin::start(&apps[0], &sides[0], scenario.options.clone());
     let mut events = 0;
     while alone.step().await {

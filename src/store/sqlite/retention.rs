@@ -1,0 +1,65 @@
+//! What is over, and old or too much.
+
+use sqlx::SqliteConnection;
+
+use super::fault::Fault;
+use crate::store::{Retention, Tidied};
+
+/// Runs that stay whatever their age: the status shows the last ones.
+const NEWEST: u32 = 10;
+/// Rows a transaction: others want to write as well.
+const BATCH: u32 = 500;
+
+pub(super) async fn tidy(
+    connection: &mut SqliteConnection,
+    retention: &Retention,
+) -> Result<Tidied, Fault> {
+    let before = retention.before.timestamp_micros();
+    let runs = sqlx::query(
+        "DELETE FROM sync_runs WHERE id IN (
+             SELECT id FROM sync_runs
+             WHERE state NOT IN ('pending', 'running')
+               AND (coalesce(end_time, create_time) < $1
+                   OR id <= (SELECT id FROM sync_runs ORDER BY id DESC LIMIT 1 OFFSET $2))
+               AND id <= (SELECT id FROM sync_runs ORDER BY id DESC LIMIT 1 OFFSET $3)
+               AND id NOT IN (SELECT run_id FROM change_events WHERE state = 'running')
+             ORDER BY id LIMIT $4)",
+    )
+    .bind(before)
+    .bind(retention.max_runs)
+    .bind(NEWEST)
+    .bind(BATCH)
+    .execute(&mut *connection)
+    .await?;
+    let events = sqlx::query(
+        "DELETE FROM change_events WHERE ordinal IN (
+             SELECT ordinal FROM change_events
+             WHERE state IN ('done', 'failed', 'ignored')
+               AND (receive_time < $1
+                   OR ordinal <= (SELECT max(ordinal) FROM change_events) - $2)
+             ORDER BY ordinal LIMIT $3)",
+    )
+    .bind(before)
+    .bind(retention.max_events)
+    .bind(BATCH)
+    .execute(&mut *connection)
+    .await?;
+    let intents = sqlx::query(
+        "DELETE FROM intents WHERE ordinal IN (
+             SELECT ordinal FROM intents WHERE state <> 'open' AND begin_time < $1
+             ORDER BY ordinal LIMIT $2)",
+    )
+    .bind(before)
+    .bind(BATCH)
+    .execute(connection)
+    .await?;
+    let most = runs
+        .rows_affected()
+        .max(events.rows_affected())
+        .max(intents.rows_affected());
+    Ok(Tidied {
+        runs: runs.rows_affected(),
+        events: events.rows_affected(),
+        is_more: most == u64::from(BATCH),
+    })
+}
