@@ -68,7 +68,9 @@ pub(in crate::grpc) fn store(error: &store::Error) -> Status {
             .into()
         }
         // Two requests at once; the second try finds what the first one made.
-        store::Error::Duplicate { .. } | store::Error::Overtaken { .. } => Reply::new(
+        store::Error::Duplicate { .. }
+        | store::Error::Overtaken { .. }
+        | store::Error::Moved { .. } => Reply::new(
             Code::Unavailable,
             "STORE_UNAVAILABLE",
             "another request was first; call again",

@@ -13,6 +13,7 @@ mod journal;
 mod listings;
 mod open;
 mod progress;
+mod pushed;
 mod record;
 mod results;
 mod row;
@@ -30,8 +31,9 @@ use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::{
-    DryRun, Error, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, Store, Validation,
+    DryRun, Error, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Pushed,
+    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, Store,
+    Validation,
 };
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
@@ -217,5 +219,13 @@ impl Store for Sqlite {
 
     async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, Error> {
         run!(read self, |c| listings::last(c, at))
+    }
+
+    async fn pushed(&self, catalog: &str) -> Result<Pushed, Error> {
+        run!(read self, |c| pushed::read(c, catalog))
+    }
+
+    async fn change_pushed(&self, catalog: &str, change: &PushedChange) -> Result<i64, Error> {
+        run!(write self, |c| pushed::change(c, catalog, change))
     }
 }

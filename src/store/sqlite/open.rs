@@ -16,11 +16,18 @@ use crate::store::Error;
 use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "core",
-    include_str!("../../../migrations/sqlite/0001_core.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "core",
+        include_str!("../../../migrations/sqlite/0001_core.sql"),
+    ),
+    (
+        3,
+        "pushed_products",
+        include_str!("../../../migrations/sqlite/0003_pushed_products.sql"),
+    ),
+];
 
 /// How long a statement waits for another program's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

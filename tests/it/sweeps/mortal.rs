@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
-    self, DryRun, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, Store, Validation,
+    self, DryRun, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Pushed,
+    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, Store,
+    Validation,
 };
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
@@ -418,5 +419,18 @@ impl Store for MortalStore {
 
     async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, store::Error> {
         self.life.glance(self.inner.last_listing(at)).await
+    }
+
+    async fn pushed(&self, catalog: &str) -> Result<Pushed, store::Error> {
+        self.life.glance(self.inner.pushed(catalog)).await
+    }
+
+    async fn change_pushed(
+        &self,
+        catalog: &str,
+        change: &PushedChange,
+    ) -> Result<i64, store::Error> {
+        let work = self.inner.change_pushed(catalog, change);
+        self.life.event(|| "commit pushed".to_owned(), work).await
     }
 }

@@ -9,8 +9,9 @@ use stripe_product_sync::catalog::LocalId;
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::plan::{AccountRef, Known};
 use stripe_product_sync::store::{
-    self, DryRun, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId, RunState, Store, Validation,
+    self, DryRun, Info, Intent, Listing, MappingFilter, MappingRow, Page, ProgressRow, Pushed,
+    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Run, RunFilter, RunId,
+    RunState, Store, Validation,
 };
 
 use super::super::scenario::{self, Scenario};
@@ -122,6 +123,8 @@ passed_on! {
     fn last_validation(at: &AccountRef) -> Option<Validation>;
     fn save_listing(at: &AccountRef, listing: &Listing) -> ();
     fn last_listing(at: &AccountRef) -> Option<Listing>;
+    fn pushed(catalog: &str) -> Pushed;
+    fn change_pushed(catalog: &str, change: &PushedChange) -> i64;
 }
 
 /// One call that fails in one scenario.
