@@ -18,6 +18,7 @@ mod observe;
 mod outcome;
 mod passes;
 pub mod progress;
+pub mod pushed;
 mod queue;
 mod report;
 mod run;
@@ -34,20 +35,22 @@ use std::time::Duration;
 
 pub use error::Error;
 pub use queue::{IfBusy, Started, SyncRequest};
-pub use status::{CatalogStatus, Overall, Status};
+pub use status::{CatalogStatus, Overall, PushedVersions, Status};
 use tokio::sync::{Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 pub use validate::Validated;
 
-use crate::catalog::{Catalog, LocalId};
+use crate::catalog::{Catalog, LocalId, Product};
 use crate::plan::{AccountRef, Mode, Naming};
 use crate::store::{Run, RunId, Store};
 use crate::stripe::Stripe;
 use clock::Clock;
 use progress::RunLog;
 
-/// Reads the catalog; blocking, called on a thread of its own.
-pub type Discover = Arc<dyn Fn() -> Result<Catalog, DiscoverError> + Send + Sync>;
+/// Reads the catalog, with the products that were pushed (`None`: none ever was);
+/// blocking, called on a thread of its own.
+pub type Discover =
+    Arc<dyn Fn(Option<Vec<Product>>) -> Result<Catalog, DiscoverError> + Send + Sync>;
 
 /// Why no catalog could be read at all; says what to do.
 pub type DiscoverError = Box<dyn std::error::Error + Send + Sync>;
@@ -119,6 +122,12 @@ struct Inner {
     /// One validation at a time: the second one finds the first one's result.
     validating: tokio::sync::Mutex<()>,
     catalog: watch::Sender<Option<Arc<status::CatalogStatus>>>,
+    /// Held from the look at what is pushed to its change.
+    pushing: tokio::sync::Mutex<()>,
+    /// Pushed products that no run could be lined up for yet.
+    waiting: Mutex<pushed::Waiting>,
+    /// What was pushed since the last validation, and not synced yet.
+    since: Mutex<pushed::Since>,
 }
 
 impl Engine {
@@ -137,6 +146,9 @@ impl Engine {
             at: OnceCell::new(),
             validating: tokio::sync::Mutex::new(()),
             catalog: watch::Sender::new(None),
+            pushing: tokio::sync::Mutex::new(()),
+            waiting: Mutex::default(),
+            since: Mutex::default(),
         });
         let engine = Self { inner };
         tokio::spawn(engine.clone().work());

@@ -162,6 +162,8 @@ fn message(now: &Status) -> String {
                 .as_ref()
                 .map_or(0, |v| v.source_problems.len());
             match (differing, problems) {
+                (0, 0) => "The catalog changed since Stripe was compared: validate to see what differs, or sync."
+                    .to_owned(),
                 (differing, 0) => format!(
                     "Findings: {differing}. A sync mends them; validate shows them, also those that need a person."
                 ),
