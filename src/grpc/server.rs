@@ -28,7 +28,7 @@ use crate::proto::v1::product_sync_service_server::ProductSyncServiceServer;
 /// A thousand ids of 180 characters fit.
 const MAX_REQUEST: usize = 256 * 1024;
 /// A thousand events with what changed in each.
-const MAX_EVENTS_REQUEST: usize = 4 * 1024 * 1024;
+const MAX_BATCH_REQUEST: usize = 4 * 1024 * 1024;
 /// One connection may carry a dashboard's or a proxy's worth of watches.
 const MAX_STREAMS: u32 = 1024;
 const MAX_HEADERS: u32 = 16 * 1024;
@@ -139,13 +139,13 @@ async fn router(service: Service) -> Result<(HealthReporter, Guarded), io::Error
     )
     .add_service(
         CatalogServiceServer::new(service.clone())
-            .max_decoding_message_size(MAX_REQUEST)
+            .max_decoding_message_size(MAX_BATCH_REQUEST)
             .accept_compressed(Gzip)
             .send_compressed(Gzip),
     )
     .add_service(
         ChangeEventServiceServer::new(service)
-            .max_decoding_message_size(MAX_EVENTS_REQUEST)
+            .max_decoding_message_size(MAX_BATCH_REQUEST)
             .accept_compressed(Gzip)
             .send_compressed(Gzip),
     )

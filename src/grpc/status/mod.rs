@@ -37,6 +37,16 @@ impl Violations {
         }
     }
 
+    /// How many there are; those beyond the first ones count no more.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Ends with `INVALID_ARGUMENT` unless there are none.
     pub(super) fn check(self) -> Result<(), Status> {
         if self.0.is_empty() {

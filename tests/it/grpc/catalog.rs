@@ -1,6 +1,7 @@
 //! `CatalogService`.
 
 use stripe_product_sync::proto::v1;
+use stripe_product_sync::proto::v1::change_event_service_client::ChangeEventServiceClient;
 use tonic::Code;
 
 use super::{Served, told};
@@ -77,9 +78,8 @@ async fn mappings_are_looked_up_in_the_order_asked_for() {
 #[tokio::test]
 async fn what_this_version_does_not_have_says_so() {
     let served = Served::new(Vec::new()).await;
-    let status = served
-        .catalog()
-        .put_products(v1::PutProductsRequest::default())
+    let status = ChangeEventServiceClient::new(served.channel.clone())
+        .list_change_events(v1::ListChangeEventsRequest::default())
         .await
         .unwrap_err();
     assert_eq!(

@@ -1,6 +1,7 @@
 //! The services, over a real socket.
 
 mod catalog;
+mod pushed;
 mod server;
 mod sync;
 mod watch;
