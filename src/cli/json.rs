@@ -22,6 +22,19 @@ pub(super) fn line(name: &str, message: &impl prost::Message) -> Result<String, 
     Ok(value(name, message)?.to_string())
 }
 
+/// The message that this JSON says; or what is wrong with it.
+pub(super) fn read<M: prost::Message + Default>(name: &str, text: &str) -> Result<M, String> {
+    let pool = POOL.as_ref().map_err(ToString::to_string)?;
+    let descriptor = pool
+        .get_message_by_name(&format!("stripe_product_sync.v1.{name}"))
+        .ok_or_else(|| format!("no message {name} in the API"))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let message =
+        DynamicMessage::deserialize(descriptor, &mut json).map_err(|error| error.to_string())?;
+    json.end().map_err(|error| error.to_string())?;
+    message.transcode_to().map_err(|error| error.to_string())
+}
+
 fn value(name: &str, message: &impl prost::Message) -> Result<serde_json::Value, Failure> {
     let pool = POOL.as_ref().map_err(|error| broken(name, error))?;
     let descriptor = pool
@@ -66,6 +79,20 @@ mod tests {
         assert_eq!(json["lastSequence"], "7");
         assert_eq!(json["stripeCalls"], 0);
         assert!(json.get("error").is_none_or(serde_json::Value::is_null));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let request = v1::RemoveProductsRequest {
+            local_ids: vec!["a".to_owned()],
+            expected_version: Some(3),
+        };
+        let name = "RemoveProductsRequest";
+        let text = pretty(name, &request).unwrap();
+        assert_eq!(read(name, &text), Ok(request));
+        let wrong = |text: &str| read::<v1::RemoveProductsRequest>(name, text).unwrap_err();
+        assert!(wrong("{\"localId\": []}").contains("localId"));
+        assert!(wrong("{} {}").contains("trailing"));
     }
 
     #[test]
