@@ -156,7 +156,7 @@ async fn engine(client: &Client, dir: &Path) -> Engine {
     let parts = Parts {
         stripe: Arc::new(client.clone()),
         store: Arc::new(store),
-        discover: Arc::new(move || Ok(products.clone())),
+        discover: Arc::new(move |_pushed| Ok(products.clone())),
         clock: clock::system(),
     };
     let settings = engine::Settings {

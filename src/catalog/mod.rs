@@ -24,7 +24,7 @@ pub use price::{
     Charge, CurrencyOption, Interval, Price, Recurring, Round, TaxBehavior, Terms, Tier, TiersMode,
     TransformQuantity, Usage,
 };
-pub use product::{EventKey, Origin, Place, Product, SourceKind};
+pub use product::{EventKey, Origin, PUSHED, Place, Product, SourceKind};
 pub use text::normalize;
 
 /// Everything that is offered, and how completely it is known.

@@ -77,6 +77,27 @@ pub struct Origin {
     pub event_key: Option<EventKey>,
 }
 
+/// The rule of pushed products, in [`Origin::rule`] and among a catalog's sources.
+pub const PUSHED: &str = "pushed";
+
+impl Origin {
+    /// Of a product that the CRM pushed.
+    pub fn pushed(local_id: &LocalId) -> Self {
+        Self {
+            source: SourceKind::Pushed,
+            rule: PUSHED.to_owned(),
+            entry: local_id.to_string(),
+            place: Place {
+                file: PUSHED.to_owned(),
+                line: 0,
+                column: 0,
+            },
+            // Events name it by its local id.
+            event_key: None,
+        }
+    }
+}
+
 /// The sorts of sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -103,16 +124,19 @@ impl SourceKind {
 /// A place in a source file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
-    /// Relative to the catalog's root, with `/`.
+    /// Relative to the catalog's root, with `/`; `pushed` for what is in no file.
     pub file: String,
-    /// From 1.
+    /// From 1; 0 for what is in no file.
     pub line: u32,
-    /// From 1, in characters.
+    /// From 1, in characters; 0 for what is in no file.
     pub column: u32,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }

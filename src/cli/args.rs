@@ -297,17 +297,46 @@ pub(super) struct Watch {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  \
     stripe-product-sync products --root ../crm\n  \
-    stripe-product-sync products --kind plan -o json\n\n\
-    Exit 1 where a part of the catalog could not be read, or a product has a lint error.")]
+    stripe-product-sync products --kind plan -o json\n  \
+    stripe-product-sync products --server http://localhost:50051    with what was pushed\n\n\
+    Exit 1 where a part of the catalog could not be read, or a product has a lint error."
+)]
 pub(super) struct Products {
+    #[command(subcommand)]
+    pub(super) change: Option<Change>,
     /// Only products of this kind, as in plan; may be repeated.
     #[arg(long = "kind", value_name = "KIND")]
     pub(super) kinds: Vec<String>,
     /// Only this product; may be repeated.
     #[arg(long = "product", value_name = "LOCAL_ID")]
     pub(super) products: Vec<String>,
+}
+
+/// A change of the products that are in no file.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Change {
+    /// Adds or replaces products that are in no file, and syncs them.
+    Put {
+        /// Proto3 JSON: a PutProductsRequest, or only its list of products; `-`: stdin.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Only if what is pushed is at this version.
+        #[arg(long = "expected-version", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+        expect: Option<i64>,
+    },
+    /// Removes such products; they are archived in Stripe.
+    Remove {
+        /// Local ids.
+        #[arg(value_name = "LOCAL_ID", required = true)]
+        ids: Vec<String>,
+        /// Only if what is pushed is at this version.
+        #[arg(long = "expected-version", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+        expect: Option<i64>,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -33,7 +33,7 @@ pub(super) fn request(config: &Config) -> Result<Request, Failure> {
             min_price: amounts("catalog.min_price", &config.catalog.min_price)?,
             max_price: amounts("catalog.max_price", &config.catalog.max_price)?,
         },
-        pushed: Vec::new(),
+        pushed: None,
     })
 }
 
@@ -44,8 +44,12 @@ pub(super) fn reader(config: &Config) -> Result<Discover, Failure> {
     if let Err(error) = std::fs::metadata(&request.root) {
         return Err(missing_root(&request.root, &error));
     }
-    Ok(Arc::new(move || {
-        discovery::discover(request.clone()).map_err(DiscoverError::from)
+    Ok(Arc::new(move |pushed| {
+        let request = Request {
+            pushed,
+            ..request.clone()
+        };
+        discovery::discover(request).map_err(DiscoverError::from)
     }))
 }
 

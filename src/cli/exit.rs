@@ -153,7 +153,7 @@ impl From<crate::engine::Error> for Failure {
             | Error::RequestIdReused { .. }
             | Error::RunNotFound { .. }
             | Error::Catalog(_) => Exit::Usage,
-            Error::Busy { .. } | Error::Internal(_) => Exit::Failed,
+            Error::Busy { .. } | Error::VersionMismatch { .. } | Error::Internal(_) => Exit::Failed,
             Error::Stripe(error) => return stripe(error),
             Error::Store(_) => Exit::Unreachable,
         };

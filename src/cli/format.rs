@@ -193,6 +193,9 @@ pub(super) fn sync_status(status: v1::mapping::SyncStatus) -> &'static str {
 
 /// `file:line:column` as far as it is known; empty for what has no place.
 pub(super) fn place(origin: &v1::Origin) -> String {
+    if origin.source() == v1::origin::Source::Pushed {
+        return "pushed".to_owned();
+    }
     let mut place = origin.file.clone();
     if !place.is_empty() && origin.line > 0 {
         place = format!("{place}:{}", origin.line);

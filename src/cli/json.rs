@@ -22,6 +22,16 @@ pub(super) fn line(name: &str, message: &impl prost::Message) -> Result<String, 
     Ok(value(name, message)?.to_string())
 }
 
+/// The message that this JSON text says; or what is wrong with it, with its place.
+pub(super) fn parse<M: prost::Message + Default>(name: &str, text: &str) -> Result<M, String> {
+    let descriptor = descriptor(name).map_err(|failure| failure.message)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let message =
+        DynamicMessage::deserialize(descriptor, &mut json).map_err(|error| error.to_string())?;
+    json.end().map_err(|error| error.to_string())?;
+    message.transcode_to().map_err(|error| error.to_string())
+}
+
 /// A message from its JSON. Fields that the API doesn't have are a mistake.
 pub(super) fn read<M: prost::Message + Default>(
     name: &str,
@@ -83,6 +93,20 @@ mod tests {
         assert_eq!(json["lastSequence"], "7");
         assert_eq!(json["stripeCalls"], 0);
         assert!(json.get("error").is_none_or(serde_json::Value::is_null));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let request = v1::RemoveProductsRequest {
+            local_ids: vec!["a".to_owned()],
+            expected_version: Some(3),
+        };
+        let name = "RemoveProductsRequest";
+        let text = pretty(name, &request).unwrap();
+        assert_eq!(parse(name, &text), Ok(request));
+        let wrong = |text: &str| parse::<v1::RemoveProductsRequest>(name, text).unwrap_err();
+        assert!(wrong("{\"localId\": []}").contains("localId"));
+        assert!(wrong("{} {}").contains("trailing"));
     }
 
     #[test]

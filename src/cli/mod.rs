@@ -31,6 +31,7 @@ mod migrate;
 mod output;
 mod products;
 mod progress;
+mod push;
 mod rpc_error;
 mod run_view;
 mod runs;
@@ -122,7 +123,10 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Validate(args) => Box::pin(validate::run(context, &args)).await,
         Command::Status => Box::pin(status::run(context)).await,
         Command::Watch(args) => Box::pin(watch::run(context, &args)).await,
-        Command::Products(args) => Box::pin(products::run(context, &args)).await,
+        Command::Products(args) => match &args.change {
+            Some(change) => Box::pin(push::run(context, change)).await,
+            None => Box::pin(products::run(context, &args)).await,
+        },
         Command::Mappings(args) => Box::pin(mappings::run(context, &args)).await,
         Command::Runs(args) => Box::pin(runs::run(context, &args)).await,
         Command::Schedule(args) => Box::pin(schedule::run(context, &args)).await,

@@ -6,11 +6,7 @@ use crate::catalog::{Catalog, LocalId, Problem, Product, Source, lint, normalize
 
 /// Products that share a local id are left out, all of them: which one is meant
 /// only a person can tell.
-pub(crate) fn merge(
-    products: Vec<Product>,
-    sources: Vec<Source>,
-    policy: &lint::Policy,
-) -> Catalog {
+pub fn merge(products: Vec<Product>, sources: Vec<Source>, policy: &lint::Policy) -> Catalog {
     let mut by_id: BTreeMap<LocalId, Vec<Product>> = BTreeMap::new();
     for product in products {
         by_id
@@ -43,7 +39,12 @@ fn duplicate(local_id: &LocalId, twins: &[Product]) -> Problem {
         .map(|twin| format!("{} ({})", twin.origin.place, twin.origin.entry))
         .collect();
     Problem {
-        place: twins.first().map(|twin| twin.origin.place.clone()),
+        // One that an editor can open.
+        place: twins
+            .iter()
+            .map(|twin| &twin.origin.place)
+            .find(|place| place.line > 0)
+            .cloned(),
         message: format!(
             "{} products have the local id {local_id:?}: {}; none of them is synced until all but one have another id",
             twins.len(),
@@ -52,8 +53,9 @@ fn duplicate(local_id: &LocalId, twins: &[Product]) -> Problem {
     }
 }
 
-/// Comparing with what Stripe holds only works on text in one form.
-fn normalized(mut product: Product) -> Product {
+/// A product as [`merge`] takes it up: comparing with what Stripe holds only works
+/// on text in one form.
+pub fn normalized(mut product: Product) -> Product {
     let text = |text: &mut String| *text = normalize(text);
     let texts = |texts: &mut Option<Vec<String>>| {
         if let Some(texts) = texts {

@@ -32,14 +32,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use self::document::syntax::Format;
+pub use self::merge::{merge, normalized};
 pub use self::rules::Rules;
 use self::typescript::{Finding, Script, nesting};
 use self::value::SourceFile;
 use self::walk::Unreadable;
-use crate::catalog::{Catalog, Problem, Product, Source, lint};
-
-/// The name under which pushed products appear among [`Catalog::sources`].
-pub const PUSHED: &str = "pushed";
+use crate::catalog::{Catalog, PUSHED, Problem, Product, Source, lint};
 
 /// What to discover.
 #[derive(Clone, Debug)]
@@ -50,8 +48,10 @@ pub struct Request {
     pub rules: Rules,
     /// What the configuration adds to the lint.
     pub lint_policy: lint::Policy,
-    /// What the CRM pushed, from the database.
-    pub pushed: Vec<Product>,
+    /// What the CRM pushed, from the database; `None` where it never pushed
+    /// anything. Products that it took away again leave an empty list behind:
+    /// that they are gone is then known.
+    pub pushed: Option<Vec<Product>>,
 }
 
 /// What makes discovery impossible. Everything else is in the catalog.
@@ -130,7 +130,8 @@ fn run(request: Request) -> Result<Catalog, Error> {
         pushed,
     } = request;
     let (folder, only_document) = open(&root)?;
-    let mut products = pushed;
+    let is_pushed_to = pushed.is_some();
+    let mut products = pushed.unwrap_or_default();
     let mut sources = vec![Source {
         rule: PUSHED.to_owned(),
         files: Vec::new(),
@@ -167,11 +168,12 @@ fn run(request: Request) -> Result<Catalog, Error> {
         let is_anything =
             |finding: &Finding| !finding.files.is_empty() || !finding.problems.is_empty();
         let none_found = !findings.values().any(is_anything);
-        if none_found && !found_documents && products.is_empty() {
+        let found_others = found_documents || is_pushed_to;
+        if none_found && !found_others {
             return Err(nothing_found(root, &exports));
         }
-        let documents_suffice = none_found && rules.defaulted && found_documents;
-        for rule in rules.rules().iter().filter(|_| !documents_suffice) {
+        let others_suffice = none_found && rules.defaulted && found_others;
+        for rule in rules.rules().iter().filter(|_| !others_suffice) {
             let finding = findings.get_mut(&rule.export);
             let missing = Finding::default();
             let finding = finding.map_or(&missing, |finding| &*finding);
@@ -180,7 +182,7 @@ fn run(request: Request) -> Result<Catalog, Error> {
             sources.push(source);
         }
     }
-    Ok(merge::merge(products, sources, &lint_policy))
+    Ok(merge(products, sources, &lint_policy))
 }
 
 /// The folder to walk; or the one document and its folder.

@@ -21,7 +21,7 @@ fn request(root: &Path, rules: &str) -> Request {
         root: root.to_owned(),
         rules: Rules::load(rules).unwrap(),
         lint_policy: lint::Policy::default(),
-        pushed: Vec::new(),
+        pushed: None,
     }
 }
 
@@ -302,12 +302,52 @@ fn pushed_products_join_in_and_text_is_normalised() {
     pushed.metadata.insert("empty".to_owned(), " ".to_owned());
     let dir = tree(sample::SAMPLE);
     let mut request = request(dir.path(), "ghostcrm");
-    request.pushed = vec![pushed];
+    request.pushed = Some(vec![pushed]);
     let catalog = discover(request).unwrap();
     let product = &catalog.products["pushed_one"].product;
     assert_eq!(product.name, "Café");
     assert!(!product.metadata.contains_key("empty"));
     assert_eq!(ids(&catalog).len(), 18);
+}
+
+#[test]
+fn pushed_products_need_no_tree_and_are_gone_once_they_were_taken_away() {
+    let dir = tree(&[("README.md", "nothing to sell")]);
+    let mut request = request(dir.path(), "documents");
+    let nothing = discover(request.clone()).unwrap_err();
+    assert!(matches!(nothing, Error::NothingFound { .. }), "{nothing}");
+
+    request.pushed = Some(vec![product("pushed_one", "5")]);
+    let catalog = discover(request.clone()).unwrap();
+    assert_eq!(ids(&catalog), ["pushed_one"]);
+    assert!(catalog.is_complete(), "{:?}", problems(&catalog));
+
+    request.pushed = Some(Vec::new());
+    let catalog = discover(request.clone()).unwrap();
+    assert!(catalog.products.is_empty() && catalog.vouches_for(PUSHED));
+
+    // Rules that somebody chose still want their exports.
+    request.rules = Rules::load("ghostcrm").unwrap();
+    assert_eq!(problems(&discover(request.clone()).unwrap()).len(), 4);
+    request.rules = request.rules.as_default();
+    assert!(discover(request).unwrap().is_complete());
+}
+
+#[test]
+fn what_is_pushed_and_in_a_file_is_told_with_both_places() {
+    let mut pushed = product("org_team_monthly", "5");
+    pushed.origin = crate::catalog::Origin::pushed(&pushed.local_id);
+    let dir = tree(sample::SAMPLE);
+    let mut request = request(dir.path(), "ghostcrm");
+    request.pushed = Some(vec![pushed]);
+    let catalog = discover(request).unwrap();
+    assert!(!catalog.products.contains_key("org_team_monthly"));
+    assert_eq!(
+        problems(&catalog),
+        [
+            "[] src/config/pricing/organization.ts:5:3: 2 products have the local id \"org_team_monthly\": pushed (org_team_monthly) and src/config/pricing/organization.ts:5:3 (ORG_PLANS[0]); none of them is synced until all but one have another id"
+        ]
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! is a run in state FAILED.
 
 use super::DiscoverError;
+use crate::catalog::LocalId;
 use crate::{store, stripe};
 
 /// Why a request could not be carried out.
@@ -30,6 +31,16 @@ pub enum Error {
         /// The run in the way.
         run: String,
     },
+    /// Look again: what the request is about was changed since its sender looked.
+    #[error("{} at version {found}, not at {expected}", pushed(.local_id.as_ref()))]
+    VersionMismatch {
+        /// The pushed product; `None`: all of them.
+        local_id: Option<LocalId>,
+        /// As requested.
+        expected: i64,
+        /// As it is; 0: nothing was pushed.
+        found: i64,
+    },
     /// Look it up again.
     #[error("no run {run:?}")]
     RunNotFound {
@@ -48,6 +59,13 @@ pub enum Error {
     /// A bug, or the process is ending.
     #[error("{0}")]
     Internal(String),
+}
+
+fn pushed(local_id: Option<&LocalId>) -> String {
+    match local_id {
+        Some(local_id) => format!("the pushed product {local_id} is"),
+        None => "the pushed products are".to_owned(),
+    }
 }
 
 fn did_you_mean(near: &[String]) -> String {

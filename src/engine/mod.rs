@@ -19,6 +19,7 @@ mod observe;
 mod outcome;
 mod passes;
 pub mod progress;
+pub mod pushed;
 mod queue;
 mod report;
 mod retention;
@@ -38,20 +39,22 @@ use std::time::Duration;
 pub use error::Error;
 pub use queue::{IfBusy, Started, SyncRequest};
 pub use schedule::{ScheduleStatus, Scheduler, Schedules, Timetable};
-pub use status::{CatalogStatus, Overall, Status};
+pub use status::{CatalogStatus, Overall, PushedVersions, Status};
 use tokio::sync::{Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 pub use validate::Validated;
 
-use crate::catalog::{Catalog, LocalId};
+use crate::catalog::{Catalog, LocalId, Product};
 use crate::plan::{AccountRef, Mode, Naming};
 use crate::store::{Run, RunId, Store, Timestamp};
 use crate::stripe::Stripe;
 use clock::Clock;
 use progress::RunLog;
 
-/// Reads the catalog; blocking, called on a thread of its own.
-pub type Discover = Arc<dyn Fn() -> Result<Catalog, DiscoverError> + Send + Sync>;
+/// Reads the catalog, with the products that were pushed (`None`: none ever was);
+/// blocking, called on a thread of its own.
+pub type Discover =
+    Arc<dyn Fn(Option<Vec<Product>>) -> Result<Catalog, DiscoverError> + Send + Sync>;
 
 /// Why no catalog could be read at all; says what to do.
 pub type DiscoverError = Box<dyn std::error::Error + Send + Sync>;
@@ -141,6 +144,12 @@ struct Inner {
     start: Timestamp,
     /// Change events that no run has taken yet.
     noticed: events::Noticed,
+    /// Held from the look at what is pushed to its change.
+    pushing: tokio::sync::Mutex<()>,
+    /// Pushed products that no run could be lined up for yet.
+    waiting: Mutex<pushed::Waiting>,
+    /// What was pushed since the last validation, and not synced yet.
+    since: Mutex<pushed::Since>,
 }
 
 impl Engine {
@@ -162,6 +171,9 @@ impl Engine {
             catalog: watch::Sender::new(None),
             start,
             noticed: events::Noticed::default(),
+            pushing: tokio::sync::Mutex::new(()),
+            waiting: Mutex::default(),
+            since: Mutex::default(),
         });
         let engine = Self { inner };
         tokio::spawn(engine.clone().work());

@@ -255,6 +255,7 @@ pub(super) fn run_failure(error: &super::Error) -> Failure {
         | super::Error::RequestIdReused { .. }
         | super::Error::Busy { .. }
         | super::Error::RunNotFound { .. }
+        | super::Error::VersionMismatch { .. }
         | super::Error::Internal(_) => failure("INTERNAL", error.to_string(), None),
     }
 }

@@ -93,6 +93,24 @@ impl State {
     }
 }
 
+/// Whether a run that waits does what another request asks for. A person gets
+/// exactly the run asked for; a change is content with any run that brings it.
+fn serves(pending: &RunOptions, request: &SyncRequest) -> bool {
+    let asked = &request.options;
+    let covers = pending.product_ids.is_empty()
+        || (!asked.product_ids.is_empty()
+            && asked
+                .product_ids
+                .iter()
+                .all(|id| pending.product_ids.contains(id)));
+    let is_plain = RunOptions {
+        product_ids: Vec::new(),
+        ..asked.clone()
+    } == RunOptions::default();
+    let brings_it = is_plain && covers && pending.plan_digest.is_none();
+    pending == asked || (request.trigger == Trigger::Event && brings_it)
+}
+
 enum Place {
     Join(Arc<RunLog>),
     Busy(RunId),
@@ -117,6 +135,13 @@ impl Engine {
             });
         }
         self.check_scope(&request.options.product_ids).await?;
+        let started = self.line_up(request).await?;
+        drop(submitting);
+        Ok(started)
+    }
+
+    /// Finds the place of a request in the line, for whoever holds `submitting`.
+    pub(super) async fn line_up(&self, request: SyncRequest) -> Result<Started, Error> {
         if !request.options.dry_run {
             match self.place(&request) {
                 Place::Join(log) => {
@@ -136,7 +161,6 @@ impl Engine {
         let run = self.new_run(request).await?;
         self.store().insert_run(&run).await?;
         self.enqueue(run.clone(), false);
-        drop(submitting);
         Ok(Started { run, joined: false })
     }
 
@@ -148,7 +172,7 @@ impl Engine {
             .as_ref()
             .filter(|running| !running.log.run().state.is_final());
         match (&queue.pending, running) {
-            (Some(pending), _) if pending.log.run().options == request.options => {
+            (Some(pending), _) if serves(&pending.log.run().options, request) => {
                 Place::Join(pending.log.clone())
             }
             (Some(pending), _) => Place::Busy(pending.log.id().clone()),

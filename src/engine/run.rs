@@ -281,11 +281,15 @@ impl Engine {
                 .await
                 .map_err(|error| run_failure(&Error::Store(error)))?;
         }
-        Ok(ending::of(
+        let ended = ending::of(
             &log.run(),
             pass.abort,
             active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
-        ))
+        );
+        if ended.state == RunState::Succeeded {
+            self.synced_since(&catalog, &requested.product_ids);
+        }
+        Ok(ended)
     }
 
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {

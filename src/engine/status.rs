@@ -1,21 +1,24 @@
 //! Where everything stands, without a call to Stripe.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Engine, Error, ScheduleStatus};
-use crate::catalog::Catalog;
+use super::{Engine, Error, ScheduleStatus, pushed};
+use crate::catalog::{Catalog, LocalId, Product};
 use crate::plan::AccountRef;
-use crate::store::{EventQueue, Page, Run, RunFilter, RunState, Timestamp, Validation, Whose};
+use crate::store::{
+    EventQueue, Page, Pushed, Run, RunFilter, RunState, Timestamp, Validation, Whose,
+};
 
 /// The whole in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overall {
     /// Stripe is as the catalog says.
     AllSynced,
-    /// The last validation found differences.
+    /// The last validation found differences, or the catalog is another one since.
     NeedsSync,
     /// The last run failed, wholly or in part.
     SyncErrors,
@@ -57,6 +60,31 @@ pub struct CatalogStatus {
     pub time: Timestamp,
     /// What was read.
     pub catalog: Arc<Catalog>,
+    /// What was pushed of it.
+    pub pushed: PushedVersions,
+    /// Identifies what it says.
+    pub(super) fingerprint: String,
+}
+
+/// Versions of what was pushed, for whoever wants to change it.
+#[derive(Clone, Debug, Default)]
+pub struct PushedVersions {
+    /// Of all of it; 0: nothing was ever pushed.
+    pub all: i64,
+    /// Of each product, the version of all that it was last changed with.
+    pub products: BTreeMap<LocalId, i64>,
+}
+
+impl From<&Pushed> for PushedVersions {
+    fn from(pushed: &Pushed) -> Self {
+        let products = pushed.products.iter();
+        Self {
+            all: pushed.version,
+            products: products
+                .map(|pushed| (pushed.product.local_id.clone(), pushed.version))
+                .collect(),
+        }
+    }
 }
 
 impl Engine {
@@ -105,6 +133,7 @@ impl Engine {
             let age = self.now().signed_duration_since(time);
             age.to_std().unwrap_or_default()
         });
+        let catalog = self.last_catalog();
         let overall = match (&current, &validation, &last) {
             (Some(_), _, _) => Overall::Syncing,
             (None, _, Some(last))
@@ -115,14 +144,17 @@ impl Engine {
             (None, None, _) => Overall::NeverValidated,
             (None, Some(validation), _) => {
                 let differs = validation.findings.iter().any(|finding| finding.is_error);
-                if differs || !validation.source_problems.is_empty() || events.pending > 0 {
+                let is_known = catalog
+                    .as_ref()
+                    .is_none_or(|read| self.is_synced_since(validation, read));
+                let waits = events.pending > 0;
+                if differs || !validation.source_problems.is_empty() || !is_known || waits {
                     Overall::NeedsSync
                 } else {
                     Overall::AllSynced
                 }
             }
         };
-        let catalog = self.last_catalog();
         let schedules = self.schedules(at.as_ref()).await?;
         Ok(Status {
             overall,
@@ -143,25 +175,45 @@ impl Engine {
         self.inner.catalog.borrow().clone()
     }
 
-    /// Reads the catalog anew, on a thread of its own.
+    /// Reads the catalog anew.
     pub async fn discover(&self) -> Result<Arc<Catalog>, Error> {
+        Ok(self.read_catalog().await?.catalog.clone())
+    }
+
+    /// Reads the catalog anew, with what was pushed of it.
+    pub async fn read_catalog(&self) -> Result<Arc<CatalogStatus>, Error> {
+        let pushed = self.store().pushed(self.catalog_id()).await?;
+        let versions = PushedVersions::from(&pushed);
+        let catalog = self.read_with(pushed::products(&pushed)).await?;
+        Ok(self.now_read(catalog, versions))
+    }
+
+    /// The catalog as it is with these pushed products, on a thread of its own.
+    pub(super) async fn read_with(&self, pushed: Option<Vec<Product>>) -> Result<Catalog, Error> {
         let discover = self.inner.parts.discover.clone();
-        let read = tokio::task::spawn_blocking(move || discover()).await;
-        let catalog = match read {
-            Ok(catalog) => Arc::new(catalog.map_err(Error::Catalog)?),
-            Err(error) => {
-                return Err(Error::Internal(format!(
-                    "reading the catalog was interrupted: {error}"
-                )));
-            }
-        };
-        self.inner
-            .catalog
-            .send_replace(Some(Arc::new(CatalogStatus {
-                time: self.now(),
-                catalog: catalog.clone(),
-            })));
-        Ok(catalog)
+        match tokio::task::spawn_blocking(move || discover(pushed)).await {
+            Ok(catalog) => catalog.map_err(Error::Catalog),
+            Err(error) => Err(Error::Internal(format!(
+                "reading the catalog was interrupted: {error}"
+            ))),
+        }
+    }
+
+    /// Remembers a reading as the latest.
+    pub(super) fn now_read(&self, catalog: Catalog, pushed: PushedVersions) -> Arc<CatalogStatus> {
+        let read = Arc::new(CatalogStatus {
+            time: self.now(),
+            fingerprint: fingerprint(&catalog),
+            catalog: Arc::new(catalog),
+            pushed,
+        });
+        self.inner.catalog.send_replace(Some(read.clone()));
+        read
+    }
+
+    /// Whose pushed products are read.
+    pub(super) fn catalog_id(&self) -> &str {
+        &self.settings().naming.catalog_id
     }
 }
 

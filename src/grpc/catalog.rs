@@ -1,5 +1,5 @@
-//! `CatalogService`: the catalog as it is read, and where its products are in
-//! Stripe. Nothing here calls Stripe.
+//! `CatalogService`: the catalog as it is read, what is pushed into it, and where
+//! its products are in Stripe. Nothing here calls Stripe.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,8 +8,10 @@ use tonic::{Request, Response, Status};
 
 use super::convert::{MAX_REMARKS, request::ProductFilter};
 use super::page::Asked;
-use super::{Service, convert, status};
-use crate::catalog::{Catalog, Entry, LocalId};
+use super::{Service, convert, detached, status};
+use crate::catalog::{Entry, LocalId};
+use crate::engine::CatalogStatus;
+use crate::engine::pushed::{PushAnswer, PushRequest};
 use crate::plan::AccountRef;
 use crate::proto::v1;
 use crate::proto::v1::catalog_service_server::CatalogService;
@@ -28,7 +30,12 @@ impl CatalogService for Service {
         let token = std::mem::take(&mut request.page_token);
         let asked = Asked::new("ListProducts", size, &token, MAX_PAGE, &request)?;
         let filter = convert::request::products(&request)?;
-        let catalog = self.catalog_for(&asked).await?;
+        let read = self.catalog_for(&asked).await?;
+        let catalog = &read.catalog;
+        let version = |entry: &Entry| {
+            let version = read.pushed.products.get(&entry.product.local_id);
+            version.copied().unwrap_or_default()
+        };
         let selected = |entry: &&Entry| selects(&filter, entry);
         let total_size = catalog.products.values().filter(selected).count();
         let found: Vec<&Entry> = catalog
@@ -47,7 +54,7 @@ impl CatalogService for Service {
         let (products, next_page_token) = asked.cut(
             found,
             |entry| entry.product.local_id.to_string(),
-            convert::catalog::product,
+            |entry| convert::catalog::product(entry, version(entry)),
         );
         let problems = catalog.all_problems().take(MAX_REMARKS);
         Ok(Response::new(v1::ListProductsResponse {
@@ -57,21 +64,32 @@ impl CatalogService for Service {
             source_problems: problems
                 .map(|(rule, problem)| convert::catalog::problem(rule, problem))
                 .collect(),
+            pushed_version: read.pushed.all,
         }))
     }
 
     async fn put_products(
         &self,
-        _request: Request<v1::PutProductsRequest>,
+        request: Request<v1::PutProductsRequest>,
     ) -> Result<Response<v1::PutProductsResponse>, Status> {
-        Err(status::not_implemented("PutProducts"))
+        let request = request.into_inner();
+        let asked = convert::request::put(&request, self.actor)?;
+        match self.push(asked).await? {
+            PushAnswer::Done(done) => Ok(Response::new(convert::pushed::put(&done))),
+            PushAnswer::Refused(why) => Err(convert::request::refused(&request, &why)),
+        }
     }
 
     async fn remove_products(
         &self,
-        _request: Request<v1::RemoveProductsRequest>,
+        request: Request<v1::RemoveProductsRequest>,
     ) -> Result<Response<v1::RemoveProductsResponse>, Status> {
-        Err(status::not_implemented("RemoveProducts"))
+        let asked = convert::request::remove(request.get_ref(), self.actor)?;
+        match self.push(asked).await? {
+            PushAnswer::Done(done) => Ok(Response::new(convert::pushed::removed(&done))),
+            // What is left is what was there.
+            PushAnswer::Refused(why) => Err(status::internal(&format!("{why:?}"))),
+        }
     }
 
     async fn batch_get_mappings(
@@ -143,12 +161,18 @@ impl Service {
         account.map_err(|error| status::engine(&error))
     }
 
+    /// Changes what is pushed, whether or not the caller waits for the answer.
+    async fn push(&self, asked: PushRequest) -> Result<PushAnswer, Status> {
+        let engine = self.engine.clone();
+        detached(async move { engine.push(asked).await }).await
+    }
+
     /// Read anew for a first page; a later page goes on in the last reading.
-    async fn catalog_for(&self, asked: &Asked) -> Result<Arc<Catalog>, Status> {
+    async fn catalog_for(&self, asked: &Asked) -> Result<Arc<CatalogStatus>, Status> {
         match self.engine.last_catalog() {
-            Some(read) if asked.after.is_some() => Ok(read.catalog.clone()),
+            Some(read) if asked.after.is_some() => Ok(read),
             Some(_) | None => {
-                let read = self.engine.discover().await;
+                let read = self.engine.read_catalog().await;
                 read.map_err(|error| status::engine(&error))
             }
         }

@@ -153,8 +153,9 @@ pub fn products(catalog: &crate::catalog::Catalog) -> v1::ListProductsResponse {
         products: catalog
             .products
             .values()
-            .map(convert::catalog::product)
+            .map(|entry| convert::catalog::product(entry, 0))
             .collect(),
+        pushed_version: 0,
         next_page_token: String::new(),
         total_size: i32::try_from(catalog.products.len()).unwrap_or(i32::MAX),
         source_problems: catalog

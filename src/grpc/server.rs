@@ -30,6 +30,8 @@ const MAX_REQUEST: usize = 256 * 1024;
 /// A thousand events with what changed in each. More than a call should have: what
 /// is too large in one event is told of that event, and the others are taken.
 const MAX_EVENTS_REQUEST: usize = 16 * 1024 * 1024;
+/// A thousand pushed products.
+const MAX_BATCH_REQUEST: usize = 4 * 1024 * 1024;
 /// One connection may carry a dashboard's or a proxy's worth of watches.
 const MAX_STREAMS: u32 = 1024;
 const MAX_HEADERS: u32 = 16 * 1024;
@@ -140,7 +142,7 @@ async fn router(service: Service) -> Result<(HealthReporter, Guarded), io::Error
     )
     .add_service(
         CatalogServiceServer::new(service.clone())
-            .max_decoding_message_size(MAX_REQUEST)
+            .max_decoding_message_size(MAX_BATCH_REQUEST)
             .accept_compressed(Gzip)
             .send_compressed(Gzip),
     )

@@ -5,6 +5,7 @@ mod codes;
 mod crm;
 mod events;
 pub mod lock;
+mod pushed;
 mod records;
 mod retention;
 mod schedules;
@@ -15,6 +16,7 @@ pub use events::{
     DueEvents, EventEnd, EventFilter, EventFlag, EventQueue, EventRow, EventState, NewEvent,
     Subject,
 };
+pub use pushed::{Pushed, PushedChange, PushedProduct};
 pub use records::{
     ActionKind, Basis, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
     MappingFilter, MappingRow, Outcome, Page, ProgressRow, Record, RememberedAccount, ResultFilter,
@@ -207,6 +209,13 @@ pub trait Store: Send + Sync {
         run: &RunId,
         local_ids: &[LocalId],
     ) -> Result<Vec<(LocalId, String)>, Error>;
+
+    /// The products that were pushed into this catalog, by local id.
+    async fn pushed(&self, catalog: &str) -> Result<Pushed, Error>;
+
+    /// Changes the pushed products of a catalog, all or nothing; their version
+    /// afterwards. [`Error::Moved`] if they are not at the change's basis any more.
+    async fn change_pushed(&self, catalog: &str, change: &PushedChange) -> Result<i64, Error>;
 }
 
 /// What a database is.
@@ -252,6 +261,14 @@ pub enum Error {
     Overtaken {
         /// The product.
         local_id: LocalId,
+    },
+    /// Look again: the pushed products that a change was decided on are others by now.
+    #[error("the pushed products are at version {found} by now, not at {expected}")]
+    Moved {
+        /// The version that was looked at.
+        expected: i64,
+        /// The version they have.
+        found: i64,
     },
     /// A row holds what this program never wrote.
     #[error("{table} holds a row that cannot be read: {message}")]

@@ -192,7 +192,7 @@ impl Reader {
                 "rule" => {
                     for node in self.list(field) {
                         let rule = self.rule(node);
-                        if rule.name == super::PUSHED {
+                        if rule.name == crate::catalog::PUSHED {
                             let message = format!(
                                 "{:?} names the pushed products; give the rule another `name`",
                                 rule.name

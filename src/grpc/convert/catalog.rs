@@ -8,10 +8,9 @@ use crate::catalog::{
 use crate::proto::v1;
 use crate::proto::v1::price;
 
-pub(in crate::grpc) fn product(entry: &Entry) -> v1::Product {
+/// `version`: of a pushed product; otherwise 0.
+pub(in crate::grpc) fn product(entry: &Entry, version: i64) -> v1::Product {
     let product = &entry.product;
-    let mut lint: Vec<&Lint> = entry.lint.iter().collect();
-    lint.sort_by_key(|lint| std::cmp::Reverse(lint.severity));
     v1::Product {
         local_id: product.local_id.to_string(),
         kind: product.kind.clone(),
@@ -27,8 +26,16 @@ pub(in crate::grpc) fn product(entry: &Entry) -> v1::Product {
         metadata: product.metadata.clone(),
         prices: product.prices().map(price).collect(),
         origin: Some(origin(&product.origin)),
-        lint: lint.into_iter().map(finding).collect(),
+        lint: findings(&entry.lint),
+        version,
     }
+}
+
+/// Errors first.
+pub(super) fn findings(lint: &[Lint]) -> Vec<v1::LintFinding> {
+    let mut lint: Vec<&Lint> = lint.iter().collect();
+    lint.sort_by_key(|lint| std::cmp::Reverse(lint.severity));
+    lint.into_iter().map(finding).collect()
 }
 
 pub(in crate::grpc) fn problem(rule: &str, problem: &Problem) -> v1::SourceProblem {
@@ -54,10 +61,15 @@ fn origin(origin: &Origin) -> v1::Origin {
         SourceKind::Document => Source::Document,
         SourceKind::Pushed => Source::Pushed,
     };
+    // What was pushed is in no file, and no rule made it.
+    let text = |text: &String| match origin.source {
+        SourceKind::Typescript | SourceKind::Document => text.clone(),
+        SourceKind::Pushed => String::new(),
+    };
     v1::Origin {
         source: source.into(),
-        rule: origin.rule.clone(),
-        file: origin.place.file.clone(),
+        rule: text(&origin.rule),
+        file: text(&origin.place.file),
         line: int(origin.place.line),
         column: int(origin.place.column),
     }
@@ -241,7 +253,7 @@ mod tests {
             lint: vec![lint(Severity::Warning), lint(Severity::Error)],
         };
 
-        let shown = super::product(&entry);
+        let shown = super::product(&entry, 0);
         assert_eq!(shown.lint[0].severity(), v1::Severity::Error);
         let [default, volume] = shown.prices.as_slice() else {
             panic!("{:?}", shown.prices);

@@ -6,6 +6,7 @@ pub(super) mod catalog;
 pub(super) mod events;
 pub(super) mod mapping;
 pub(super) mod progress;
+pub(super) mod pushed;
 pub(super) mod request;
 pub(super) mod run;
 pub(super) mod schedule;

@@ -168,10 +168,12 @@ fn message(now: &Status) -> String {
                 .as_ref()
                 .map_or(0, |v| v.source_problems.len());
             match (differing, problems) {
-                (0, 0) => format!(
+                (0, 0) if now.events.pending > 0 => format!(
                     "Change events that wait for their sync: {}.",
                     now.events.pending
                 ),
+                (0, 0) => "The catalog changed since Stripe was compared: validate to see what differs, or sync."
+                    .to_owned(),
                 (differing, 0) => format!(
                     "Findings: {differing}. A sync mends them; validate shows them, also those that need a person."
                 ),

@@ -38,6 +38,23 @@ pub(in crate::grpc) fn engine(error: &engine::Error) -> Status {
         )
         .with("run_id", run)
         .into(),
+        engine::Error::VersionMismatch {
+            local_id,
+            expected,
+            found,
+        } => {
+            let reply = Reply::new(
+                Code::Aborted,
+                "VERSION_MISMATCH",
+                format!("{error}; nothing was changed. Look at ListProducts and decide again"),
+            )
+            .with("expected_version", expected)
+            .with("version", found);
+            match local_id {
+                Some(local_id) => reply.with("local_id", local_id).into(),
+                None => reply.into(),
+            }
+        }
         engine::Error::RunNotFound { run } => run_not_found(run),
         engine::Error::Catalog(source) => {
             tracing::warn!(error = %source, "the catalog cannot be read");
@@ -68,7 +85,9 @@ pub(in crate::grpc) fn store(error: &store::Error) -> Status {
             .into()
         }
         // Two requests at once; the second try finds what the first one made.
-        store::Error::Duplicate { .. } | store::Error::Overtaken { .. } => Reply::new(
+        store::Error::Duplicate { .. }
+        | store::Error::Overtaken { .. }
+        | store::Error::Moved { .. } => Reply::new(
             Code::Unavailable,
             "STORE_UNAVAILABLE",
             "another request was first; call again",
@@ -153,6 +172,15 @@ mod tests {
                 engine::Error::Busy { run: text() },
                 Code::Aborted,
                 "RUN_IN_PROGRESS",
+            ),
+            (
+                engine::Error::VersionMismatch {
+                    local_id: None,
+                    expected: 1,
+                    found: 2,
+                },
+                Code::Aborted,
+                "VERSION_MISMATCH",
             ),
             (
                 engine::Error::RunNotFound { run: text() },

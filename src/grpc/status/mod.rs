@@ -37,6 +37,16 @@ impl Violations {
         }
     }
 
+    /// How many there are; those beyond the first ones count no more.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Ends with `INVALID_ARGUMENT` unless there are none.
     pub(super) fn check(self) -> Result<(), Status> {
         if self.0.is_empty() {
@@ -174,17 +184,6 @@ pub(super) fn stale_plan(run: &store::Run, error: &store::Failure) -> Status {
         "plan_digest",
         &run.plan_digest.as_deref().unwrap_or_default(),
     )
-    .into()
-}
-
-/// This version does not have the RPC yet.
-pub(super) fn not_implemented(rpc: &str) -> Status {
-    Reply::new(
-        Code::Unimplemented,
-        "NOT_IMPLEMENTED",
-        format!("this version does not have {rpc} yet"),
-    )
-    .with("rpc", &rpc)
     .into()
 }
 
@@ -342,10 +341,10 @@ mod tests {
         );
         let completed = complete(Status::internal("failed to decode Protobuf message"));
         assert_eq!(completed.code(), Code::InvalidArgument);
-        let ours = complete(not_implemented("PutProducts"));
+        let ours = complete(invalid("events", "must be 1 to 1000"));
         assert_eq!(
             ours.get_details_error_info().unwrap().reason,
-            "NOT_IMPLEMENTED"
+            "INVALID_FIELD"
         );
     }
 }

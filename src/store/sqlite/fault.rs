@@ -22,6 +22,11 @@ pub(super) enum Fault {
     Present(String),
     /// What a plan was made on has changed.
     Overtaken(LocalId),
+    /// What was pushed has changed.
+    Moved {
+        expected: i64,
+        found: i64,
+    },
     /// The store was closed.
     Closed,
     /// The file itself is gone.
@@ -45,6 +50,7 @@ impl Fault {
             },
             Self::Corrupt { table, message } => Error::Corrupt { table, message },
             Self::Overtaken(local_id) => Error::Overtaken { local_id },
+            Self::Moved { expected, found } => Error::Moved { expected, found },
             Self::Closed => Error::Unavailable {
                 message: format!("`{}` was closed: the service is stopping", file.display()),
                 source: None,

@@ -15,6 +15,7 @@ mod journal;
 mod listings;
 mod open;
 mod progress;
+mod pushed;
 mod record;
 mod results;
 mod retention;
@@ -35,9 +36,9 @@ use tokio::sync::Mutex;
 
 use super::{
     Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent,
-    Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow,
-    SlotDone, Store, Tidied, Timestamp, Validation,
+    Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed,
+    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter,
+    RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
@@ -344,5 +345,13 @@ impl Store for Sqlite {
         local_ids: &[LocalId],
     ) -> Result<Vec<(LocalId, String)>, Error> {
         run!(read self, |c| journal::request_ids(c, run, local_ids))
+    }
+
+    async fn pushed(&self, catalog: &str) -> Result<Pushed, Error> {
+        run!(read self, |c| pushed::read(c, catalog))
+    }
+
+    async fn change_pushed(&self, catalog: &str, change: &PushedChange) -> Result<i64, Error> {
+        run!(write self, |c| pushed::change(c, catalog, change))
     }
 }

@@ -16,7 +16,7 @@ use crate::store::Error;
 use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (
         1,
         "core",
@@ -31,6 +31,11 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         3,
         "schedules",
         include_str!("../../../migrations/sqlite/0003_schedules.sql"),
+    ),
+    (
+        4,
+        "pushed_products",
+        include_str!("../../../migrations/sqlite/0004_pushed_products.sql"),
     ),
 ];
 

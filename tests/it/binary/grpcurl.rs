@@ -87,5 +87,18 @@ fn grpcurl_lists_the_services_and_calls_every_rpc() {
     );
     let resumed = json(job, "ProductSyncService/ResumeSchedule");
     assert!(resumed["schedule"]["pause"].is_null(), "{resumed}");
+    let put = json(
+        r#"{"products": [{"local_id": "addon_pushed", "name": "Pushed", "prices": [
+            {"amount": {"currency_code": "usd", "minor_units": 500}, "recurring": {"interval": "INTERVAL_MONTH"}}
+        ]}]}"#,
+        "CatalogService/PutProducts",
+    );
+    assert_eq!(put["results"][0]["outcome"], "OUTCOME_CREATED", "{put}");
+    assert_eq!(put["run"]["trigger"], "TRIGGER_EVENT", "{put}");
+    let gone = json(
+        r#"{"local_ids": ["addon_pushed"], "expected_version": 1}"#,
+        "CatalogService/RemoveProducts",
+    );
+    assert_eq!(gone["removed"][0], "addon_pushed", "{gone}");
     assert!(grpcurl("{}", "grpc.health.v1.Health/Check").contains("SERVING"));
 }

@@ -6,6 +6,7 @@ mod grpcurl;
 mod kill;
 mod kills;
 mod partly;
+mod pushed;
 mod readme;
 mod refusals;
 mod requests;

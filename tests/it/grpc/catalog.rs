@@ -1,9 +1,8 @@
 //! `CatalogService`.
 
 use stripe_product_sync::proto::v1;
-use tonic::Code;
 
-use super::{Served, told};
+use super::Served;
 use crate::support::catalog::product;
 
 #[tokio::test]
@@ -72,18 +71,4 @@ async fn mappings_are_looked_up_in_the_order_asked_for() {
     };
     let all = served.catalog().list_mappings(all).await;
     assert_eq!(all.unwrap().into_inner().mappings.len(), 2);
-}
-
-#[tokio::test]
-async fn what_this_version_does_not_have_says_so() {
-    let served = Served::new(Vec::new()).await;
-    let status = served
-        .catalog()
-        .put_products(v1::PutProductsRequest::default())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        told(&status),
-        (Code::Unimplemented, "NOT_IMPLEMENTED".to_owned())
-    );
 }

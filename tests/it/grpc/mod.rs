@@ -2,6 +2,7 @@
 
 mod catalog;
 mod events;
+mod pushed;
 mod schedule;
 mod server;
 mod sync;

@@ -30,7 +30,7 @@ pub(super) fn read(root: &Path) -> Catalog {
         root: root.to_owned(),
         rules: Rules::load("ghostcrm").unwrap(),
         lint_policy: lint::Policy::default(),
-        pushed: Vec::new(),
+        pushed: None,
     };
     discovery::discover(request).unwrap()
 }

@@ -4,6 +4,7 @@
 pub(crate) mod catalog;
 pub(crate) mod openapi;
 pub(crate) mod programs;
+pub(crate) mod pushed;
 pub(crate) mod stripe;
 pub(crate) mod wall;
 pub(crate) mod witness;
@@ -232,7 +233,10 @@ impl TestApp {
             store: store.clone(),
             discover: {
                 let catalog = catalog.clone();
-                Arc::new(move || Ok(catalog.lock().unwrap().clone()))
+                Arc::new(move |products| {
+                    let said = catalog.lock().unwrap().clone();
+                    Ok(pushed::with_pushed(said, products))
+                })
             },
             clock: clock::system(),
         };

@@ -13,9 +13,9 @@ use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
     self, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent, Job,
-    Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow,
-    SlotDone, Store, Tidied, Timestamp, Validation,
+    Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed, PushedChange,
+    Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId,
+    ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
@@ -565,5 +565,18 @@ impl Store for MortalStore {
         self.life
             .glance(self.inner.request_ids(run, local_ids))
             .await
+    }
+
+    async fn pushed(&self, catalog: &str) -> Result<Pushed, store::Error> {
+        self.life.glance(self.inner.pushed(catalog)).await
+    }
+
+    async fn change_pushed(
+        &self,
+        catalog: &str,
+        change: &PushedChange,
+    ) -> Result<i64, store::Error> {
+        let work = self.inner.change_pushed(catalog, change);
+        self.life.event(|| "commit pushed".to_owned(), work).await
     }
 }

@@ -30,6 +30,26 @@ pub(super) fn local_ids(field: &str, ids: &[String], wrong: &mut Violations) -> 
     good
 }
 
+/// At least one; each once, in the order of the request.
+pub(super) fn some_ids(field: &str, ids: &[String], wrong: &mut Violations) -> Vec<LocalId> {
+    if ids.is_empty() {
+        wrong.add(field, format!("must be 1 to {MAX_IDS}"));
+    }
+    let mut seen = BTreeSet::new();
+    local_ids(field, ids, wrong)
+        .into_iter()
+        .filter(|id| seen.insert(id.clone()))
+        .collect()
+}
+
+/// A version of what was pushed, where one is expected.
+pub(super) fn version(field: &str, value: Option<i64>, wrong: &mut Violations) -> Option<i64> {
+    if value.is_some_and(|version| version < 0) {
+        wrong.add(field, "must be a version as an answer said it, or absent");
+    }
+    value
+}
+
 pub(super) fn id(field: &str, text: &str, wrong: &mut Violations) -> RunId {
     let is_id = (1..=MAX_RUN_ID).contains(&text.len())
         && text

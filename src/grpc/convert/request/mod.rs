@@ -2,6 +2,7 @@
 
 pub(super) mod check;
 pub(in crate::grpc) mod events;
+mod push;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tonic::Status;
 use self::check::{
     action, duration, id, instant, job, local_ids, outcome, state, sync_status, trigger, values,
 };
+pub(in crate::grpc) use self::push::{put, refused, remove};
 use crate::catalog::LocalId;
 use crate::engine::{IfBusy, SyncRequest};
 use crate::grpc::status::{self, Violations};
@@ -208,16 +210,9 @@ pub(in crate::grpc) fn lookup(
     request: &v1::BatchGetMappingsRequest,
 ) -> Result<Vec<LocalId>, Status> {
     let mut wrong = Violations::default();
-    if request.local_ids.is_empty() {
-        wrong.add("local_ids", format!("must be 1 to {MAX_IDS}"));
-    }
-    let ids = local_ids("local_ids", &request.local_ids, &mut wrong);
+    let ids = check::some_ids("local_ids", &request.local_ids, &mut wrong);
     wrong.check()?;
-    let mut seen = BTreeSet::new();
-    Ok(ids
-        .into_iter()
-        .filter(|id| seen.insert(id.clone()))
-        .collect())
+    Ok(ids)
 }
 
 pub(in crate::grpc) fn mappings(

@@ -6,6 +6,7 @@ pub(crate) mod crm;
 pub(crate) mod events;
 pub(crate) mod journal;
 pub(crate) mod memory;
+pub(crate) mod pushed;
 pub(crate) mod record;
 pub(crate) mod runs;
 pub(crate) mod schedules;
@@ -54,6 +55,14 @@ macro_rules! conformance {
             a_validation_replaces_the_one_before,
             a_listing_replaces_the_one_before,
             the_store_says_what_it_is,
+        }
+        properties! { pushed, $start,
+            every_field_comes_back,
+            a_change_counts_and_marks_what_it_touches,
+            a_version_never_comes_again,
+            a_change_on_another_basis_leaves_nothing,
+            catalogs_are_apart,
+            many_fit_into_one_change,
         }
         properties! { record, $start,
             results_come_back_by_local_id,

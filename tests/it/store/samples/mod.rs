@@ -1,12 +1,14 @@
 //! Values to put into a database.
 
 mod products;
+mod pushed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::DateTime;
 pub(crate) use products::*;
+pub(crate) use pushed::*;
 use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{
     AccountRef, Binding, CreatePrice, FieldChange, Mode, PriceFields, PriceId, ProductId, Step,

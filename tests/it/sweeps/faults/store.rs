@@ -10,8 +10,8 @@ use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::plan::{AccountRef, Known};
 use stripe_product_sync::store::{
     self, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent, Job,
-    Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Record,
-    RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, RunState,
+    Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed, PushedChange,
+    Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, RunState,
     ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
 
@@ -142,6 +142,8 @@ passed_on! {
     fn last_event_time() -> Option<Timestamp>;
     fn replay_events(event_ids: Option<&[String]>) -> Vec<String>;
     fn request_ids(run: &RunId, local_ids: &[LocalId]) -> Vec<(LocalId, String)>;
+    fn pushed(catalog: &str) -> Pushed;
+    fn change_pushed(catalog: &str, change: &PushedChange) -> i64;
 }
 
 /// One call that fails in one scenario.

@@ -266,7 +266,7 @@ impl World {
                 inner: self.store.clone(),
                 life: life.clone(),
             }),
-            discover: Arc::new(move || Ok(offered.lock().unwrap().clone())),
+            discover: Arc::new(move |_pushed| Ok(offered.lock().unwrap().clone())),
             clock: Arc::new(move || {
                 now() + chrono::TimeDelta::seconds(later.load(Ordering::Relaxed))
             }),

@@ -121,7 +121,7 @@ fn engine(app: &TestApp, side: &Side, life: &Arc<Life>) -> Engine {
             inner: parts.store,
             life: Arc::clone(life),
         }),
-        discover: Arc::new(move || Ok(catalog.clone())),
+        discover: Arc::new(move |_pushed| Ok(catalog.clone())),
         ..parts
     };
     Engine::start(parts, side.settings.clone())
