@@ -165,14 +165,17 @@ impl Engine {
     }
 
     fn place(&self, request: &SyncRequest) -> Place {
-        let queue = self.queue();
+        let mut queue = self.queue();
+        let queue = &mut *queue;
         // One that has ended is only being cleared away.
         let running = queue
             .running
             .as_ref()
             .filter(|running| !running.log.run().state.is_final());
-        match (&queue.pending, running) {
+        match (&mut queue.pending, running) {
             (Some(pending), _) if serves(&pending.log.run().options, request) => {
+                // Who joins may have changed the catalog since it was read.
+                pending.catalog = None;
                 Place::Join(pending.log.clone())
             }
             (Some(pending), _) => Place::Busy(pending.log.id().clone()),
