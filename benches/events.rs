@@ -93,7 +93,13 @@ async fn start(dir: &Path) -> (Service, Channel) {
     let service = Service(child);
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     loop {
-        if let Ok(channel) = endpoint.connect().await {
+        // It takes connections before its database is open, and answers afterwards.
+        let Ok(channel) = endpoint.connect().await else {
+            continue;
+        };
+        let nothing = v1::ListChangeEventsRequest::default();
+        let mut client = ChangeEventServiceClient::new(channel.clone());
+        if client.list_change_events(nothing).await.is_ok() {
             return (service, channel);
         }
     }
