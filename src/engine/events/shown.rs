@@ -30,8 +30,7 @@ pub(super) fn not_shown(
                 | Value::Array(_)
                 | Value::Object(_) => to.to_string(),
             };
-            let field = shortened(field);
-            (field.clone(), format!("{field} is to be {to}"))
+            (field.clone(), format!("{} is to be {to}", shortened(field)))
         })
         .collect()
 }
