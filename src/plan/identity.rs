@@ -211,15 +211,7 @@ impl<'a> Index<'a> {
             .into_iter()
             .flatten()
             .copied()
-            .filter(|product| {
-                owner(&product.metadata, local_id.as_str(), self.naming) != Owner::Foreign
-            })
-            // What is bound to another local id is that one's, whatever its metadata says.
-            .filter(|product| {
-                self.bound_to
-                    .get(&product.id)
-                    .is_none_or(|bound| *bound == local_id)
-            })
+            .filter(|product| self.may_be(product, local_id))
             .collect();
         ours.sort_by_key(|product| {
             std::cmp::Reverse((
@@ -230,6 +222,16 @@ impl<'a> Index<'a> {
             ))
         });
         ours
+    }
+
+    /// Whether a product that bears a local id may stand for it. What is bound to
+    /// another one is that one's, whatever its metadata says.
+    fn may_be(&self, product: &ObservedProduct, local_id: &LocalId) -> bool {
+        owner(&product.metadata, local_id.as_str(), self.naming) != Owner::Foreign
+            && self
+                .bound_to
+                .get(&product.id)
+                .is_none_or(|bound| *bound == local_id)
     }
 
     /// Live objects of this local id beside this one.
@@ -250,7 +252,8 @@ impl<'a> Index<'a> {
     /// Whether somebody else's product bears this local id: it may hold the lookup
     /// key as well.
     pub(super) fn has_namesake(&self, local_id: &LocalId) -> bool {
-        self.by_local_id.contains_key(local_id.as_str())
+        let marked = self.by_local_id.get(local_id.as_str());
+        marked.is_some_and(|marked| marked.iter().any(|p| !self.may_be(p, local_id)))
     }
 
     /// First match wins: the binding, the id that we would give, the metadata.
