@@ -1,7 +1,5 @@
 //! `events emit`, `events list` and `events replay`: what the CRM says it changed.
 
-use std::io::Read as _;
-
 use serde_json::Value;
 
 use super::args;
@@ -10,7 +8,7 @@ use super::exit::{Exit, Failure};
 use super::local::Role;
 use super::output::Paint;
 use super::table::Table;
-use super::{Context, format, json};
+use super::{Context, format, input, json};
 use crate::proto::v1::change_event_record::State;
 use crate::proto::v1::emit_change_events_response::{Result as EventResult, result::Outcome};
 use crate::proto::v1::{
@@ -56,18 +54,8 @@ fn given(args: &args::EmitEvents) -> Result<Vec<ChangeEvent>, Failure> {
         });
         return Ok(vec![json::read("ChangeEvent", event)?]);
     };
-    let name = file.display().to_string();
-    let unreadable =
-        |error: std::io::Error| Failure::usage(format!("{name} cannot be read: {error}"));
-    let text = if name == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(unreadable)?;
-        text
-    } else {
-        std::fs::read_to_string(file).map_err(unreadable)?
-    };
+    let name = file.display();
+    let text = input::read(file)?;
     let mut events = Vec::new();
     for value in serde_json::Deserializer::from_str(&text).into_iter::<Value>() {
         let value = value.map_err(|error| {

@@ -24,12 +24,10 @@ pub(super) fn line(name: &str, message: &impl prost::Message) -> Result<String, 
 
 /// The message that this JSON text says; or what is wrong with it, with its place.
 pub(super) fn parse<M: prost::Message + Default>(name: &str, text: &str) -> Result<M, String> {
-    let descriptor = descriptor(name).map_err(|failure| failure.message)?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let message =
-        DynamicMessage::deserialize(descriptor, &mut json).map_err(|error| error.to_string())?;
+    let message = message(name, &mut json)?;
     json.end().map_err(|error| error.to_string())?;
-    message.transcode_to().map_err(|error| error.to_string())
+    Ok(message)
 }
 
 /// A message from its JSON. Fields that the API doesn't have are a mistake.
@@ -40,10 +38,17 @@ pub(super) fn read<M: prost::Message + Default>(
     if let Some(fields) = value.as_object_mut() {
         fields.retain(|_, field| !field.is_null());
     }
-    let wrong = |error: &dyn std::error::Error| Failure::usage(format!("not a {name}: {error}"));
-    let dynamic = DynamicMessage::deserialize(descriptor(name)?, value);
-    let dynamic = dynamic.map_err(|error| wrong(&error))?;
-    dynamic.transcode_to().map_err(|error| wrong(&error))
+    message(name, value).map_err(|why| Failure::usage(format!("not a {name}: {why}")))
+}
+
+fn message<'de, M: prost::Message + Default>(
+    name: &str,
+    json: impl serde::Deserializer<'de, Error = serde_json::Error>,
+) -> Result<M, String> {
+    let descriptor = descriptor(name).map_err(|failure| failure.message)?;
+    let message =
+        DynamicMessage::deserialize(descriptor, json).map_err(|error| error.to_string())?;
+    message.transcode_to().map_err(|error| error.to_string())
 }
 
 fn descriptor(name: &str) -> Result<MessageDescriptor, Failure> {

@@ -10,6 +10,7 @@
 //! | `connect` | where the service of a command runs |
 //! | `local`, `far_side`, `catalog` | the service in this process, from the configuration |
 //! | `follow`, `progress` | a run as it happens, over restarts of the service |
+//! | `input` | files that are given |
 //! | `run_view`, `format`, `table`, `json` | what is shown |
 //! | `output` | the only file that prints |
 //! | `exit`, `rpc_error` | exit codes; errors for people |
@@ -24,6 +25,7 @@ mod far_side;
 mod follow;
 mod format;
 mod healthcheck;
+mod input;
 mod json;
 mod local;
 mod mappings;

@@ -1,6 +1,5 @@
 //! `products put` and `products remove`: products that are in no file.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use super::connect::Target;
@@ -8,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::follow::Follower;
 use super::local::Role;
 use super::progress::Progress;
-use super::{Context, args, json, run_view};
+use super::{Context, args, input, json, run_view};
 use crate::proto::v1::put_products_response::result::Outcome;
 use crate::proto::v1::{
     PutProductsRequest, PutProductsResponse, RemoveProductsRequest, RemoveProductsResponse, SyncRun,
@@ -86,17 +85,7 @@ async fn end(
 /// A request, or only its list of products.
 fn put(file: &Path, expected_version: Option<i64>) -> Result<PutProductsRequest, Failure> {
     let name = file.display();
-    let unreadable =
-        |error: std::io::Error| Failure::usage(format!("{name} cannot be read: {error}"));
-    let text = if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(unreadable)?;
-        text
-    } else {
-        std::fs::read_to_string(file).map_err(unreadable)?
-    };
+    let text = input::read(file)?;
     let text = if text.trim_start().starts_with('[') {
         format!("{{\"products\":{text}}}")
     } else {
