@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Engine, Error};
-use crate::plan::AccountRef;
+use crate::plan::{AccountRef, Known};
 use crate::store::RememberedAccount;
 use crate::stripe::Call;
 
@@ -54,6 +54,16 @@ impl Engine {
         // Another task may have been first, with the same answer.
         let _ = self.inner.at.set(at.clone());
         Ok(Some(at))
+    }
+
+    /// What the database knows of an account for this catalog; nothing of one that
+    /// was never asked.
+    pub(super) async fn known(&self, at: Option<&AccountRef>) -> Result<Known, Error> {
+        let Some(at) = at else {
+            return Ok(Known::default());
+        };
+        let known = self.store().known(at).await?;
+        Ok(known.of_catalog(&self.settings().naming))
     }
 
     fn at(&self, account: &str) -> AccountRef {

@@ -14,7 +14,7 @@ use super::journal::Journal;
 use super::outcome;
 use super::progress::Progress;
 use super::queue::Active;
-use super::{Engine, Error};
+use super::{Engine, Error, lock};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Action, Hold, Known, Plan, ProductPlan, Step};
 use crate::store::{
@@ -552,10 +552,6 @@ fn has_work(product: &ProductPlan) -> bool {
         | Action::Adopt
         | Action::InSync => !product.steps.is_empty(),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long a run may take in all before it starts nothing new.

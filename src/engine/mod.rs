@@ -33,7 +33,7 @@ mod write;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use error::Error;
@@ -282,13 +282,9 @@ impl Engine {
             return Ok(());
         }
         let catalog = self.discover().await?;
-        let known = match self.remembered_account().await? {
-            Some(at) => {
-                let known = self.store().known(&at).await?;
-                known.of_catalog(&self.settings().naming)
-            }
-            None => crate::plan::Known::default(),
-        };
+        let known = self
+            .known(self.remembered_account().await?.as_ref())
+            .await?;
         let unknown = scope
             .iter()
             .find(|id| !catalog.products.contains_key(*id) && !known.bindings.contains_key(*id));
@@ -305,11 +301,12 @@ impl Engine {
         }
     }
 
-    fn queue(&self) -> std::sync::MutexGuard<'_, queue::State> {
-        // No code that holds it can panic half-way through a change.
-        self.inner
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, queue::State> {
+        lock(&self.inner.queue)
     }
+}
+
+/// No code that holds one of the engine's locks can panic half-way through a change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

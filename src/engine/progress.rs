@@ -3,12 +3,13 @@
 //! otherwise. A watcher holds a position, not a queue: a slow one costs nothing.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::lock;
 use crate::store::{
     ActionKind, Counts, Failure, ProgressRow, ResultRow, Run, RunId, RunOptions, RunState,
     Timestamp, Trigger,
@@ -293,8 +294,7 @@ impl RunLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code that holds it can panic half-way through a change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::RunLog;
 use super::{Engine, Error};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, LocalId};
 use crate::store::{Counts, Failure, Record, Run, RunId, RunOptions, RunState, Trigger};
 
 /// A request for a run.
@@ -23,6 +23,22 @@ pub struct SyncRequest {
     pub trigger: Trigger,
     /// Who asks.
     pub actor: String,
+}
+
+impl SyncRequest {
+    /// For what was changed: just these products, or (none named) all.
+    pub(super) fn of_change(product_ids: Vec<LocalId>, actor: &str) -> Self {
+        Self {
+            request_id: None,
+            options: RunOptions {
+                product_ids,
+                ..RunOptions::default()
+            },
+            if_busy: IfBusy::Coalesce,
+            trigger: Trigger::Event,
+            actor: actor.to_owned(),
+        }
+    }
 }
 
 /// What to do while a run is at work.

@@ -186,10 +186,7 @@ impl Engine {
         };
         events.at = Some(at.clone());
         if !requested.dry_run {
-            let known = self.store().known(&at).await;
-            let known = known.map_err(|error| run_failure(&Error::Store(error)))?;
-            let known = known.of_catalog(&self.settings().naming);
-            events.claimed = Claimed::read(self, log.id(), &catalog, &known)
+            events.claimed = Claimed::read(self, log.id(), &catalog, Some(&at))
                 .await
                 .map_err(|error| run_failure(&error))?;
         }
@@ -272,7 +269,9 @@ impl Engine {
                 (&before, &mut journal),
             )
             .await?;
-        events.done.clone_from(&pass.done);
+        if events.claimed.is_some() {
+            events.done.clone_from(&pass.done);
+        }
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
             let validation = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
@@ -324,7 +323,7 @@ impl Engine {
         extra: &Extra,
         journal: &Journal,
     ) -> Result<(Plan, Known), Error> {
-        let mut known = self.store().known(at).await?.of_catalog(&options.naming);
+        let mut known = self.known(Some(at)).await?;
         known.open_writes.clone_from(&journal.open);
         let observed = self
             .observe(call, at, catalog, &known, options, extra)

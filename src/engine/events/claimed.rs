@@ -10,7 +10,7 @@ use super::reach::{Directory, Reach};
 use super::shown;
 use crate::catalog::{Catalog, LocalId};
 use crate::engine::{Engine, Error};
-use crate::plan::Known;
+use crate::plan::AccountRef;
 use crate::store::{EventRow, RunId, Subject};
 
 /// Events read at once.
@@ -33,12 +33,13 @@ struct Group {
 }
 
 impl Claimed {
-    /// What a run's events say; `None`: it has none.
+    /// What a run's events say; `None`: it has none. What is mapped is looked up only
+    /// where it has some.
     pub(in crate::engine) async fn read(
         engine: &Engine,
         run: &RunId,
         catalog: &Catalog,
-        known: &Known,
+        at: Option<&AccountRef>,
     ) -> Result<Option<Self>, Error> {
         let mut latest: BTreeMap<Subject, BTreeMap<String, Value>> = BTreeMap::new();
         let mut after = 0;
@@ -54,7 +55,8 @@ impl Claimed {
         if latest.is_empty() {
             return Ok(None);
         }
-        let directory = Directory::new(catalog, known);
+        let known = engine.known(at).await?;
+        let directory = Directory::new(catalog, &known);
         let groups = latest.into_iter().map(|(subject, latest)| {
             let reach = directory.reach(&subject);
             let not_shown = match &reach {

@@ -119,17 +119,10 @@ impl Engine {
             let Some(run) = self.store().run(&id).await? else {
                 continue;
             };
-            let claimed = match (self.discover().await, &run.at) {
-                (Ok(catalog), at) => {
-                    let known = match at {
-                        Some(at) => self.store().known(at).await?,
-                        None => crate::plan::Known::default(),
-                    };
-                    let known = known.of_catalog(&self.settings().naming);
-                    Claimed::read(self, &id, &catalog, &known).await?
-                }
+            let claimed = match self.discover().await {
+                Ok(catalog) => Claimed::read(self, &id, &catalog, run.at.as_ref()).await?,
                 // What they name is found out by their next run.
-                (Err(_), _) => None,
+                Err(_) => None,
             };
             self.end_events(&run, claimed.as_ref(), None).await?;
         }

@@ -6,7 +6,7 @@
 //! Only after a restart the time of receipt has to do.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -14,10 +14,8 @@ use tokio::time::Instant;
 
 use super::reach::{Directory, Reach};
 use crate::catalog::{Catalog, LocalId};
-use crate::engine::queue::{IfBusy, SyncRequest};
-use crate::engine::{Engine, Error};
-use crate::plan::Known;
-use crate::store::{DueEvents, EventQueue, RunOptions, Timestamp, Trigger};
+use crate::engine::{Engine, Error, SyncRequest, lock};
+use crate::store::{DueEvents, EventQueue, Timestamp};
 
 /// A look at the queue without a reason: another process may have written to it,
 /// and a wall clock may have jumped.
@@ -42,9 +40,8 @@ struct Times {
 }
 
 impl Noticed {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Times>> {
-        // No code that holds it can panic half-way through a change.
-        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Times>> {
+        lock(&self.times)
     }
 }
 
@@ -177,20 +174,12 @@ impl Engine {
             Some(catalog) => self.scope(&due, catalog).await?,
             None => Vec::new(),
         };
-        let request = SyncRequest {
-            request_id: None,
-            options: RunOptions {
-                product_ids,
-                ..RunOptions::default()
-            },
-            if_busy: IfBusy::Coalesce,
-            trigger: Trigger::Event,
-            actor: match due.users.as_slice() {
-                [user] => user.clone(),
-                _ => String::new(),
-            },
+        let actor = match due.users.as_slice() {
+            [user] => user.as_str(),
+            _ => "",
         };
-        let run = self.new_run(request).await?;
+        let run = self.new_run(SyncRequest::of_change(product_ids, actor));
+        let run = run.await?;
         let events = self.store().insert_event_run(&run, due.upto, now).await?;
         tracing::info!(run.id = %run.id, events, products = run.options.product_ids.len(), "change events start a run");
         // A run over everything takes what has come in since, and reads the catalog anew.
@@ -202,11 +191,9 @@ impl Engine {
 
     /// The products that events name; empty: all.
     async fn scope(&self, due: &DueEvents, catalog: &Catalog) -> Result<Vec<LocalId>, Error> {
-        let known = match self.remembered_account().await? {
-            Some(at) => self.store().known(&at).await?,
-            None => Known::default(),
-        };
-        let known = known.of_catalog(&self.settings().naming);
+        let known = self
+            .known(self.remembered_account().await?.as_ref())
+            .await?;
         let directory = Directory::new(catalog, &known);
         let mut scope = BTreeSet::new();
         for subject in &due.subjects {

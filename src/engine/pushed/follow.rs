@@ -1,14 +1,14 @@
 //! The run that brings a change to Stripe.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use super::PutOutcome;
 use super::draft::Draft;
 use crate::catalog::{LocalId, SourceKind};
-use crate::engine::{Engine, Error, IfBusy, SyncRequest};
-use crate::store::{MappingRow, Pushed, Run, RunId, RunOptions, SyncStatus, Trigger};
+use crate::engine::{Engine, Error, SyncRequest, lock};
+use crate::store::{MappingRow, Pushed, Run, RunId, SyncStatus};
 
 /// How long is waited for a run before it is looked at again.
 const WAIT: Duration = Duration::from_secs(3600);
@@ -92,16 +92,7 @@ impl Engine {
     /// and covers them. They need not be in the catalog any more, nor mapped yet.
     async fn sync_pushed(&self, ids: &BTreeSet<LocalId>, actor: &str) -> Result<Run, Error> {
         let _submitting = self.inner.submitting.lock().await;
-        let request = SyncRequest {
-            request_id: None,
-            options: RunOptions {
-                product_ids: ids.iter().cloned().collect(),
-                ..RunOptions::default()
-            },
-            if_busy: IfBusy::Coalesce,
-            trigger: Trigger::Event,
-            actor: actor.to_owned(),
-        };
+        let request = SyncRequest::of_change(ids.iter().cloned().collect(), actor);
         Ok(self.line_up(request).await?.run)
     }
 
@@ -158,8 +149,6 @@ impl Engine {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // No code that holds it can panic half-way through a change.
-        let waiting = self.inner.waiting.lock();
-        waiting.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner.waiting)
     }
 }

@@ -2,11 +2,11 @@
 //! pushed: it does once a run has brought exactly those.
 
 use std::collections::BTreeSet;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use super::draft::Draft;
 use crate::catalog::{Catalog, LocalId};
-use crate::engine::{CatalogStatus, Engine};
+use crate::engine::{CatalogStatus, Engine, lock};
 use crate::store::Validation;
 
 /// From the catalog that was validated to the one of today.
@@ -78,9 +78,7 @@ impl Engine {
     }
 
     fn since(&self) -> MutexGuard<'_, Since> {
-        // No code that holds it can panic half-way through a change.
-        let since = self.inner.since.lock();
-        since.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner.since)
     }
 }
 

@@ -85,8 +85,7 @@ macro_rules! run {
         async {
             let mut writer = $self.writer.lock().await;
             let writer = writer.as_mut().ok_or(Fault::Closed)?;
-            let value = run!(transaction writer, |$connection| $body)?;
-            Ok(value)
+            run!(transaction writer, |$connection| $body)
         }
         .await
         .map_err(|fault: Fault| fault.at(&$self.file))
