@@ -11,14 +11,16 @@
 //! | [`plan`] | PURE: diff of desired, known and observed; checks; digest; rendering | catalog |
 //! | [`discovery`] | TypeScript, documents and rules to a catalog | catalog |
 //! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, plan |
-//! | [`sandbox`] | a stand-in for Stripe over real HTTP | nothing of ours |
+//! | [`sandbox`] | a stand-in for Stripe over real HTTP | net |
 //! | [`store`] | the database: port, `SQLite` | catalog, plan |
-//! | [`engine`] | runs: observe, execute, journal, progress, schedules, reports | stripe, store, discovery, plan, catalog |
+//! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | stripe, store, discovery, plan, catalog |
 //! | [`grpc`], [`http`] | the services | engine's handle, store reads, plan, catalog |
-//! | `net` | connections that a server can end from its own side | nothing of ours |
+//! | [`alerts`] | posts what the engine wants told, signed | engine, store, plan, catalog, net |
+//! | `net` | connections that a server can end from its own side; posts | nothing of ours |
 //! | [`config`] | one struct per section, all mistakes at once | catalog |
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
+pub mod alerts;
 pub mod catalog;
 pub mod cli;
 pub mod config;

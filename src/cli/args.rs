@@ -186,6 +186,9 @@ pub(super) enum Command {
     /// What the CRM says it changed, and what became of it.
     #[command(subcommand)]
     Events(Events),
+    /// What is wrong, and whether it can be told.
+    #[command(subcommand)]
+    Alerts(Alerts),
     /// Bring the database's schema up to date.
     Migrate(Migrate),
     /// Check the configuration and show every key in effect.
@@ -283,6 +286,17 @@ pub(super) struct Validate {
     /// Only this product; may be repeated.
     #[arg(long = "product", value_name = "LOCAL_ID")]
     pub(super) products: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+#[command(after_help = "Examples:\n  \
+    stripe-product-sync alerts list\n  \
+    stripe-product-sync alerts test                   does alerts.url take a message?")]
+pub(super) enum Alerts {
+    /// What is wrong at the moment, as far as the service has looked.
+    List,
+    /// Post a message that says that it is a test.
+    Test,
 }
 
 #[derive(Clone, Debug, Args)]

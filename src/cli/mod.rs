@@ -15,6 +15,7 @@
 //! | `output` | the only file that prints |
 //! | `exit`, `rpc_error` | exit codes; errors for people |
 
+mod alerts;
 mod args;
 mod catalog;
 mod check_config;
@@ -133,6 +134,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Runs(args) => Box::pin(runs::run(context, &args)).await,
         Command::Schedule(args) => Box::pin(schedule::run(context, &args)).await,
         Command::Events(args) => Box::pin(events::run(context, &args)).await,
+        Command::Alerts(args) => Box::pin(alerts::run(context, &args)).await,
         Command::Migrate(args) => Box::pin(migrate::run(context, &args)).await,
         Command::CheckConfig(args) => Box::pin(check_config::run(context, &args)).await,
         Command::Healthcheck => Box::pin(healthcheck::run(context)).await,

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::alerts;
 use super::args;
 use super::connect::lock_for_service;
 use super::exit::{Exit, Failure};
@@ -39,6 +40,7 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         let resumed = local.engine.take_up(true).await?;
         local.engine.watch_events();
         local.engine.keep_tidy();
+        tokio::spawn(alerts::alerter(local.engine.clone(), &config).run());
         let serving = Serving::start(&local, grpc, http, &config);
         listening(context, &config, &serving);
         let by_itself = by_itself(local.engine.clone(), config.sync.on_start, resumed);

@@ -6,7 +6,7 @@ use super::local::Role;
 use super::output::{Paint, Printer};
 use super::runs::state_word;
 use super::table::Table;
-use super::{Context, format, json, run_view, schedule as schedules};
+use super::{Context, alerts, format, json, run_view, schedule as schedules};
 use crate::engine::clock;
 use crate::proto::v1::get_status_response::{Overall, database};
 use crate::proto::v1::{FindingCounts, GetStatusRequest, GetStatusResponse, SyncRun, schedule};
@@ -36,6 +36,10 @@ async fn show(context: &Context, session: &Session) -> Result<Exit, Failure> {
         }
         printer.line("");
         printer.table(&facts(printer, &response, session));
+        if !response.alerts.is_empty() {
+            printer.line("");
+            alerts::show(printer, &response.alerts);
+        }
     }
     let problems = response.catalog.map(|catalog| catalog.source_problems);
     run_view::problems(printer, &problems.unwrap_or_default());
@@ -107,6 +111,13 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
                 status.pending_events,
                 oldest.unwrap_or_default()
             ),
+        );
+    }
+    if status.failed_events > 0 {
+        let given_up = format::count(status.failed_events, "change event");
+        row(
+            "given up",
+            format!("{given_up}; `events list --state failed` says why"),
         );
     }
     for schedule in &status.schedules {

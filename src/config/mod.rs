@@ -43,7 +43,9 @@ pub use database_url::{DatabaseUrl, PostgresUrl};
 pub use duration::{NotADuration, format_duration, parse_duration};
 pub use key::{Mode, StripeKey};
 pub use mistake::{Errors, Mistake, Place};
-pub use output::{AlertFormat, AlertsConfig, LogFormat, LogLevel, ReportsConfig, TelemetryConfig};
+pub use output::{
+    AlertFormat, AlertsConfig, LogFormat, LogLevel, ReportsConfig, SigningKey, TelemetryConfig,
+};
 pub use reader::Setting;
 pub use schedule::{CronFields, Schedule, ScheduleConfig};
 pub use secret::Secret;

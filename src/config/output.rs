@@ -1,6 +1,11 @@
 //! `[alerts]`, `[reports]` and `[telemetry]`: whom we tell.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::address;
 use super::key::Mode;
@@ -47,6 +52,9 @@ text_enum! {
     }
 }
 
+/// What can be guessed signs nothing.
+const SHORTEST_KEY: usize = 16;
+
 /// `[alerts]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertsConfig {
@@ -54,9 +62,13 @@ pub struct AlertsConfig {
     /// chat's webhook address can post there.
     pub url: Option<Secret>,
     /// Signs each post.
-    pub secret: Option<Secret>,
+    pub secret: Option<SigningKey>,
     /// The body's shape.
     pub format: AlertFormat,
+    /// What was posted and happens again is posted again after so long.
+    pub repeat: Duration,
+    /// A change event that has waited for longer is told of.
+    pub queue_age: Duration,
 }
 
 impl AlertsConfig {
@@ -65,7 +77,50 @@ impl AlertsConfig {
             url: r.optional::<AlertUrl>("alerts.url").map(|url| url.0),
             secret: r.optional("alerts.secret"),
             format: r.required("alerts.format"),
+            repeat: r.required("alerts.repeat"),
+            queue_age: r.required("alerts.queue_age"),
         }
+    }
+}
+
+/// What signs alerts: `whsec_` and base64, as receivers' libraries take it, or any
+/// other text, of which the bytes are the key. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey(Vec<u8>);
+
+impl SigningKey {
+    /// The key itself.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Value for SigningKey {
+    fn parse(raw: &Raw) -> Result<Self, String> {
+        let secret = Secret::parse(raw)?;
+        let text = secret.expose().trim();
+        let key = match text.strip_prefix("whsec_") {
+            None => text.as_bytes().to_vec(),
+            Some(coded) => STANDARD.decode(coded).map_err(|_| {
+                "is whsec_ with something behind it that is not base64: copy it again".to_owned()
+            })?,
+        };
+        if key.len() < SHORTEST_KEY {
+            return Err(format!(
+                "is too short: at least {SHORTEST_KEY} bytes, such as whsec_ and the output of `openssl rand -base64 32`"
+            ));
+        }
+        Ok(Self(key))
+    }
+
+    fn show(&self) -> String {
+        "***".to_owned()
     }
 }
 

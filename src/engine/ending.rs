@@ -166,6 +166,11 @@ pub(super) fn validation_after(
             || !pass.done.contains(finding.local_id.as_str())
             || left.contains(&(&finding.local_id, &finding.field))
     });
+    let unmended = plan.products.iter().filter(|product| {
+        // What failed is told as such.
+        !product.left.is_empty() || product.action == plan::Action::Report
+    });
+    let unmended = unmended.count();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Validation {
         time,
@@ -175,5 +180,6 @@ pub(super) fn validation_after(
         source_problems: source_notes(catalog),
         catalog_fingerprint: super::status::fingerprint(catalog),
         stripe_calls: call.meter.reads() + call.meter.writes(),
+        unmended: count(unmended),
     }
 }

@@ -5,6 +5,7 @@
 //! engine's own task, whoever waits for it.
 
 mod account;
+pub mod alerts;
 mod bind;
 pub mod clock;
 mod ending;
@@ -150,6 +151,10 @@ struct Inner {
     waiting: Mutex<pushed::Waiting>,
     /// What was pushed since the last validation, and not synced yet.
     since: Mutex<pushed::Since>,
+    /// How the last validation went.
+    tried: Mutex<Option<alerts::Tried>>,
+    /// Wakes whoever looks for what is wrong.
+    news: Notify,
 }
 
 impl Engine {
@@ -174,6 +179,8 @@ impl Engine {
             pushing: tokio::sync::Mutex::new(()),
             waiting: Mutex::default(),
             since: Mutex::default(),
+            tried: Mutex::default(),
+            news: Notify::new(),
         });
         let engine = Self { inner };
         tokio::spawn(engine.clone().work());

@@ -7,6 +7,11 @@ use crate::plan::{
 use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
 use crate::stripe::{self, Obstacle};
 
+/// Stripe does not take the key, or not for this.
+pub(super) const STRIPE_UNAUTHORIZED: &str = "STRIPE_UNAUTHORIZED";
+/// More would be archived than a run may.
+pub(super) const ARCHIVE_FUSE_BLOWN: &str = "ARCHIVE_FUSE_BLOWN";
+
 pub(super) fn kind(action: &Action) -> ActionKind {
     match action {
         Action::Create => ActionKind::Create,
@@ -183,7 +188,7 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
     let (reason, hint) = match error {
         stripe::Error::Unavailable { .. } => ("STRIPE_UNREACHABLE", "nothing is lost: sync again"),
         stripe::Error::Credentials { .. } => (
-            "STRIPE_UNAUTHORIZED",
+            STRIPE_UNAUTHORIZED,
             "check stripe.secret_key and its permissions",
         ),
         stripe::Error::InTheWay { obstacle, .. } => match obstacle {
@@ -264,7 +269,7 @@ pub(super) fn run_failure(error: &super::Error) -> Failure {
 pub(super) fn violation(violation: &Violation) -> Failure {
     match violation {
         Violation::ArchiveFuse { archives, .. } => failure(
-            "ARCHIVE_FUSE_BLOWN",
+            ARCHIVE_FUSE_BLOWN,
             violation.to_string(),
             Some(&format!(
                 "look at sync --dry-run; if the removal is meant, sync --max-archives {archives}"

@@ -124,6 +124,7 @@ impl Engine {
             tracing::warn!(run.id = %run.id, error = %error, "the run's report could not be written");
         }
         log.end(ending);
+        self.news();
     }
 
     /// Writes the run's row, patiently: what it says of its end is the truth

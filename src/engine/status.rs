@@ -10,7 +10,7 @@ use super::{Engine, Error, ScheduleStatus, pushed};
 use crate::catalog::{Catalog, LocalId, Product};
 use crate::plan::AccountRef;
 use crate::store::{
-    EventQueue, Page, Pushed, Run, RunFilter, RunState, Timestamp, Validation, Whose,
+    Alert, EventQueue, Page, Pushed, Run, RunFilter, RunState, Timestamp, Validation, Whose,
 };
 
 /// The whole in one word.
@@ -51,6 +51,8 @@ pub struct Status {
     pub events: EventQueue,
     /// How long the oldest of those has waited that wait.
     pub oldest_event: Option<Duration>,
+    /// What is wrong and told of.
+    pub alerts: Vec<Alert>,
 }
 
 /// The catalog as it was last read.
@@ -156,6 +158,7 @@ impl Engine {
             }
         };
         let schedules = self.schedules(at.as_ref()).await?;
+        let alerts = self.open_alerts().await?;
         Ok(Status {
             overall,
             at,
@@ -167,6 +170,7 @@ impl Engine {
             events,
             oldest_event,
             schedules,
+            alerts,
         })
     }
 

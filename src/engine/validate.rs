@@ -47,6 +47,16 @@ impl Engine {
         max_age: Option<Duration>,
     ) -> Result<Validated, Error> {
         self.check_scope(&scope).await?;
+        let validated = self.compare(scope, max_age).await;
+        self.tried_validation(&validated);
+        validated
+    }
+
+    async fn compare(
+        &self,
+        scope: Vec<LocalId>,
+        max_age: Option<Duration>,
+    ) -> Result<Validated, Error> {
         let max_age = max_age.unwrap_or_else(|| self.settings().validation_age);
         let _one_at_a_time = self.inner.validating.lock().await;
         let catalog = self.discover().await?;
@@ -97,6 +107,11 @@ impl Engine {
             .iter()
             .filter(|product| product.is_mended_by_a_sync())
             .count();
+        let unmended = plan.products.iter().filter(|product| {
+            let is_held = product.action != Action::InSync && !product.is_mended_by_a_sync();
+            is_held || !product.left.is_empty()
+        });
+        let unmended = unmended.count();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let validation = Validation {
             time,
@@ -106,6 +121,7 @@ impl Engine {
             source_problems: source_notes(&catalog),
             catalog_fingerprint: fingerprint,
             stripe_calls: call.meter.reads() + call.meter.writes(),
+            unmended: count(unmended),
         };
         if scope.is_empty() {
             self.store().save_validation(&at, &validation).await?;

@@ -1,7 +1,9 @@
 //! The names by which databases keep enumerations; the same in every engine,
 //! and the same as in JSON.
 
-use super::{ActionKind, EventFlag, EventState, Job, Outcome, RunState, SyncStatus, Trigger};
+use super::{
+    ActionKind, AlertKind, EventFlag, EventState, Job, Outcome, RunState, SyncStatus, Trigger,
+};
 use crate::plan::Mode;
 
 /// An enumeration that a column holds.
@@ -78,6 +80,15 @@ codes! {
         Failed = "failed",
         Ignored = "ignored",
     }
+    AlertKind {
+        RunFailed = "run_failed",
+        FuseBlown = "fuse_blown",
+        CredentialsRefused = "credentials_refused",
+        DriftNotMended = "drift_not_mended",
+        DeadLetters = "dead_letters",
+        QueueTooOld = "queue_too_old",
+        ValidationFailed = "validation_failed",
+    }
     EventFlag {
         UnknownProduct = "unknown_product",
         NotInCatalog = "not_in_catalog",
@@ -98,7 +109,7 @@ mod tests {
             assert!(back, "{code}");
             seen += 1;
         });
-        assert_eq!(seen, 40);
+        assert_eq!(seen, 47);
         assert_eq!(RunState::from_code("Pending"), None);
     }
 }

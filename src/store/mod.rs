@@ -1,6 +1,7 @@
 //! The database. [`Store`] is all that the rest knows of it; each method is one
 //! transaction, and none of them spans a network call.
 
+mod alerts;
 mod codes;
 mod crm;
 mod events;
@@ -11,6 +12,7 @@ mod retention;
 mod schedules;
 pub mod sqlite;
 
+pub use alerts::{Alert, AlertKind, Delivery, Notice, Scope, Told};
 use async_trait::async_trait;
 pub use events::{
     DueEvents, EventEnd, EventFilter, EventFlag, EventQueue, EventRow, EventState, NewEvent,
@@ -195,6 +197,18 @@ pub trait Store: Send + Sync {
     /// Lets go of some of what is over and not to be kept. Never of what is open, of
     /// the newest runs, or of what the CRM reads.
     async fn tidy(&self, retention: &Retention) -> Result<Tidied, Error>;
+
+    /// Runs that ended and whose end was not judged yet, in the order they ended. A
+    /// dry run is never judged.
+    async fn unjudged_runs(&self, limit: u32) -> Result<Vec<Run>, Error>;
+
+    /// Alerts that are open, and those that were over at this time or later, in the
+    /// order they began.
+    async fn alerts_since(&self, end: Timestamp) -> Result<Vec<Alert>, Error>;
+
+    /// Adds or replaces alerts, by their ids; the run whose end says so is judged
+    /// with that. [`Error::Duplicate`] where another one of that kind is open.
+    async fn save_alerts(&self, alerts: &[Alert], judged: Option<&RunId>) -> Result<(), Error>;
 
     /// When the newest event was received that was to start a run.
     async fn last_event_time(&self) -> Result<Option<Timestamp>, Error>;

@@ -469,6 +469,8 @@ pub struct Validation {
     pub catalog_fingerprint: String,
     /// Requests it took.
     pub stripe_calls: u32,
+    /// Products that differ and that no sync would change.
+    pub unmended: u32,
 }
 
 /// What a listing of the whole account found.

@@ -9,13 +9,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["catalog"]),
     ("config", &["catalog", "plan"]),
     ("discovery", &["catalog"]),
-    ("sandbox", &[]),
+    ("sandbox", &["net"]),
     ("stripe", &["plan", "catalog"]),
     ("store", &["plan", "catalog"]),
     (
         "engine",
         &["stripe", "store", "discovery", "plan", "catalog"],
     ),
+    ("alerts", &["engine", "store", "plan", "catalog", "net"]),
     ("proto", &[]),
     (
         "grpc",

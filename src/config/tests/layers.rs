@@ -234,7 +234,7 @@ fn what_is_shown_is_in_order_and_redacted() {
         ),
         ("SPS_CATALOG__ROOT", "crm"),
         ("SPS_ALERTS__URL", "https://hooks.example.com/T0/hunter2"),
-        ("SPS_ALERTS__SECRET", "hunter2"),
+        ("SPS_ALERTS__SECRET", "hunter2-and-hunter2"),
     ]));
     let settings = config.effective();
     assert!(settings.is_sorted_by_key(|setting| &setting.key));

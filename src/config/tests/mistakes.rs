@@ -328,3 +328,27 @@ fn a_missing_underscore_is_seen_and_strangers_are_left_alone() {
         ("SPS_SERVER_SERVICE_HOST", "10.0.0.1"),
     ]));
 }
+
+#[test]
+fn what_signs_alerts_is_a_key_and_never_shown() {
+    let mistake = |secret: &str| bad(&env(&[("SPS_ALERTS__SECRET", secret)]));
+    assert_eq!(
+        mistake("whsec_not base64"),
+        [
+            "alerts.secret: is whsec_ with something behind it that is not base64: copy it again \
+             (SPS_ALERTS__SECRET)"
+        ]
+    );
+    let short = mistake("guess me");
+    assert!(
+        short[0].starts_with("alerts.secret: is too short: at least 16 bytes"),
+        "{short:?}"
+    );
+    let config = good(&env(&[(
+        "SPS_ALERTS__SECRET",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    )]));
+    let key = config.alerts.secret.unwrap();
+    assert_eq!(key.bytes().len(), 24);
+    assert_eq!(format!("{key:?}"), "***");
+}

@@ -2,6 +2,7 @@
 //! that the services implement and the command line's client, the only place
 //! that names generated types.
 
+pub(super) mod alert;
 pub(super) mod catalog;
 pub(super) mod events;
 pub(super) mod mapping;

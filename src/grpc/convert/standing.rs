@@ -1,5 +1,6 @@
 //! How things stand: validations and the status.
 
+use super::alert::alert;
 use super::run::text;
 use super::schedule::schedule;
 use super::{Links, MAX_REMARKS, catalog, count, int, mode, source_problem, time};
@@ -139,6 +140,7 @@ pub(in crate::grpc) fn status(
             start_time: Some(time(about.start_time)),
         }),
         failed_events: of_many(now.events.failed),
+        alerts: now.alerts.iter().map(alert).collect(),
     }
 }
 

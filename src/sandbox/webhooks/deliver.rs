@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::super::Sandbox;
 use super::super::account::Tenant;
 use super::queue::{Attempt, Job, Queue};
-use super::send::{Letter, Poster, sign};
+use super::send::{self, Letter, sign};
+use crate::net::post::Poster;
 
 /// What became of something that was waited for.
 enum Step {
@@ -115,7 +116,7 @@ impl Task {
             self.busy.insert(lane(&job));
             let poster = self.poster.clone();
             let sending = async move {
-                let answer = poster.post(letter).await;
+                let answer = send::post(&poster, letter).await;
                 Step::Answered(job, answer)
             };
             self.waits.push(sending.boxed());

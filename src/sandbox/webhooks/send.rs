@@ -1,26 +1,17 @@
 //! One delivery over HTTP, signed as Stripe signs.
 //! <https://docs.stripe.com/webhooks/signature>
 
-use std::error::Error;
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use axum::body::Bytes;
 use hmac::{Hmac, Mac};
+use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, Request};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use sha2::Sha256;
-use tokio::time::timeout;
+
+use crate::net::post::Poster;
 
 const SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 const AGENT: &str = "Stripe/1.0 (+https://stripe.com/docs/webhooks)";
-/// What of an answer is read, so that the connection can be used again.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// A delivery as it goes over the wire.
 #[derive(Debug)]
@@ -30,74 +21,22 @@ pub(super) struct Letter {
     pub(super) signature: String,
 }
 
-/// Sends letters over connections that are kept open.
-#[derive(Debug, Clone)]
-pub(super) struct Poster {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    patience: Duration,
-}
-
-impl Poster {
-    pub(super) fn new(patience: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(20))
-            .build(connector);
-        Self { client, patience }
-    }
-
-    /// The status of the answer, of which redirects are one: they are not followed.
-    ///
-    /// # Errors
-    /// Why there was none in time, in words.
-    pub(super) async fn post(&self, letter: Letter) -> Result<u16, String> {
-        let mut request = Request::new(Full::new(Bytes::from(letter.body)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = letter
-            .url
-            .parse()
-            .map_err(|_| format!("{} is no URL", letter.url))?;
-        let headers = request.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=utf-8"),
-        );
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        let signature = HeaderValue::from_str(&letter.signature)
-            .map_err(|error| format!("the signature is no header: {error}"))?;
-        headers.insert(SIGNATURE, signature);
-        let exchange = async {
-            let response = self.client.request(request).await?;
-            let status = response.status().as_u16();
-            // The status is the answer, whatever becomes of the rest.
-            let _rest = Limited::new(response.into_body(), MAX_ANSWER)
-                .collect()
-                .await;
-            Ok::<_, hyper_util::client::legacy::Error>(status)
-        };
-        match timeout(self.patience, exchange).await {
-            Ok(Ok(status)) => Ok(status),
-            Ok(Err(error)) => Err(cause(&error)),
-            Err(_) => Err(format!("no answer within {:?}", self.patience)),
-        }
-    }
-}
-
-/// The innermost error: the outer ones only say "client error".
-fn cause(error: &(dyn Error + 'static)) -> String {
-    let mut deepest = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    deepest.to_string()
+/// The status of the answer, of which redirects are one: they are not followed.
+///
+/// # Errors
+/// Why there was none in time, in words.
+pub(super) async fn post(poster: &Poster, letter: Letter) -> Result<u16, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    let signature = HeaderValue::from_str(&letter.signature)
+        .map_err(|error| format!("the signature is no header: {error}"))?;
+    headers.insert(SIGNATURE, signature);
+    let answer = poster.post(&letter.url, headers, letter.body).await?;
+    Ok(answer.status.as_u16())
 }
 
 /// `t=…,v1=…[,v1=…]`, one `v1` for each secret; in test mode also a `v0`, which

@@ -10,9 +10,9 @@ use crate::store::{DueEvents, EventEnd, EventQueue, Run, RunId, Subject, Timesta
 
 const TABLE: &str = "change_events";
 
-/// No attempt is put off for so long: a time further ahead was set by a clock
-/// that has gone back since.
-const AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
+/// No attempt is put off for so long, but for 10 minutes at the most: a time further
+/// ahead was set by a clock that has gone back since.
+const AHEAD: Duration = Duration::from_secs(15 * 60);
 
 /// What `next_time` may be: not after the first, or after the second.
 fn due_range(now: Timestamp) -> (i64, i64) {

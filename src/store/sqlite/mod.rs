@@ -6,6 +6,7 @@
 //! next run finds in Stripe what they said.
 
 mod accounts;
+mod alerts;
 mod bindings;
 mod crm;
 mod event_log;
@@ -35,8 +36,8 @@ use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::{
-    Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent,
-    Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed,
+    Alert, Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow, Info,
+    Intent, Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed,
     PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter,
     RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
@@ -328,6 +329,18 @@ impl Store for Sqlite {
 
     async fn tidy(&self, retention: &Retention) -> Result<Tidied, Error> {
         run!(write self, |c| retention::tidy(c, retention))
+    }
+
+    async fn unjudged_runs(&self, limit: u32) -> Result<Vec<Run>, Error> {
+        run!(read self, |c| runs::unjudged(c, limit))
+    }
+
+    async fn alerts_since(&self, end: Timestamp) -> Result<Vec<Alert>, Error> {
+        run!(read self, |c| alerts::since(c, end))
+    }
+
+    async fn save_alerts(&self, alerts: &[Alert], judged: Option<&RunId>) -> Result<(), Error> {
+        run!(write self, |c| alerts::save(c, alerts, judged))
     }
 
     async fn last_event_time(&self) -> Result<Option<Timestamp>, Error> {

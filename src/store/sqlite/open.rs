@@ -16,7 +16,7 @@ use crate::store::Error;
 use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (
         1,
         "core",
@@ -36,6 +36,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         4,
         "pushed_products",
         include_str!("../../../migrations/sqlite/0004_pushed_products.sql"),
+    ),
+    (
+        5,
+        "alerts",
+        include_str!("../../../migrations/sqlite/0005_alerts.sql"),
     ),
 ];
 

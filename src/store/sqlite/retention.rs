@@ -51,8 +51,13 @@ pub(super) async fn tidy(
     )
     .bind(before)
     .bind(BATCH)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    // Few: each kind is open once.
+    sqlx::query("DELETE FROM alerts WHERE end_time < $1")
+        .bind(before)
+        .execute(connection)
+        .await?;
     let most = runs
         .rows_affected()
         .max(events.rows_affected())

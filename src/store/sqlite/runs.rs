@@ -64,9 +64,9 @@ pub(super) async fn insert(connection: &mut SqliteConnection, run: &Run) -> Resu
              (id, account, mode, request_id, state, stage, trigger_kind, actor, options, dry_run,
               create_time, start_time, end_time, counts, steps_total, steps_finished,
               stripe_reads, stripe_writes, stripe_retries, last_sequence, plan_digest, error,
-              source_problems, warnings)
+              source_problems, warnings, judged)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 $19, $20, $21, $22, $23, $24)",
+                 $19, $20, $21, $22, $23, $24, $10)",
     );
     bind_run!(query, run).execute(connection).await?;
     Ok(())
@@ -182,6 +182,21 @@ pub(super) async fn unfinished(connection: &mut SqliteConnection) -> Result<Vec<
     let rows = sqlx::query(select!("WHERE state IN ('pending', 'running') ORDER BY id"))
         .fetch_all(connection)
         .await?;
+    rows.iter().map(read).collect()
+}
+
+/// In the order they ended: what a later run brought in order counts.
+pub(super) async fn unjudged(
+    connection: &mut SqliteConnection,
+    limit: u32,
+) -> Result<Vec<Run>, Fault> {
+    let rows = sqlx::query(select!(
+        "WHERE judged = 0 AND end_time IS NOT NULL AND state NOT IN ('pending', 'running')
+         ORDER BY end_time, id LIMIT $1"
+    ))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
     rows.iter().map(read).collect()
 }
 

@@ -14,13 +14,14 @@ pub(super) async fn save(
 ) -> Result<(), Fault> {
     sqlx::query(
         "INSERT INTO validations (account, mode, time, products, in_sync, findings,
-                                  source_problems, catalog_fingerprint, stripe_calls)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                                  source_problems, catalog_fingerprint, stripe_calls,
+                                  unmended)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (account, mode) DO UPDATE
          SET time = excluded.time, products = excluded.products, in_sync = excluded.in_sync,
              findings = excluded.findings, source_problems = excluded.source_problems,
              catalog_fingerprint = excluded.catalog_fingerprint,
-             stripe_calls = excluded.stripe_calls",
+             stripe_calls = excluded.stripe_calls, unmended = excluded.unmended",
     )
     .bind(&*at.account)
     .bind(at.mode.as_str())
@@ -31,6 +32,7 @@ pub(super) async fn save(
     .bind(json(&validation.source_problems)?)
     .bind(&validation.catalog_fingerprint)
     .bind(validation.stripe_calls)
+    .bind(validation.unmended)
     .execute(connection)
     .await?;
     Ok(())
@@ -41,7 +43,8 @@ pub(super) async fn last(
     at: &AccountRef,
 ) -> Result<Option<Validation>, Fault> {
     let row = sqlx::query(
-        "SELECT time, products, in_sync, findings, source_problems, catalog_fingerprint, stripe_calls
+        "SELECT time, products, in_sync, findings, source_problems, catalog_fingerprint, stripe_calls,
+             unmended
          FROM validations WHERE account = $1 AND mode = $2",
     )
     .bind(&*at.account)
@@ -58,6 +61,7 @@ pub(super) async fn last(
             source_problems: columns.json("source_problems")?,
             catalog_fingerprint: columns.owned("catalog_fingerprint")?,
             stripe_calls: columns.count("stripe_calls")?,
+            unmended: columns.count("unmended")?,
         })
     })
     .transpose()

@@ -1,5 +1,6 @@
 //! The real binary, as a person uses it.
 
+mod alerts;
 mod event_commands;
 mod events;
 mod grpcurl;

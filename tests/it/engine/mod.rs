@@ -2,6 +2,7 @@
 //! database and in its own account of itself.
 
 mod adoption;
+mod alerts;
 mod budget;
 mod checks;
 mod fields;

@@ -4,4 +4,5 @@
 
 mod crm_node;
 mod node_sdk;
+mod standard_webhooks;
 mod stripe_mock;

@@ -5,6 +5,7 @@ pub(crate) mod catalog;
 pub(crate) mod openapi;
 pub(crate) mod programs;
 pub(crate) mod pushed;
+pub(crate) mod sink;
 pub(crate) mod stripe;
 pub(crate) mod wall;
 pub(crate) mod witness;
@@ -252,6 +253,16 @@ impl TestApp {
             base,
             catalog,
             far_side,
+        }
+    }
+
+    /// The same service, started anew with what else an engine works with.
+    pub(crate) fn on(self, parts: Parts) -> Self {
+        let engine = Engine::start(parts.clone(), self.settings.clone());
+        Self {
+            engine,
+            parts,
+            ..self
         }
     }
 

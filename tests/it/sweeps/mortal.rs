@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
-    self, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent, Job,
-    Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed, PushedChange,
-    Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId,
-    ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
+    self, Alert, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info,
+    Intent, Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed,
+    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter,
+    RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
@@ -543,6 +543,23 @@ impl Store for MortalStore {
     async fn tidy(&self, retention: &Retention) -> Result<Tidied, store::Error> {
         let work = self.inner.tidy(retention);
         self.life.event(|| "commit tidied".to_owned(), work).await
+    }
+
+    async fn unjudged_runs(&self, limit: u32) -> Result<Vec<Run>, store::Error> {
+        self.life.glance(self.inner.unjudged_runs(limit)).await
+    }
+
+    async fn alerts_since(&self, end: Timestamp) -> Result<Vec<Alert>, store::Error> {
+        self.life.glance(self.inner.alerts_since(end)).await
+    }
+
+    async fn save_alerts(
+        &self,
+        alerts: &[Alert],
+        judged: Option<&RunId>,
+    ) -> Result<(), store::Error> {
+        let work = self.inner.save_alerts(alerts, judged);
+        self.life.event(|| "commit alerts".to_owned(), work).await
     }
 
     async fn last_event_time(&self) -> Result<Option<Timestamp>, store::Error> {

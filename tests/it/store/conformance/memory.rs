@@ -59,6 +59,7 @@ pub(crate) async fn a_validation_replaces_the_one_before(db: &mut dyn Db) {
         }],
         catalog_fingerprint: "abc".to_owned(),
         stripe_calls: 3,
+        unmended: 2,
     };
     store.save_validation(&here(), &validation).await.unwrap();
     let found = store.last_validation(&here()).await.unwrap();

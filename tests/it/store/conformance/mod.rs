@@ -1,6 +1,7 @@
 //! What every engine has to do: a function for each property, and the macro
 //! that runs them all on one engine.
 
+pub(crate) mod alerts;
 pub(crate) mod bindings;
 pub(crate) mod crm;
 pub(crate) mod events;
@@ -15,6 +16,13 @@ pub(crate) mod schedules;
 macro_rules! conformance {
     ($start:path) => {
         use crate::store::conformance::properties;
+        properties! { alerts, $start,
+            every_field_comes_back,
+            what_is_over_is_found_by_its_end,
+            what_is_over_goes_by_age,
+            of_a_kind_one_is_open,
+            a_run_is_judged_once_and_together_with_what_it_means,
+        }
         properties! { bindings, $start,
             every_field_comes_back,
             a_later_binding_replaces_the_earlier,

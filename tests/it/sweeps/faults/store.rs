@@ -9,10 +9,10 @@ use stripe_product_sync::catalog::LocalId;
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::plan::{AccountRef, Known};
 use stripe_product_sync::store::{
-    self, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info, Intent, Job,
-    Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed, PushedChange,
-    Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, RunState,
-    ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
+    self, Alert, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info,
+    Intent, Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed,
+    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter,
+    RunId, RunState, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
 
 use super::super::scenario::{self, Scenario};
@@ -139,6 +139,9 @@ passed_on! {
     fn runs_with_stranded_events() -> Vec<RunId>;
     fn events(filter: &EventFilter, page: &Page) -> Vec<EventRow>;
     fn tidy(retention: &Retention) -> Tidied;
+    fn unjudged_runs(limit: u32) -> Vec<Run>;
+    fn alerts_since(end: Timestamp) -> Vec<Alert>;
+    fn save_alerts(alerts: &[Alert], judged: Option<&RunId>) -> ();
     fn last_event_time() -> Option<Timestamp>;
     fn replay_events(event_ids: Option<&[String]>) -> Vec<String>;
     fn request_ids(run: &RunId, local_ids: &[LocalId]) -> Vec<(LocalId, String)>;

@@ -1,5 +1,7 @@
 //! `ChangeEventService`, with the engine behind it.
 
+mod trouble;
+
 use std::collections::BTreeMap;
 
 use prost_types::value::Kind;

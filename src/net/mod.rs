@@ -1,9 +1,11 @@
-//! Connections that a server can end from its own side.
+//! Connections that a server can end from its own side; and posts to others.
 //!
 //! A graceful shutdown waits for every connection, and a client that never
 //! hangs up (an open health watch, a port scanner that sends nothing) would
 //! keep it waiting for ever: servers leave their connections' tasks alone when
 //! they themselves are dropped. These connections fail when the server says so.
+
+pub(crate) mod post;
 
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -1,0 +1,113 @@
+//! Alerts.
+
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::fault::Fault;
+use super::row::{Columns, json, json_or_null};
+use crate::store::codes::Code as _;
+use crate::store::{Alert, Delivery, Notice, RunId, Timestamp};
+
+/// Those that are open, and those that were over at this time or later.
+pub(super) async fn since(
+    connection: &mut SqliteConnection,
+    end: Timestamp,
+) -> Result<Vec<Alert>, Fault> {
+    let rows = sqlx::query(
+        "SELECT id, account, mode, kind, message, hint, details, run_id, scope, first_time,
+             last_time, count, end_time, told, posts, attempts, next_time, delivery_error
+         FROM alerts WHERE end_time IS NULL OR end_time >= $1
+         ORDER BY first_time, id",
+    )
+    .bind(end.timestamp_micros())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn save(
+    connection: &mut SqliteConnection,
+    alerts: &[Alert],
+    judged: Option<&RunId>,
+) -> Result<(), Fault> {
+    for alert in alerts {
+        one(&mut *connection, alert).await?;
+    }
+    if let Some(run) = judged {
+        sqlx::query("UPDATE sync_runs SET judged = 1 WHERE id = $1")
+            .bind(run.as_str())
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn one(connection: &mut SqliteConnection, alert: &Alert) -> Result<(), Fault> {
+    let Alert {
+        notice, delivery, ..
+    } = alert;
+    sqlx::query(
+        "INSERT INTO alerts
+             (id, account, mode, kind, message, hint, details, run_id, scope, first_time,
+              last_time, count, end_time, told, posts, attempts, next_time, delivery_error)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+         ON CONFLICT (id) DO UPDATE
+         SET account = excluded.account, message = excluded.message, hint = excluded.hint,
+             details = excluded.details, run_id = excluded.run_id, scope = excluded.scope,
+             last_time = excluded.last_time, count = excluded.count,
+             end_time = excluded.end_time, told = excluded.told, posts = excluded.posts,
+             attempts = excluded.attempts, next_time = excluded.next_time,
+             delivery_error = excluded.delivery_error",
+    )
+    .bind(&alert.id)
+    .bind(alert.account.as_deref())
+    .bind(alert.mode.as_str())
+    .bind(notice.kind.code())
+    .bind(&notice.message)
+    .bind(&notice.hint)
+    .bind(json(&notice.details)?)
+    .bind(notice.run.as_ref().map(RunId::as_str))
+    .bind(json(&alert.scope)?)
+    .bind(alert.first_time.timestamp_micros())
+    .bind(alert.last_time.timestamp_micros())
+    .bind(alert.count)
+    .bind(alert.end_time.map(|time| time.timestamp_micros()))
+    .bind(json_or_null(delivery.told.as_ref())?)
+    .bind(delivery.posts)
+    .bind(delivery.attempts)
+    .bind(delivery.next_time.map(|time| time.timestamp_micros()))
+    .bind(delivery.error.as_deref())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn read(row: &SqliteRow) -> Result<Alert, Fault> {
+    let columns = Columns::new(row, "alerts");
+    Ok(Alert {
+        id: columns.owned("id")?,
+        account: columns.text_or_null("account")?.map(Arc::from),
+        mode: columns.code("mode")?,
+        notice: Notice {
+            kind: columns.code("kind")?,
+            message: columns.owned("message")?,
+            hint: columns.owned("hint")?,
+            details: columns.json("details")?,
+            run: columns.text_or_null("run_id")?.map(RunId::new),
+        },
+        scope: columns.json("scope")?,
+        first_time: columns.time("first_time")?,
+        last_time: columns.time("last_time")?,
+        count: columns.count("count")?,
+        end_time: columns.time_or_null("end_time")?,
+        delivery: Delivery {
+            told: columns.json_or_null("told")?,
+            posts: columns.count("posts")?,
+            attempts: columns.count("attempts")?,
+            next_time: columns.time_or_null("next_time")?,
+            error: columns.owned_or_null("delivery_error")?,
+        },
+    })
+}
