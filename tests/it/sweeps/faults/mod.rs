@@ -5,6 +5,7 @@
 //! why, and what to do. Either way the next sync leaves what an undisturbed one
 //! would have left.
 
+mod alerts;
 mod killed;
 mod kinds;
 mod store;
