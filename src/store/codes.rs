@@ -57,6 +57,7 @@ codes! {
         Schedule = "schedule",
         Webhook = "webhook",
         Startup = "startup",
+        Catalog = "catalog",
     }
     ActionKind {
         InSync = "in_sync",
