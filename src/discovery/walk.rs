@@ -260,6 +260,48 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_a_file_unless_that_is_found_by_itself() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let write = |path: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        };
+        for path in [
+            "root/a.ts",
+            "root/.hidden/b.ts",
+            "shared/c.ts",
+            "shared/d.ts",
+        ] {
+            write(path);
+        }
+        for (target, link) in [
+            ("a.ts", "alias.ts"),
+            (".hidden/b.ts", "b.ts"),
+            ("b.ts", "b2.ts"),
+            ("../shared/c.ts", "c.ts"),
+            ("../shared", "folder"),
+            ("nowhere.ts", "broken.ts"),
+            ("loop.ts", "loop.ts"),
+        ] {
+            symlink(target, root.join(link)).unwrap();
+        }
+        let root = std::fs::canonicalize(root).unwrap();
+        let walked = walk(&root, |_| false, |_| Some(()));
+        let found: Vec<_> = walked
+            .found
+            .iter()
+            .map(|(path, ())| path.as_str())
+            .collect();
+        assert_eq!(found, ["a.ts", "b.ts", "c.ts"]);
+        assert_eq!(walked.aliases, ["alias.ts", "b2.ts"]);
+        assert_eq!(walked.failed, Vec::<String>::new());
+    }
+
     #[test]
     fn a_name_is_found_across_chunks_of_a_large_file() {
         let dir = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@
 
 mod event_commands;
 mod events;
+mod files;
 mod grpcurl;
 mod kill;
 mod kills;

@@ -5,6 +5,7 @@ mod adoption;
 mod budget;
 mod checks;
 mod fields;
+mod files;
 mod force;
 mod identity;
 mod limits;
