@@ -54,7 +54,7 @@ fn problems(catalog: &Catalog) -> Vec<String> {
         .collect()
 }
 
-/// A folder as Kubernetes mounts a ConfigMap: links into a hidden folder that is
+/// A folder as Kubernetes mounts a `ConfigMap`: links into a hidden folder that is
 /// itself a link, to be swapped for another edition.
 #[cfg(unix)]
 #[test]

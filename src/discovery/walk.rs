@@ -67,7 +67,7 @@ pub(crate) struct Walked<T> {
 }
 
 /// Visits every script and every file that `is_document` takes, on several
-/// threads; links to files as well, as a mounted ConfigMap has nothing else.
+/// threads; links to files as well, as a mounted `ConfigMap` has nothing else.
 pub(crate) fn walk<T: Send>(
     root: &Path,
     is_document: impl Fn(&str) -> bool + Sync,

@@ -1,7 +1,7 @@
 //! What the system tells of folders: a reason to look, never more.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use notify::event::{AccessKind, AccessMode, EventKind, MetadataKind, ModifyKind};
@@ -100,10 +100,10 @@ impl Notices {
         match error {
             Some(error) if !self.is_lame => {
                 self.is_lame = true;
-                let folder = error.paths.first().map(PathBuf::as_path);
-                let folder = folder.or(folders.keys().next().map(PathBuf::as_path));
+                let folder = error.paths.first().or_else(|| folders.keys().next());
+                let folder = folder.map(|folder| folder.display().to_string());
                 tracing::warn!(
-                    folder = %folder.unwrap_or(Path::new("")).display(),
+                    folder = folder.unwrap_or_default(),
                     error = %error,
                     "the system doesn't tell of changed catalog files; they are looked at every few seconds instead: {}",
                     advice(&error)

@@ -216,3 +216,21 @@ fn to_read_a_file_rings_nothing() {
     let lost = notify::Event::new(EventKind::Other).set_flag(Flag::Rescan);
     assert!(is_change(&lost.kind));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_watched_is_tried_again() {
+    use std::collections::BTreeMap;
+    let dir = TempDir::new().unwrap();
+    let mut notices = Notices::new(|| {});
+    let good = (dir.path().to_owned(), (1, 1));
+    // No system takes such a name.
+    let bad = (dir.path().join("\0"), (1, 2));
+    let both = BTreeMap::from([good.clone(), bad]);
+    let first = notices.follow(&both);
+    assert!(first.is_new && !first.is_complete);
+    let again = notices.follow(&both);
+    assert!(!again.is_new && !again.is_complete);
+    let only = BTreeMap::from([good]);
+    assert!(notices.follow(&only).is_complete);
+}

@@ -77,6 +77,10 @@ pub struct FileWatch {
     is_blocked: bool,
     /// What the files said that a sync was started for, or that needed none.
     settled: Option<String>,
+    /// Whether something else may have been synced since: at the start, and after
+    /// files were broken, for a run takes what it can get. Not after a sync that
+    /// failed: its report may lie among the files, and so start the next one.
+    is_unsure: bool,
     started: Option<Run>,
 }
 
@@ -102,6 +106,7 @@ impl FileWatch {
             retry: RETRY,
             is_blocked: false,
             settled: None,
+            is_unsure: true,
             started: None,
         }
     }
@@ -207,14 +212,17 @@ impl FileWatch {
 
     /// Reads the files and starts what they ask for; `false` if they are broken.
     async fn attempt(&mut self) -> Result<bool, Error> {
+        self.is_unsure |= self.engine.readings().1.is_some();
         let read = match self.engine.read_and_judge().await {
             Ok(Reading {
                 read,
                 is_good: true,
             }) => read,
-            Ok(Reading { is_good: false, .. }) => return Ok(false),
             // The status tells of it.
-            Err(Error::Catalog(_) | Error::Internal(_)) => return Ok(false),
+            Ok(Reading { is_good: false, .. }) | Err(Error::Catalog(_) | Error::Internal(_)) => {
+                self.is_unsure = true;
+                return Ok(false);
+            }
             Err(error) => return Err(error),
         };
         match self.on_change {
@@ -231,22 +239,30 @@ impl FileWatch {
             }
         }
         self.settled = Some(read.of_files.clone());
+        self.is_unsure = false;
         Ok(true)
     }
 
     async fn need(&self, read: &CatalogStatus) -> Result<Need, Error> {
-        let engine = &self.engine;
-        let validation = match engine.remembered_account().await? {
-            Some(at) => engine.store().last_validation(&at).await?,
+        if self.settled.as_ref().is_some_and(|it| *it != read.of_files) {
+            return Ok(Need::Sync);
+        }
+        let at = match self.is_unsure {
+            true => self.engine.remembered_account().await?,
+            false => None,
+        };
+        let validated = match at {
+            Some(at) => self.engine.store().last_validation(&at).await?,
+            // What was never compared is none of the watcher's business.
             None => None,
         };
-        // A change that was undone may have been synced, broken as it was.
-        let behind = validation.filter(|validated| !engine.is_synced_since(validated, read));
-        Ok(match (&self.settled, behind) {
-            (Some(settled), _) if *settled != read.of_files => Need::Sync,
-            (None, Some(validated)) if is_broken_since(&validated, read) => Need::Mending,
-            (Some(_) | None, Some(_)) => Need::Sync,
-            (Some(_) | None, None) => Need::Nothing,
+        let behind = validated.filter(|it| !self.engine.is_synced_since(it, read));
+        Ok(match behind {
+            None => Need::Nothing,
+            Some(validated) if self.settled.is_none() && is_broken_since(&validated, read) => {
+                Need::Mending
+            }
+            Some(_) => Need::Sync,
         })
     }
 }

@@ -9,9 +9,11 @@ use tempfile::TempDir;
 use super::{Served, run, told};
 use crate::support::PATIENCE;
 
-/// A folder of documents, watched.
+/// A catalog that is watched.
 struct Shop {
     dir: TempDir,
+    root: &'static str,
+    rules: &'static str,
     watch: &'static str,
 }
 
@@ -19,6 +21,8 @@ impl Shop {
     fn new(watch: &'static str) -> Self {
         let shop = Self {
             dir: TempDir::new().unwrap(),
+            root: "shop",
+            rules: "documents",
             watch,
         };
         shop.write("a.stripe-products.yaml", &plan("plan_a", 10));
@@ -27,9 +31,11 @@ impl Shop {
 
     fn settings(&self) -> Vec<String> {
         let watch = format!("catalog.watch={}", self.watch);
+        let root = format!("catalog.root={}", self.root);
+        let rules = format!("catalog.rules={}", self.rules);
         let settings = [
-            "catalog.root=shop",
-            "catalog.rules=documents",
+            &root,
+            &rules,
             &watch,
             "sync.debounce=50ms",
             "sync.max_wait=2s",
@@ -48,7 +54,7 @@ impl Shop {
     }
 
     fn file(&self, path: &str) -> PathBuf {
-        self.dir.path().join("shop").join(path)
+        self.dir.path().join(self.root).join(path)
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -194,7 +200,35 @@ fn files_that_are_only_read_again_change_nothing_in_stripe() {
     );
 }
 
-/// As Kubernetes mounts a ConfigMap and brings it up to date.
+#[test]
+fn a_half_written_script_leaves_stripe_as_it_is() {
+    let shop = Shop {
+        dir: TempDir::new().unwrap(),
+        root: "crm",
+        rules: "ghostcrm",
+        watch: "sync",
+    };
+    let file = "src/config/pricing/plans.ts";
+    for (path, text) in stripe_product_sync::discovery::sample::SAMPLE {
+        shop.write(path, text);
+    }
+    let _served = shop.serve();
+    shop.synced("plan_starter_monthly", 29, Instant::now());
+    let text = std::fs::read_to_string(shop.file(file)).unwrap();
+    let dearer = text.replace("monthlyPrice: 29,", "monthlyPrice: 35,");
+    shop.write(file, &dearer[..dearer.len() / 2]);
+    let broken = shop.status_when("the file is broken", is_broken);
+    let message = broken["message"].as_str().unwrap();
+    assert!(message.contains(&format!("{file}:")), "{message}");
+    assert_eq!(broken["catalog"]["products"], 17);
+    let runs = shop.ask(&["runs", "list"]);
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "{runs}");
+    let changed = Instant::now();
+    shop.write(file, &dearer);
+    shop.synced("plan_starter_monthly", 35, changed);
+}
+
+/// As Kubernetes mounts a `ConfigMap` and brings it up to date.
 #[cfg(unix)]
 #[test]
 fn a_mounted_config_map_is_followed_when_it_is_swapped() {

@@ -1,7 +1,7 @@
 //! Files of the catalog that change, by stamps and a clock that go as the test says.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use stripe_product_sync::catalog::{Catalog, Place, Problem, Product, SourceKind};
@@ -23,6 +23,7 @@ const MAX_WAIT: Duration = Duration::from_secs(12);
 #[derive(Clone, Default)]
 struct Disk {
     stamp: Arc<AtomicU64>,
+    is_mute: Arc<AtomicBool>,
     wake: Arc<Notify>,
 }
 
@@ -33,11 +34,11 @@ impl Disk {
     }
 
     fn files(&self) -> Files {
-        let stamp = self.stamp.clone();
+        let (stamp, is_mute) = (self.stamp.clone(), self.is_mute.clone());
         Files {
             look: Box::new(move || Look {
                 stamp: Stamp::of(stamp.load(Ordering::SeqCst)),
-                is_told: true,
+                is_told: !is_mute.load(Ordering::SeqCst),
             }),
             wake: self.wake.clone(),
         }
@@ -206,7 +207,7 @@ async fn what_is_broken_keeps_the_last_good_catalog_until_it_is_mended() {
 #[tokio::test]
 async fn a_catalog_that_cannot_be_read_at_all_is_read_again_by_itself() {
     let app = synced().await;
-    let is_gone = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_gone = Arc::new(AtomicBool::new(false));
     let (gone, read) = (is_gone.clone(), app.parts().discover);
     let parts = Parts {
         discover: Arc::new(move |pushed| match gone.load(Ordering::SeqCst) {
@@ -401,9 +402,35 @@ async fn what_broke_while_nobody_watched_waits_until_it_is_mended() {
     assert_eq!((run.state, run.counts.repriced), (RunState::Succeeded, 1));
 }
 
-/// Nothing else follows the files of a process that is no service.
+/// Such as one whose report lies among the files.
 #[tokio::test]
-async fn who_does_not_watch_says_so() {
+async fn a_sync_that_failed_is_not_started_by_files_that_say_the_same() {
     let app = synced().await;
-    assert_eq!(status(&app).await.watching, None);
+    let mut watched = Watched::new(&app.engine, OnChange::Sync).await;
+    app.say(plans("12"));
+    for fault in ["GET /v1/products: 401", "GET /v1/prices: 401"] {
+        app.sandbox.add_fault(fault.parse().unwrap());
+    }
+    watched.change().await;
+    let failed = runs(&app).await;
+    assert_eq!(failed[0].state, RunState::Failed, "{failed:?}");
+    watched.change().await;
+    assert_eq!(runs(&app).await.len(), 1);
+}
+
+#[tokio::test]
+async fn where_nothing_tells_of_changes_they_are_looked_for() {
+    let app = synced().await;
+    assert_eq!(status(&app).await.watching, None, "nobody watches yet");
+    let mut watched = Watched::new(&app.engine, OnChange::Rediscover).await;
+    watched.disk.is_mute.store(true, Ordering::SeqCst);
+    let seconds = Duration::from_secs;
+    assert_eq!(watched.after(seconds(30)).await, seconds(2));
+    assert!(!status(&app).await.watching.unwrap().is_told);
+    app.say(plans("12"));
+    watched.disk.change();
+    assert_eq!(watched.after(seconds(2)).await, seconds(2));
+    assert_eq!(watched.after(seconds(4)).await, seconds(1));
+    watched.after(seconds(1)).await;
+    assert_eq!(status(&app).await.overall, Overall::NeedsSync);
 }
