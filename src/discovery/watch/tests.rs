@@ -26,9 +26,10 @@ impl Files {
     fn at(root: &str) -> Self {
         let dir = TempDir::new().unwrap();
         let (ring, rung) = channel();
-        let ring = std::sync::Mutex::new(ring);
         let rules = Rules::load("ghostcrm").unwrap();
-        let wake = move || drop(ring.lock().unwrap().send(()));
+        let wake = move || {
+            let _nobody_listens = ring.send(());
+        };
         let lookout = Lookout::new(dir.path().join(root), rules, wake);
         Self { dir, lookout, rung }
     }

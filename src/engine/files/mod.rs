@@ -78,8 +78,8 @@ pub struct FileWatch {
     /// What the files said that a sync was started for, or that needed none.
     settled: Option<String>,
     /// Whether something else may have been synced since: at the start, and after
-    /// files were broken, for a run takes what it can get. Not after a sync that
-    /// failed: its report may lie among the files, and so start the next one.
+    /// files were broken, for a run takes what it can get. Not where a sync that was
+    /// started failed: its report may lie among the files, and so start the next one.
     is_unsure: bool,
     started: Option<Run>,
 }
@@ -189,7 +189,10 @@ impl FileWatch {
 
     async fn take(&mut self, now: Instant) {
         (self.again, self.is_blocked) = (None, false);
-        let wait = match self.attempt().await {
+        let attempt = self.attempt().await;
+        // Until it is done somebody else may do it, and the files be put back then.
+        self.is_unsure = !matches!(attempt, Ok(true));
+        let wait = match attempt {
             Ok(true) => {
                 self.retry = RETRY;
                 return;
@@ -220,7 +223,6 @@ impl FileWatch {
             }) => read,
             // The status tells of it.
             Ok(Reading { is_good: false, .. }) | Err(Error::Catalog(_) | Error::Internal(_)) => {
-                self.is_unsure = true;
                 return Ok(false);
             }
             Err(error) => return Err(error),
@@ -239,7 +241,6 @@ impl FileWatch {
             }
         }
         self.settled = Some(read.of_files.clone());
-        self.is_unsure = false;
         Ok(true)
     }
 

@@ -95,7 +95,9 @@ impl Shop {
         }
     }
 
-    /// Until Stripe has this price of it; how long after that moment its run ended.
+    /// Until Stripe has this price of it and its run has ended; prints how long after
+    /// the change that was.
+    #[expect(clippy::print_stderr, reason = "a figure, for who asks for it")]
     fn synced(&self, id: &str, major: u32, changed: Instant) {
         let cents = format!("{major}00");
         loop {
