@@ -99,7 +99,7 @@ mod tests {
             assert!(back, "{code}");
             seen += 1;
         });
-        assert_eq!(seen, 40);
+        assert_eq!(seen, 41);
         assert_eq!(RunState::from_code("Pending"), None);
     }
 }
