@@ -54,30 +54,6 @@ fn problems(catalog: &Catalog) -> Vec<String> {
         .collect()
 }
 
-/// A folder as Kubernetes mounts a `ConfigMap`: links into a hidden folder that is
-/// itself a link, to be swapped for another edition.
-#[cfg(unix)]
-#[test]
-fn a_mounted_config_map_has_its_catalog() {
-    use std::os::unix::fs::symlink;
-    let yaml = "currency: usd\nproducts:\n  - {id: a, name: A, amount: 1, interval: month}\n";
-    let files = [("..2026/shop.stripe-products.yaml", yaml)];
-    let dir = tree(&files);
-    symlink("..2026", dir.path().join("..data")).unwrap();
-    let link = dir.path().join("shop.stripe-products.yaml");
-    symlink("..data/shop.stripe-products.yaml", link).unwrap();
-    // Another name for it makes no second product; a link that leads nowhere, nothing.
-    symlink(
-        "shop.stripe-products.yaml",
-        dir.path().join("b.stripe-products.yaml"),
-    )
-    .unwrap();
-    symlink("gone", dir.path().join("c.stripe-products.yaml")).unwrap();
-    let catalog = discover(request(dir.path(), "documents")).unwrap();
-    assert_eq!(ids(&catalog), ["a"]);
-    assert_eq!(problems(&catalog), Vec::<String>::new());
-}
-
 const PLANS: &str = "src/config/pricing/plans.ts";
 const ORGANIZATION: &str = "src/config/pricing/organization.ts";
 

@@ -176,6 +176,29 @@ fn a_swapped_link_is_a_change_below_the_root_and_as_the_root() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_mounted_config_map_has_its_catalog_and_a_link_makes_no_second_product() {
+    use std::os::unix::fs::symlink;
+    let dir = TempDir::new().unwrap();
+    let yaml = "currency: usd\nproducts:\n  - {id: a, name: A, amount: 1, interval: month}\n";
+    swap(dir.path(), "..one", yaml);
+    for (target, link) in [("products.yaml", "b"), ("nowhere", "c")] {
+        let link = dir.path().join(format!("{link}.stripe-products.yaml"));
+        symlink(target, link).unwrap();
+    }
+    let catalog = crate::discovery::discover(crate::discovery::Request {
+        root: dir.path().to_owned(),
+        rules: Rules::load("documents").unwrap(),
+        lint_policy: crate::catalog::lint::Policy::default(),
+        pushed: None,
+    });
+    let catalog = catalog.unwrap();
+    assert!(catalog.is_complete(), "{:?}", catalog.sources);
+    let ids: Vec<&str> = catalog.products.keys().map(|id| id.as_str()).collect();
+    assert_eq!(ids, ["a"]);
+}
+
 #[test]
 fn a_change_rings_also_in_a_folder_that_was_not_there_and_in_one_that_was_moved() {
     let mut files = Files::at("crm");
