@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use tokio::sync::Notify;
 
 use super::exit::{Exit, Failure};
 use crate::catalog::{Amount, Catalog, Currency, lint};
 use crate::config::{CatalogRoot, Config, Rules, Setup};
 use crate::discovery::sample::SAMPLE;
+use crate::discovery::watch::Lookout;
 use crate::discovery::{self, Request};
-use crate::engine::{Discover, DiscoverError};
+use crate::engine::{Discover, DiscoverError, Files};
 
 /// What to discover. Unpacks the sample catalog where it is meant and missing.
 pub(super) fn request(config: &Config) -> Result<Request, Failure> {
@@ -51,6 +53,18 @@ pub(super) fn reader(config: &Config) -> Result<Discover, Failure> {
         };
         discovery::discover(request).map_err(DiscoverError::from)
     }))
+}
+
+/// The same files for who watches them.
+pub(super) fn files(config: &Config) -> Result<Files, Failure> {
+    let Request { root, rules, .. } = request(config)?;
+    let wake = Arc::new(Notify::new());
+    let bell = wake.clone();
+    let mut lookout = Lookout::new(root, rules, move || bell.notify_one());
+    Ok(Files {
+        look: Box::new(move || lookout.look()),
+        wake,
+    })
 }
 
 /// Reads it once; blocking.

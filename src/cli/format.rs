@@ -154,6 +154,7 @@ pub(super) fn trigger(trigger: v1::sync_run::Trigger) -> &'static str {
         Trigger::Schedule => "schedule",
         Trigger::Webhook => "webhook",
         Trigger::Startup => "startup",
+        Trigger::Catalog => "catalog",
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::alerts;
@@ -14,9 +15,9 @@ use super::exit::{Exit, Failure};
 use super::healthcheck::reachable;
 use super::local::Local;
 use super::signals::Signals;
-use super::{Context, Logs};
-use crate::config::{Config, OnStart};
-use crate::engine::{Engine, IfBusy, Scheduler, SyncRequest};
+use super::{Context, Logs, catalog};
+use crate::config::{Config, OnStart, Watch};
+use crate::engine::{Engine, FileWatch, IfBusy, OnChange, Scheduler, SyncRequest};
 use crate::store::{Run, RunOptions, Trigger};
 use crate::{grpc, http};
 
@@ -43,7 +44,8 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         tokio::spawn(alerts::alerter(local.engine.clone(), &config).run());
         let serving = Serving::start(&local, grpc, http, &config);
         listening(context, &config, &serving);
-        let by_itself = by_itself(local.engine.clone(), config.sync.on_start, resumed);
+        let watch = file_watch(&config, &local.engine)?;
+        let by_itself = by_itself(local.engine.clone(), config.sync.on_start, resumed, watch);
         let by_itself = tokio::spawn(by_itself);
         serving.until(&signals.first).await;
         tracing::info!("shutting down");
@@ -208,10 +210,45 @@ fn logs_json(context: &Context, config: &Config) -> bool {
         .is_json()
 }
 
+/// Who follows the catalog's files, if somebody should.
+fn file_watch(config: &Config, engine: &Engine) -> Result<Option<FileWatch>, Failure> {
+    let on_change = match config.catalog.watch {
+        Watch::Off => return Ok(None),
+        Watch::Rediscover => OnChange::Rediscover,
+        Watch::Sync => OnChange::Sync,
+    };
+    let files = catalog::files(config)?;
+    Ok(Some(FileWatch::new(engine.clone(), files, on_change)))
+}
+
 /// What the service does without being asked.
-async fn by_itself(engine: Engine, first: OnStart, resumed: Option<Run>) {
-    on_start(engine.clone(), first, resumed).await;
-    Scheduler::new(engine).run().await;
+async fn by_itself(
+    engine: Engine,
+    first: OnStart,
+    resumed: Option<Run>,
+    mut watch: Option<FileWatch>,
+) {
+    let mut missed = None;
+    if let Some(watch) = &mut watch {
+        // What changed while the service was down; what it can't do now it does later.
+        let _wait = watch.look(Instant::now()).await;
+        missed = watch.started().cloned();
+    }
+    let watching = async {
+        if let Some(watch) = watch {
+            watch.run().await;
+        }
+    };
+    let others = async {
+        match missed {
+            Some(run) => {
+                tracing::info!(run.id = %run.id, "the sync of what changed in the catalog does what sync.on_start would")
+            }
+            None => on_start(engine.clone(), first, resumed).await,
+        }
+        Scheduler::new(engine).run().await;
+    };
+    tokio::join!(watching, others);
 }
 
 /// The first thing of it.

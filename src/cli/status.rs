@@ -8,7 +8,8 @@ use super::runs::state_word;
 use super::table::Table;
 use super::{Context, alerts, format, json, run_view, schedule as schedules};
 use crate::engine::clock;
-use crate::proto::v1::get_status_response::{Overall, database};
+use crate::proto::v1::get_status_response::catalog::Watch;
+use crate::proto::v1::get_status_response::{Catalog, Overall, database};
 use crate::proto::v1::{FindingCounts, GetStatusRequest, GetStatusResponse, SyncRun, schedule};
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
@@ -163,6 +164,9 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
             ),
         );
     }
+    if let Some(catalog) = &status.catalog {
+        row("watched", watched(catalog));
+    }
     if let Some(database) = &status.database {
         let kind = match database.kind() {
             database::Kind::Unspecified => "",
@@ -194,6 +198,21 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
         row("service", format!("{}{commit}, {place}", build.version));
     }
     table
+}
+
+/// What a changed file starts; empty: nothing.
+fn watched(catalog: &Catalog) -> String {
+    let what = match catalog.watch() {
+        Watch::Unspecified | Watch::Off => return String::new(),
+        Watch::Rediscover => "changed files are read again",
+        Watch::Sync => "changed files are synced",
+    };
+    let how = if catalog.watch_polls {
+        "; they are looked for every few seconds"
+    } else {
+        ""
+    };
+    format!("{what}{how}")
 }
 
 fn run_line(run: &SyncRun, session: &Session) -> String {

@@ -4,6 +4,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `walk` | finds files as ripgrep does |
+//! | `watch` | tells whether any of them changed |
 //! | `typescript` | parses scripts and evaluates their constants, never executing any |
 //! | `document` | reads YAML, JSON and TOML |
 //! | `rules` | says which constant becomes which products; presets |
@@ -24,6 +25,7 @@ pub mod sample;
 mod typescript;
 mod value;
 mod walk;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -157,11 +159,7 @@ fn run(request: Request) -> Result<Catalog, Error> {
         }
     }
     if let Some((globs, _)) = rules.documents().filter(|_| only_document.is_none()) {
-        sources.extend(
-            globs
-                .iter()
-                .filter_map(|glob| unmatched(glob, &scan.documents)),
-        );
+        sources.extend(globs.iter().filter_map(|glob| unmatched(glob, &scan)));
     }
     if only_document.is_none() {
         let mut findings = typescript::read(&folder, &scan.scripts, &exports);
@@ -216,17 +214,16 @@ fn open(root: &Path) -> Result<(PathBuf, Option<String>), Error> {
 struct Scan {
     scripts: Vec<Script>,
     documents: Vec<String>,
+    /// Links to files that are among these.
+    aliases: Vec<String>,
     /// Folders that could not be listed.
     failed: Vec<String>,
 }
 
 fn scan(folder: &Path, rules: &Rules, exports: &BTreeSet<&str>) -> Scan {
     let names: Vec<&str> = exports.iter().copied().collect();
-    let is_document = |path: &str| match rules.documents() {
-        Some((_, globs)) => globs.is_match(path),
-        None => document::is_document_by_name(path),
-    };
-    let (found, failed) = walk::walk(folder, is_document, |visited| {
+    let is_document = |path: &str| is_document(rules, path);
+    let walked = walk::walk(folder, is_document, |visited| {
         if is_document(&visited.path) {
             return Some(None);
         }
@@ -236,16 +233,25 @@ fn scan(folder: &Path, rules: &Rules, exports: &BTreeSet<&str>) -> Scan {
         Some(Some(walk::read_if_any(visited.full, &names)?))
     });
     let mut scan = Scan {
-        failed,
+        failed: walked.failed,
+        aliases: walked.aliases,
         ..Scan::default()
     };
-    for (path, text) in found {
+    for (path, text) in walked.found {
         match text {
             Some(text) => scan.scripts.push(Script { path, text }),
             None => scan.documents.push(path),
         }
     }
     scan
+}
+
+/// Whether a file is a document, by its path.
+fn is_document(rules: &Rules, path: &str) -> bool {
+    match rules.documents() {
+        Some((_, globs)) => globs.is_match(path),
+        None => document::is_document_by_name(path),
+    }
 }
 
 /// `None` where a common file name turned out to be something else.
@@ -279,9 +285,10 @@ fn read_document(folder: &Path, path: &str, is_certain: bool) -> Option<(Vec<Pro
 }
 
 /// A `documents` glob without any file: what it stood for may only be gone for now.
-fn unmatched(glob: &str, documents: &[String]) -> Option<Source> {
+fn unmatched(glob: &str, scan: &Scan) -> Option<Source> {
     let matcher = rules::glob(glob).ok()?.compile_matcher();
-    let is_matched = documents.iter().any(|path| matcher.is_match(path));
+    let mut paths = scan.documents.iter().chain(&scan.aliases);
+    let is_matched = paths.any(|path| matcher.is_match(path));
     (!is_matched).then(|| Source {
         rule: glob.to_owned(),
         files: Vec::new(),

@@ -1,12 +1,13 @@
 //! Finds the files that can matter below the root, as ripgrep walks a tree:
 //! ignore files are respected, wherever the root lies.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use ignore::{WalkBuilder, WalkState};
+use ignore::{DirEntry, WalkBuilder, WalkState};
 
 /// Larger files are not pricing code.
 pub(crate) const MAX_FILE: u64 = 5 << 20;
@@ -55,15 +56,81 @@ pub(crate) struct Visited<'w> {
     pub(crate) is_script: bool,
 }
 
+/// What a walk found, in the order of the paths.
+pub(crate) struct Walked<T> {
+    pub(crate) found: Vec<(String, T)>,
+    /// Links to files that were found by themselves or by another link: one file
+    /// must not be taken for two.
+    pub(crate) aliases: Vec<String>,
+    /// Folders that could not be listed.
+    pub(crate) failed: Vec<String>,
+}
+
 /// Visits every script and every file that `is_document` takes, on several
-/// threads; the results come with their paths, in order. Folders that cannot be
-/// listed are the second part.
+/// threads; links to files as well, as a mounted `ConfigMap` has nothing else.
 pub(crate) fn walk<T: Send>(
     root: &Path,
     is_document: impl Fn(&str) -> bool + Sync,
     visit: impl Fn(&Visited<'_>) -> Option<T> + Sync,
-) -> (Vec<(String, T)>, Vec<String>) {
+) -> Walked<T> {
     let found = Mutex::new(Vec::new());
+    let links = Mutex::new(Vec::new());
+    let look = |full: &Path, path: String| {
+        let is_script = is_script(&path);
+        let visited = Visited {
+            full,
+            path,
+            is_script,
+        };
+        let result = visit(&visited)?;
+        Some((visited.path, result))
+    };
+    let failed = each_entry(root, |entry| {
+        let full = entry.path();
+        let path = relative(root, full);
+        let kind = entry.file_type();
+        if !is_script(&path) && !is_document(&path) {
+            return;
+        }
+        if kind.is_some_and(|kind| kind.is_file()) {
+            if let Some(result) = look(full, path) {
+                push(&found, result);
+            }
+        } else if kind.is_some_and(|kind| kind.is_symlink()) {
+            push(&links, (path, full.to_owned()));
+        }
+    });
+    let mut found = inner(found);
+    let mut links = inner(links);
+    links.sort();
+    let mut targets: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut aliases = Vec::new();
+    if !links.is_empty() {
+        targets.extend(found.iter().map(|(path, _)| root.join(path)));
+    }
+    for (path, full) in links {
+        // A link that leads nowhere is no file.
+        let Some(target) = std::fs::canonicalize(&full).ok().filter(|t| t.is_file()) else {
+            continue;
+        };
+        if targets.contains(&target) {
+            aliases.push(path);
+        } else if let Some(result) = look(&full, path) {
+            targets.insert(target);
+            found.push(result);
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    Walked {
+        found,
+        aliases,
+        failed,
+    }
+}
+
+/// Calls `visit` with everything that the ignore files and the skipped folders
+/// leave, on several threads; the folders that could not be listed, in order.
+pub(super) fn each_entry(root: &Path, visit: impl Fn(&DirEntry) + Sync) -> Vec<String> {
     let failed = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism()
         .map_or(1, usize::from)
@@ -87,40 +154,21 @@ pub(crate) fn walk<T: Send>(
         .build_parallel();
     walker.run(|| {
         Box::new(|entry| {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    push(&failed, error.to_string());
-                    return WalkState::Continue;
-                }
-            };
-            if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-                return WalkState::Continue;
-            }
-            let full = entry.path();
-            let path = relative(root, full);
-            let is_script = is_script(&path);
-            if is_script || is_document(&path) {
-                let visited = Visited {
-                    full,
-                    path,
-                    is_script,
-                };
-                if let Some(result) = visit(&visited) {
-                    push(&found, (visited.path, result));
-                }
+            match entry {
+                Ok(entry) => visit(&entry),
+                Err(error) => push(&failed, error.to_string()),
             }
             WalkState::Continue
         })
     });
-    let mut found = found
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    found.sort_by(|a: &(String, T), b| a.0.cmp(&b.0));
-    let failed = failed
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    (found, failed)
+    let mut failed = inner(failed);
+    failed.sort();
+    failed
+}
+
+fn inner<T>(list: Mutex<Vec<T>>) -> Vec<T> {
+    list.into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn push<T>(list: &Mutex<Vec<T>>, item: T) {
@@ -129,7 +177,8 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
         .push(item);
 }
 
-fn relative(root: &Path, full: &Path) -> String {
+/// With `/`.
+pub(super) fn relative(root: &Path, full: &Path) -> String {
     let path = full.strip_prefix(root).unwrap_or(full);
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
     parts.join("/")
@@ -209,6 +258,48 @@ mod tests {
         ] {
             assert!(!is_script(no), "{no}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_a_file_unless_that_is_found_by_itself() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let write = |path: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        };
+        for path in [
+            "root/a.ts",
+            "root/.hidden/b.ts",
+            "shared/c.ts",
+            "shared/d.ts",
+        ] {
+            write(path);
+        }
+        for (target, link) in [
+            ("a.ts", "alias.ts"),
+            (".hidden/b.ts", "b.ts"),
+            ("b.ts", "b2.ts"),
+            ("../shared/c.ts", "c.ts"),
+            ("../shared", "folder"),
+            ("nowhere.ts", "broken.ts"),
+            ("loop.ts", "loop.ts"),
+        ] {
+            symlink(target, root.join(link)).unwrap();
+        }
+        let root = std::fs::canonicalize(root).unwrap();
+        let walked = walk(&root, |_| false, |_| Some(()));
+        let found: Vec<_> = walked
+            .found
+            .iter()
+            .map(|(path, ())| path.as_str())
+            .collect();
+        assert_eq!(found, ["a.ts", "b.ts", "c.ts"]);
+        assert_eq!(walked.aliases, ["alias.ts", "b2.ts"]);
+        assert_eq!(walked.failed, Vec::<String>::new());
     }
 
     #[test]

@@ -178,7 +178,7 @@ pub(super) fn validation_after(
         in_sync: count(pass.done.len()),
         findings,
         source_problems: source_notes(catalog),
-        catalog_fingerprint: super::status::fingerprint(catalog),
+        catalog_fingerprint: super::reading::fingerprint(catalog),
         stripe_calls: call.meter.reads() + call.meter.writes(),
         unmended: count(unmended),
     }

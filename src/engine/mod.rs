@@ -13,6 +13,7 @@ mod error;
 pub mod events;
 mod execute;
 mod failing;
+mod files;
 mod fuse;
 mod intent;
 mod journal;
@@ -22,6 +23,7 @@ mod passes;
 pub mod progress;
 pub mod pushed;
 mod queue;
+mod reading;
 mod report;
 mod retention;
 mod run;
@@ -38,9 +40,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use error::Error;
+pub use files::{FileWatch, Files, OnChange, Watching};
 pub use queue::{IfBusy, Started, SyncRequest};
+pub use reading::{Broken, CatalogStatus, PushedVersions};
 pub use schedule::{ScheduleStatus, Scheduler, Schedules, Timetable};
-pub use status::{CatalogStatus, Overall, PushedVersions, Status};
+pub use status::{Overall, Status};
 use tokio::sync::{Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 pub use validate::Validated;
@@ -140,7 +144,9 @@ struct Inner {
     at: OnceCell<AccountRef>,
     /// One validation at a time: the second one finds the first one's result.
     validating: tokio::sync::Mutex<()>,
-    catalog: watch::Sender<Option<Arc<status::CatalogStatus>>>,
+    readings: Mutex<reading::Readings>,
+    /// What happens to files that change; `None`: nothing.
+    watching: Mutex<Option<Watching>>,
     /// What was due before nobody has missed, where nothing is remembered.
     start: Timestamp,
     /// Change events that no run has taken yet.
@@ -173,7 +179,8 @@ impl Engine {
             stop: CancellationToken::new(),
             at: OnceCell::new(),
             validating: tokio::sync::Mutex::new(()),
-            catalog: watch::Sender::new(None),
+            readings: Mutex::default(),
+            watching: Mutex::default(),
             start,
             noticed: events::Noticed::default(),
             pushing: tokio::sync::Mutex::new(()),

@@ -26,6 +26,14 @@ pub struct SyncRequest {
 }
 
 impl SyncRequest {
+    /// For files of the catalog that changed.
+    pub(super) fn of_files() -> Self {
+        Self {
+            trigger: Trigger::Catalog,
+            ..Self::of_change(Vec::new(), "")
+        }
+    }
+
     /// For what was changed: just these products, or (none named) all.
     pub(super) fn of_change(product_ids: Vec<LocalId>, actor: &str) -> Self {
         Self {
@@ -124,7 +132,11 @@ fn serves(pending: &RunOptions, request: &SyncRequest) -> bool {
         ..asked.clone()
     } == RunOptions::default();
     let brings_it = is_plain && covers && pending.plan_digest.is_none();
-    pending == asked || (request.trigger == Trigger::Event && brings_it)
+    let is_change = match request.trigger {
+        Trigger::Event | Trigger::Catalog => true,
+        Trigger::Manual | Trigger::Schedule | Trigger::Webhook | Trigger::Startup => false,
+    };
+    pending == asked || (is_change && brings_it)
 }
 
 enum Place {

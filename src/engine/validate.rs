@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::ending::source_notes;
 use super::journal::Journal;
 use super::observe::Extra;
-use super::{Engine, Error, status};
+use super::{Engine, Error, reading};
 use crate::catalog::LocalId;
 use crate::plan::{self, AccountRef, Action};
 use crate::store::{RunOptions, Validation};
@@ -62,7 +62,7 @@ impl Engine {
         let catalog = self.discover().await?;
         let call = Call::default();
         let at = self.account(&call).await?;
-        let fingerprint = status::fingerprint(&catalog);
+        let fingerprint = reading::fingerprint(&catalog);
         let last_event = self.store().last_event_time().await?;
         let cached = self.store().last_validation(&at).await?.filter(|cached| {
             let age = self

@@ -2,7 +2,7 @@
 //! its products are in Stripe. Nothing here calls Stripe.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tonic::{Request, Response, Status};
 
@@ -56,6 +56,9 @@ impl CatalogService for Service {
             |entry| entry.product.local_id.to_string(),
             |entry| convert::catalog::product(entry, version(entry)),
         );
+        if asked.after.is_none() && !next_page_token.is_empty() {
+            *self.listed() = Some(read.clone());
+        }
         let problems = catalog.all_problems().take(MAX_REMARKS);
         Ok(Response::new(v1::ListProductsResponse {
             products,
@@ -167,15 +170,21 @@ impl Service {
         detached(async move { engine.push(asked).await }).await
     }
 
-    /// Read anew for a first page; a later page goes on in the last reading.
+    /// Read anew for a first page; a later page goes on in that reading, whatever
+    /// was read since.
     async fn catalog_for(&self, asked: &Asked) -> Result<Arc<CatalogStatus>, Status> {
-        match self.engine.last_catalog() {
+        let listed = self.listed().clone().or_else(|| self.engine.last_catalog());
+        match listed {
             Some(read) if asked.after.is_some() => Ok(read),
             Some(_) | None => {
                 let read = self.engine.read_catalog().await;
                 read.map_err(|error| status::engine(&error))
             }
         }
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Option<Arc<CatalogStatus>>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

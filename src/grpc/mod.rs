@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 pub use self::server::{in_process, serve};
-use crate::engine::{self, Engine};
+use crate::engine::{self, CatalogStatus, Engine};
 use crate::plan::AccountRef;
 use crate::proto::v1;
 use crate::store::{self, Outcome, Page, ResultFilter, Run, RunId};
@@ -64,6 +64,8 @@ pub struct Service {
     /// Who asks, where no key tells.
     actor: &'static str,
     last_end: Arc<Mutex<Option<End>>>,
+    /// Whose first page was asked for last, if others follow: they go on in it.
+    listed: Arc<Mutex<Option<Arc<CatalogStatus>>>>,
 }
 
 /// The end of a run as every watcher of it is told: read once, not ten thousand
@@ -83,6 +85,7 @@ impl Service {
             shutdown: CancellationToken::new(),
             actor: "",
             last_end: Arc::default(),
+            listed: Arc::default(),
         }
     }
 

@@ -59,6 +59,7 @@ codes! {
         Schedule = "schedule",
         Webhook = "webhook",
         Startup = "startup",
+        Catalog = "catalog",
     }
     ActionKind {
         InSync = "in_sync",
@@ -109,7 +110,7 @@ mod tests {
             assert!(back, "{code}");
             seen += 1;
         });
-        assert_eq!(seen, 47);
+        assert_eq!(seen, 48);
         assert_eq!(RunState::from_code("Pending"), None);
     }
 }

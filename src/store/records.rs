@@ -160,6 +160,8 @@ pub enum Trigger {
     Webhook,
     /// The start of the service.
     Startup,
+    /// Changed files of the catalog.
+    Catalog,
 }
 
 /// What was asked for.

@@ -282,6 +282,12 @@ fn parse_all(scripts: &[Script]) -> Vec<Result<Arc<Module>, Broken>> {
     parsed.into_iter().map(|(_, parsed)| parsed).collect()
 }
 
+/// Whether an import can lead to it, or it says where imports lead.
+pub(crate) fn may_be_imported(path: &str) -> bool {
+    path.rsplit_once('.')
+        .is_some_and(|(_, extension)| resolve::EXTENSIONS.contains(&extension))
+}
+
 /// The exported constant whose name is closest to one that is missing; read from
 /// the text alone, because the file that has it may hold no wanted name at all.
 pub(crate) fn near_miss(
@@ -289,7 +295,7 @@ pub(crate) fn near_miss(
     missing: &str,
     wanted: &BTreeSet<&str>,
 ) -> Option<(String, Place)> {
-    let (found, _) = walk::walk(
+    let walked = walk::walk(
         root,
         |_| false,
         |visited| {
@@ -304,7 +310,8 @@ pub(crate) fn near_miss(
             Some((score, name.to_owned(), place))
         },
     );
-    let (_, (_, name, place)) = found.into_iter().max_by_key(|(_, (score, _, _))| *score)?;
+    let near = walked.found.into_iter();
+    let (_, (_, name, place)) = near.max_by_key(|(_, (score, _, _))| *score)?;
     Some((name, place))
 }
 

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use super::tsconfig::{self, TsConfig};
 
-const EXTENSIONS: [&str; 9] = ["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "json"];
+pub(super) const EXTENSIONS: [&str; 9] =
+    ["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "json"];
 
 pub(crate) struct Resolver {
     root: PathBuf,

@@ -149,7 +149,7 @@ impl Engine {
     }
 
     /// Until no run is at work and none waits.
-    async fn idle(&self) {
+    pub(in crate::engine) async fn idle(&self) {
         let mut current = self.current();
         while self.queue().is_busy() {
             // The sender lives as long as this engine.

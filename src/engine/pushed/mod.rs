@@ -10,7 +10,7 @@ pub use self::check::Refusal;
 use self::draft::Draft;
 pub(super) use self::follow::Waiting;
 pub(super) use self::since::Since;
-use super::status::PushedVersions;
+use super::reading::PushedVersions;
 use super::{Engine, Error};
 use crate::catalog::{Lint, LocalId, Product};
 use crate::store::{self, Pushed, Run};
@@ -115,7 +115,7 @@ impl Engine {
             let put = draft.results(&versions, checked.lint);
             if let Some(catalog) = checked.catalog {
                 let last = self.last_catalog();
-                let read = self.now_read(catalog, versions);
+                let read = self.now_read(catalog, versions).read;
                 self.pushed_since(last.as_deref(), &read, &draft).await;
             }
             let run = self.bring(&before, &draft, &request.actor).await;

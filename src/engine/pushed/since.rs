@@ -59,7 +59,7 @@ impl Engine {
     /// A run has done all that it was asked for on this catalog.
     pub(in crate::engine) fn synced_since(&self, catalog: &Catalog, scope: &[LocalId]) {
         let mut since = self.since();
-        if !since.open.is_empty() && since.today == crate::engine::status::fingerprint(catalog) {
+        if !since.open.is_empty() && since.today == crate::engine::reading::fingerprint(catalog) {
             since.open.retain(|id| !scope.contains(id));
         }
     }

@@ -179,6 +179,7 @@ pub(super) fn trigger(trigger: Trigger) -> v1::sync_run::Trigger {
         Trigger::Schedule => Proto::Schedule,
         Trigger::Webhook => Proto::Webhook,
         Trigger::Startup => Proto::Startup,
+        Trigger::Catalog => Proto::Catalog,
     }
 }
 

@@ -1,15 +1,17 @@
 //! How things stand: validations and the status.
 
+use chrono::SecondsFormat;
+
 use super::alert::alert;
 use super::run::text;
 use super::schedule::schedule;
 use super::{Links, MAX_REMARKS, catalog, count, int, mode, source_problem, time};
-use crate::engine::{CatalogStatus, Overall, Status, Validated};
+use crate::engine::{Broken, CatalogStatus, OnChange, Overall, Status, Validated};
 use crate::grpc::{About, page};
 use crate::plan::{Finding, FindingKind, Mode};
 use crate::proto::v1;
 use crate::proto::v1::get_status_response as status;
-use crate::store::{self, RunState, Validation};
+use crate::store::{self, RunState, Timestamp, Validation};
 use crate::stripe;
 
 /// How many findings an answer shows.
@@ -121,7 +123,7 @@ pub(in crate::grpc) fn status(
     let validation = now.validation.as_ref();
     v1::GetStatusResponse {
         overall: overall(now.overall).into(),
-        message: message(now),
+        message: whole_message(now),
         finding_counts: validation.map(finding_counts),
         check_time: validation.map(|validation| time(validation.time)),
         in_sync: validation.map_or(0, |validation| int(validation.in_sync)),
@@ -133,7 +135,7 @@ pub(in crate::grpc) fn status(
         oldest_pending_event_age: now.oldest_event.and_then(|age| age.try_into().ok()),
         stripe: Some(of_stripe(now, about, key_mode)),
         database: Some(of_database(database)),
-        catalog: Some(of_catalog(now.catalog.as_deref(), about)),
+        catalog: Some(of_catalog(now, about)),
         build: Some(status::Build {
             version: about.version.to_owned(),
             commit: about.commit.unwrap_or_default().to_owned(),
@@ -155,6 +157,21 @@ fn overall(overall: Overall) -> status::Overall {
         Overall::SyncErrors => status::Overall::SyncErrors,
         Overall::Syncing => status::Overall::Syncing,
         Overall::NeverValidated => status::Overall::NeverValidated,
+    }
+}
+
+/// What is wrong with the files comes first: only a person can mend it.
+fn whole_message(now: &Status) -> String {
+    let Some(broken) = &now.broken else {
+        return message(now);
+    };
+    let broken = self::broken(broken, now.catalog.as_deref());
+    match now.overall {
+        // Then it is the files that need something.
+        Overall::AllSynced | Overall::NeedsSync => broken,
+        Overall::NeverValidated | Overall::Syncing | Overall::SyncErrors => {
+            format!("{broken} {}", message(now))
+        }
     }
 }
 
@@ -253,17 +270,58 @@ fn of_database(info: &store::Info) -> status::Database {
     }
 }
 
-fn of_catalog(read: Option<&CatalogStatus>, about: &About) -> status::Catalog {
-    let problems = read.iter().flat_map(|read| read.catalog.all_problems());
+fn of_catalog(now: &Status, about: &About) -> status::Catalog {
+    let read = now.catalog.as_deref();
+    let problems: Vec<_> = match &now.broken {
+        Some(broken) => broken
+            .problems
+            .iter()
+            .map(|(rule, problem)| (rule.as_str(), problem))
+            .collect(),
+        None => read
+            .iter()
+            .flat_map(|read| read.catalog.all_problems())
+            .collect(),
+    };
+    let watch = match now.watching.map(|watching| watching.on_change) {
+        None => status::catalog::Watch::Off,
+        Some(OnChange::Rediscover) => status::catalog::Watch::Rediscover,
+        Some(OnChange::Sync) => status::catalog::Watch::Sync,
+    };
     status::Catalog {
         id: about.catalog_id.clone(),
         root: about.catalog_root.clone(),
         products: read.map_or(0, |read| count(read.catalog.products.len())),
         source_problems: problems
+            .into_iter()
             .take(MAX_REMARKS)
             .map(|(rule, problem)| catalog::problem(rule, problem))
             .collect(),
         discover_time: read.map(|read| time(read.time)),
         rules: about.rules.clone(),
+        broken_time: now.broken.as_ref().map(|broken| time(broken.since)),
+        watch: watch.into(),
+        watch_polls: now.watching.is_some_and(|watching| !watching.is_told),
     }
+}
+
+/// What is wrong with the catalog's files, and since when.
+fn broken(broken: &Broken, kept: Option<&CatalogStatus>) -> String {
+    let when = |time: Timestamp| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let kept = kept.map_or_else(String::new, |kept| {
+        format!(" The catalog of {} is kept until then.", when(kept.time))
+    });
+    let since = when(broken.since);
+    let Some((_, first)) = broken.problems.first() else {
+        return format!("The catalog's files cannot be read whole since {since}.{kept}");
+    };
+    let first = first.to_string();
+    let first = first.trim_end_matches('.');
+    let more = match broken.problems.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    format!(
+        "The catalog's files cannot be read whole since {since}: {first}{more}. Mend them.{kept}"
+    )
 }

@@ -3,6 +3,7 @@
 mod alerts;
 mod event_commands;
 mod events;
+mod files;
 mod grpcurl;
 mod kill;
 mod kills;

@@ -6,6 +6,7 @@ mod alerts;
 mod budget;
 mod checks;
 mod fields;
+mod files;
 mod force;
 mod identity;
 mod limits;

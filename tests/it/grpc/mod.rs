@@ -2,6 +2,7 @@
 
 mod catalog;
 mod events;
+mod files;
 mod pushed;
 mod schedule;
 mod server;

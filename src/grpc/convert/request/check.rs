@@ -144,6 +144,7 @@ pub(super) fn trigger(number: i32) -> Option<Trigger> {
         Proto::Schedule => Trigger::Schedule,
         Proto::Webhook => Trigger::Webhook,
         Proto::Startup => Trigger::Startup,
+        Proto::Catalog => Trigger::Catalog,
     })
 }
 
