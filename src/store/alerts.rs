@@ -27,6 +27,8 @@ pub enum AlertKind {
     QueueTooOld,
     /// A scheduled validation cannot be done.
     ValidationFailed,
+    /// The catalog cannot be read, or not whole.
+    CatalogBroken,
 }
 
 impl AlertKind {
@@ -40,6 +42,7 @@ impl AlertKind {
             Self::DeadLetters => "DEAD_LETTERS",
             Self::QueueTooOld => "QUEUE_TOO_OLD",
             Self::ValidationFailed => "VALIDATION_FAILED",
+            Self::CatalogBroken => "CATALOG_BROKEN",
         }
     }
 
@@ -53,6 +56,7 @@ impl AlertKind {
             Self::DeadLetters => "Change events were given up",
             Self::QueueTooOld => "Change events wait for too long",
             Self::ValidationFailed => "The validation cannot be done",
+            Self::CatalogBroken => "The catalog cannot be read whole",
         }
     }
 }

@@ -89,6 +89,7 @@ codes! {
         DeadLetters = "dead_letters",
         QueueTooOld = "queue_too_old",
         ValidationFailed = "validation_failed",
+        CatalogBroken = "catalog_broken",
     }
     EventFlag {
         UnknownProduct = "unknown_product",
@@ -110,7 +111,7 @@ mod tests {
             assert!(back, "{code}");
             seen += 1;
         });
-        assert_eq!(seen, 48);
+        assert_eq!(seen, 49);
         assert_eq!(RunState::from_code("Pending"), None);
     }
 }

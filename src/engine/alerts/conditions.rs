@@ -3,13 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::super::outcome::STRIPE_UNAUTHORIZED;
+use super::super::{Broken, CatalogStatus};
 use super::book::Book;
 use super::judge::named;
 use super::{Alerter, Error, Tried, lock};
 use crate::plan::Finding;
 use crate::store::{AlertKind, EventQueue, Job, Notice, Timestamp, Validation};
 
+/// A file that is being written is no news.
+const WRITTEN: TimeDelta = TimeDelta::minutes(1);
 /// A scheduled validation that failed once or twice is only late.
 const ATTEMPTS: u32 = 3;
 
@@ -20,6 +25,8 @@ impl Alerter {
         if let Some(at) = &at {
             drift(book, engine.store().last_validation(at).await?.as_ref());
         }
+        let (kept, broken) = engine.readings();
+        catalog(book, kept.as_deref(), broken.as_deref(), engine.now());
         let queue = engine.event_queue().await?;
         dead_letters(book, &queue);
         old_queue(book, &queue, engine.now(), self.rules.queue_age);
@@ -65,6 +72,36 @@ fn drift(book: &mut Book, validation: Option<&Validation>) {
         },
         hint: "each finding says what to do; `validate` shows them all".to_owned(),
         details: named(errors.map(line), ids.len()),
+        run: None,
+    });
+}
+
+/// What could not be read of the catalog. A run that met it has told it.
+fn catalog(book: &mut Book, kept: Option<&CatalogStatus>, broken: Option<&Broken>, now: Timestamp) {
+    if book.is_any_of_runs_open() {
+        return;
+    }
+    let problems: Vec<String> = match (kept, broken) {
+        (None, None) => return,
+        (_, Some(broken)) if now - broken.since < WRITTEN => return,
+        (_, Some(broken)) => broken
+            .problems
+            .iter()
+            .map(|(_, it)| it.to_string())
+            .collect(),
+        (Some(kept), None) => {
+            let problems = kept.catalog.all_problems();
+            problems.map(|(_, problem)| problem.to_string()).collect()
+        }
+    };
+    let Some((first, others)) = problems.split_first() else {
+        return book.close(AlertKind::CatalogBroken);
+    };
+    book.raise_once(Notice {
+        kind: AlertKind::CatalogBroken,
+        message: format!("the catalog cannot be read whole: {first}"),
+        hint: "mend the file; until then nothing that came from it is archived".to_owned(),
+        details: named(others.iter().cloned(), others.len()),
         run: None,
     });
 }

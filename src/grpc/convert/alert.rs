@@ -35,5 +35,6 @@ fn kind(kind: AlertKind) -> Kind {
         AlertKind::DeadLetters => Kind::DeadLetters,
         AlertKind::QueueTooOld => Kind::QueueTooOld,
         AlertKind::ValidationFailed => Kind::ValidationFailed,
+        AlertKind::CatalogBroken => Kind::CatalogBroken,
     }
 }

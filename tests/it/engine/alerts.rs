@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stripe_product_sync::catalog::Problem;
 use stripe_product_sync::engine::alerts::{AlertRules, Alerter, NotTaken};
 use stripe_product_sync::engine::{Engine, Scheduler};
 use stripe_product_sync::store::{Job, NewEvent, RunOptions, RunState};
@@ -357,6 +358,36 @@ async fn a_validation_that_fails_again_and_again() {
         .await
         .unwrap();
     assert_eq!(told.look().await, ["VALIDATION_FAILED recovered"]);
+}
+
+#[tokio::test]
+async fn a_catalog_that_stays_broken_is_told_before_a_run_meets_it() {
+    let told = Told::new().await;
+    told.engine.discover().await.unwrap();
+    assert_eq!(told.look().await, Vec::<String>::new());
+    let good = told.app.said();
+    let mut broken = good.clone();
+    broken.sources[0].problems.push(Problem {
+        place: None,
+        message: "is no valid YAML".to_owned(),
+    });
+    told.app.say_catalog(broken);
+    told.engine.discover().await.unwrap();
+    told.alerter().look().await.unwrap();
+    assert_eq!(
+        told.sink.news(),
+        Vec::<String>::new(),
+        "it may be half written"
+    );
+    assert_eq!(told.look().await, ["CATALOG_BROKEN fired"]);
+    // The run that meets it is another matter, and tells no more of this one.
+    assert_eq!(told.sync(&[]).await, RunState::PartiallyFailed);
+    assert_eq!(told.look().await, ["RUN_FAILED fired"]);
+    told.app.say_catalog(good);
+    assert_eq!(told.sync(&[]).await, RunState::Succeeded);
+    let mut news = told.look().await;
+    news.sort();
+    assert_eq!(news, ["CATALOG_BROKEN recovered", "RUN_FAILED recovered"]);
 }
 
 #[tokio::test]
