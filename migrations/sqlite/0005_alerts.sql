@@ -21,6 +21,7 @@ CREATE TABLE alerts (
     count          INTEGER NOT NULL, -- how often it was found
     end_time       INTEGER, -- null: it is still so
     told           TEXT, -- JSON: what was posted last; null: nothing was
+    told_open      INTEGER NOT NULL CHECK (told_open IN (0, 1)), -- from it: somebody waits to hear that it is over
     posts          INTEGER NOT NULL, -- that were taken
     attempts       INTEGER NOT NULL, -- that failed since
     next_time      INTEGER, -- before which no other attempt is made
@@ -32,7 +33,9 @@ CREATE UNIQUE INDEX alerts_open ON alerts (coalesce(account, ''), mode, kind) WH
 
 ALTER TABLE sync_runs ADD COLUMN judged INTEGER NOT NULL DEFAULT 1 CHECK (judged IN (0, 1));
 
+UPDATE sync_runs SET judged = 0 WHERE state IN ('pending', 'running') AND dry_run = 0;
+
 CREATE INDEX sync_runs_unjudged ON sync_runs (end_time) WHERE judged = 0;
 
 -- Products that differ and that no sync would change: what a person has to mend.
-ALTER TABLE validations ADD COLUMN unmended INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE validations ADD COLUMN unmended TEXT NOT NULL DEFAULT '[]'; -- JSON: local ids

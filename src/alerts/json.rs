@@ -3,7 +3,7 @@
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
-use crate::engine::alerts::{AlertPost, News};
+use crate::engine::alerts::AlertPost;
 use crate::store::{Alert, RunId, Timestamp};
 
 /// The body of a post.
@@ -15,11 +15,7 @@ pub(super) fn body(post: &AlertPost) -> String {
         ..
     } = post;
     let Alert { notice, .. } = alert;
-    let event = match post.what {
-        News::Fired => "alert.fired",
-        News::Repeated => "alert.repeated",
-        News::Recovered => "alert.recovered",
-    };
+    let event = format!("alert.{}", post.what.word());
     let data = json!({
         "id": alert.id,
         "kind": notice.kind.name(),
@@ -37,7 +33,7 @@ pub(super) fn body(post: &AlertPost) -> String {
         "recover_time": alert.end_time.map(text),
         "count": alert.count,
     });
-    envelope(event, post.time, &data)
+    envelope(&event, post.time, &data)
 }
 
 /// The body of a test.
@@ -59,6 +55,7 @@ fn text(time: Timestamp) -> String {
 mod tests {
     use super::super::slack::tests::post;
     use super::*;
+    use crate::engine::alerts::News;
 
     #[test]
     fn every_field_is_there() {

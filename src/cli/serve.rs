@@ -41,12 +41,15 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         let resumed = local.engine.take_up(true).await?;
         local.engine.watch_events();
         local.engine.keep_tidy();
-        tokio::spawn(alerts::alerter(local.engine.clone(), &config).run());
+        supervised(
+            "the alerts",
+            alerts::alerter(local.engine.clone(), &config).run(),
+        );
         let serving = Serving::start(&local, grpc, http, &config);
         listening(context, &config, &serving);
         let watch = file_watch(&config, &local.engine)?;
         let by_itself = by_itself(local.engine.clone(), config.sync.on_start, resumed, watch);
-        let by_itself = tokio::spawn(by_itself);
+        let by_itself = supervised("the schedules", by_itself);
         serving.until(&signals.first).await;
         tracing::info!("shutting down");
         by_itself.abort();
@@ -234,21 +237,33 @@ async fn by_itself(
         let _wait = watch.look(Instant::now()).await;
         missed = watch.started().cloned();
     }
-    let watching = async {
-        if let Some(watch) = watch {
-            watch.run().await;
+    if let Some(watch) = watch {
+        supervised("the watch over the catalog's files", watch.run());
+    }
+    match missed {
+        Some(run) => {
+            tracing::info!(run.id = %run.id, "the sync of what changed in the catalog does what sync.on_start would")
         }
-    };
-    let others = async {
-        match missed {
-            Some(run) => {
-                tracing::info!(run.id = %run.id, "the sync of what changed in the catalog does what sync.on_start would")
-            }
-            None => on_start(engine.clone(), first, resumed).await,
+        None => on_start(engine.clone(), first, resumed).await,
+    }
+    Scheduler::new(engine).run().await;
+}
+
+/// Runs a task beside the others and says so if it breaks: nobody waits for it.
+fn supervised(
+    what: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> tokio::task::AbortHandle {
+    let task = tokio::spawn(task);
+    let handle = task.abort_handle();
+    tokio::spawn(async move {
+        if let Err(error) = task.await
+            && error.is_panic()
+        {
+            tracing::error!(%error, "{what} broke, and do nothing more until the next start");
         }
-        Scheduler::new(engine).run().await;
-    };
-    tokio::join!(watching, others);
+    });
+    handle
 }
 
 /// The first thing of it.

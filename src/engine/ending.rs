@@ -69,6 +69,20 @@ pub(super) fn of(run: &Run, abort: Option<Failure>, is_stopped: bool) -> Ended {
     }
 }
 
+/// Why a run is worth another one soon: it failed for what may pass by itself.
+pub(super) fn out_of_reach(run: &Run) -> Option<String> {
+    match run.state {
+        RunState::Failed | RunState::PartiallyFailed => {}
+        RunState::Pending | RunState::Running | RunState::Succeeded | RunState::Cancelled => {
+            return None;
+        }
+    }
+    let error = run.error.as_ref()?;
+    ["STRIPE_UNREACHABLE", "STORE_UNAVAILABLE", "INTERRUPTED"]
+        .contains(&error.reason.as_str())
+        .then(|| error.message.clone())
+}
+
 /// What a run on a catalog that was not read whole ends with.
 pub(super) fn incomplete(run: &Run) -> Failure {
     let problems: Vec<String> = run.source_problems.iter().take(3).map(describe).collect();
@@ -166,11 +180,9 @@ pub(super) fn validation_after(
             || !pass.done.contains(finding.local_id.as_str())
             || left.contains(&(&finding.local_id, &finding.field))
     });
-    let unmended = plan.products.iter().filter(|product| {
-        // What failed is told as such.
-        !product.left.is_empty() || product.action == plan::Action::Report
-    });
-    let unmended = unmended.count();
+    // What failed is told as such.
+    let unmended = plan.products.iter();
+    let unmended = unmended.filter(|product| product.is_left() && !product.is_held());
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Validation {
         time,
@@ -180,6 +192,6 @@ pub(super) fn validation_after(
         source_problems: source_notes(catalog),
         catalog_fingerprint: super::reading::fingerprint(catalog),
         stripe_calls: call.meter.reads() + call.meter.writes(),
-        unmended: count(unmended),
+        unmended: unmended.map(|product| product.local_id.clone()).collect(),
     }
 }

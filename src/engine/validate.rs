@@ -107,11 +107,7 @@ impl Engine {
             .iter()
             .filter(|product| product.is_mended_by_a_sync())
             .count();
-        let unmended = plan.products.iter().filter(|product| {
-            let is_held = product.action != Action::InSync && !product.is_mended_by_a_sync();
-            is_held || !product.left.is_empty()
-        });
-        let unmended = unmended.count();
+        let unmended = plan.products.iter().filter(|product| product.is_left());
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let validation = Validation {
             time,
@@ -121,7 +117,7 @@ impl Engine {
             source_problems: source_notes(&catalog),
             catalog_fingerprint: fingerprint,
             stripe_calls: call.meter.reads() + call.meter.writes(),
-            unmended: count(unmended),
+            unmended: unmended.map(|product| product.local_id.clone()).collect(),
         };
         if scope.is_empty() {
             self.store().save_validation(&at, &validation).await?;

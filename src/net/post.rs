@@ -10,7 +10,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// What of an answer is read, so that the connection can be used again.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -30,7 +30,8 @@ pub(crate) struct Answer {
 }
 
 impl Poster {
-    /// `patience`: for each post, from the connection to the end of the answer.
+    /// `patience`: for each post, from the connection to the end of the answer, of which the
+    /// rest may also stay away.
     pub(crate) fn new(patience: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
@@ -61,20 +62,18 @@ impl Poster {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.parse().map_err(|_| "the address is no URL")?;
         *request.headers_mut() = headers;
-        let exchange = async {
-            let (head, body) = self.client.request(request).await?.into_parts();
-            // The head is the answer, whatever becomes of the rest.
-            let _rest = Limited::new(body, MAX_ANSWER).collect().await;
-            Ok::<_, hyper_util::client::legacy::Error>(Answer {
-                status: head.status,
-                headers: head.headers,
-            })
+        let late = Instant::now() + self.patience;
+        let (head, body) = match timeout_at(late, self.client.request(request)).await {
+            Ok(Ok(answer)) => answer.into_parts(),
+            Ok(Err(error)) => return Err(cause(&error)),
+            Err(_) => return Err(format!("no answer within {:?}", self.patience)),
         };
-        match timeout(self.patience, exchange).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(cause(&error)),
-            Err(_) => Err(format!("no answer within {:?}", self.patience)),
-        }
+        // The head is the answer, whatever becomes of the rest.
+        let _rest = timeout_at(late, Limited::new(body, MAX_ANSWER).collect()).await;
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+        })
     }
 }
 

@@ -183,6 +183,28 @@ impl ProductPlan {
         }
     }
 
+    /// Whether it differs, in part at least, and a sync would leave that so: by
+    /// policy, or because a person must decide. A source that could not be read
+    /// whole is another matter.
+    pub fn is_left(&self) -> bool {
+        match &self.action {
+            Action::Create
+            | Action::Update
+            | Action::Reprice
+            | Action::Archive
+            | Action::Reactivate
+            | Action::Adopt
+            | Action::InSync => !self.left.is_empty(),
+            Action::Hold(Hold::SourceIncomplete { .. }) => false,
+            Action::Report | Action::Hold(_) => true,
+        }
+    }
+
+    /// Whether nothing is done about it.
+    pub fn is_held(&self) -> bool {
+        matches!(self.action, Action::Hold(_))
+    }
+
     /// Writes to Stripe among the steps.
     pub fn writes(&self) -> usize {
         self.steps

@@ -202,8 +202,8 @@ pub trait Store: Send + Sync {
     /// dry run is never judged.
     async fn unjudged_runs(&self, limit: u32) -> Result<Vec<Run>, Error>;
 
-    /// Alerts that are open, and those that were over at this time or later, in the
-    /// order they began.
+    /// Alerts that are open, or were told to be so last, and those that were over at
+    /// this time or later, in the order they began.
     async fn alerts_since(&self, end: Timestamp) -> Result<Vec<Alert>, Error>;
 
     /// Adds or replaces alerts, by their ids; the run whose end says so is judged

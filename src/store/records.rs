@@ -472,7 +472,7 @@ pub struct Validation {
     /// Requests it took.
     pub stripe_calls: u32,
     /// Products that differ and that no sync would change.
-    pub unmended: u32,
+    pub unmended: Vec<LocalId>,
 }
 
 /// What a listing of the whole account found.

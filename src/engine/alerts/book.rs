@@ -34,12 +34,38 @@ impl Book {
     ) -> Self {
         let mode = at.as_ref().map_or(mode, |at| at.mode);
         alerts.retain(|alert| alert.is_of(mode, at.as_ref()));
-        Self {
+        let mut book = Self {
             alerts,
             at,
             mode,
             now,
             changed: BTreeSet::new(),
+        };
+        book.take_over();
+        book
+    }
+
+    /// What began before the account was known is the account's, or over where the
+    /// same is open there: a key was changed for another one of the same account.
+    fn take_over(&mut self) {
+        let Some(at) = self.at.clone() else {
+            return;
+        };
+        let known: BTreeSet<AlertKind> = self
+            .alerts
+            .iter()
+            .filter(|alert| alert.is_open() && alert.account.is_some())
+            .map(|alert| alert.notice.kind)
+            .collect();
+        let now = self.now;
+        let is_unknown = |alert: &&mut Alert| alert.is_open() && alert.account.is_none();
+        for alert in self.alerts.iter_mut().filter(is_unknown) {
+            if known.contains(&alert.notice.kind) {
+                alert.end_time = Some(now.max(alert.last_time));
+            } else {
+                alert.account = Some(at.account.clone());
+            }
+            self.changed.insert(alert.id.clone());
         }
     }
 
@@ -68,38 +94,48 @@ impl Book {
     pub(super) fn enter(&mut self, judgement: Judgement) {
         match judgement {
             Judgement::Nothing => {}
-            Judgement::Well { covered } => self.brought_in_order(&covered, None),
+            Judgement::Well { covered } => {
+                for kind in OF_RUNS {
+                    self.brought_in_order(kind, &covered, None);
+                }
+            }
             Judgement::Badly {
                 notice,
                 covered,
                 failed,
+                is_carried_out,
             } => {
-                let kind = notice.kind;
-                self.brought_in_order(&covered, Some(&failed));
-                let before = self.open(kind).map(|alert| alert.scope.clone());
+                for kind in OF_RUNS {
+                    // Not the key or the fuse stood in its way, but what failed.
+                    let is_over =
+                        is_carried_out && kind != notice.kind && kind != AlertKind::RunFailed;
+                    let failed = (!is_over).then_some(&failed);
+                    self.brought_in_order(kind, &covered, failed);
+                }
+                let before = self.open(notice.kind).map(|alert| alert.scope.clone());
                 self.raise(notice, union(before, failed));
             }
         }
     }
 
-    /// What was found at this moment.
+    /// What was found at this moment. What was over only just now is not over.
     pub(super) fn raise(&mut self, notice: Notice, scope: Scope) {
-        let (now, at) = (self.now, self.at.clone());
-        let soon = |alert: &Alert| {
-            let end = alert.end_time;
-            end.is_none_or(|end| now - end < FLAPPING)
+        let now = self.now;
+        let account = self.at.as_ref().map(|at| at.account.clone());
+        let is_same = |alert: &&mut Alert| {
+            alert.notice.kind == notice.kind
+                && match alert.end_time {
+                    None => true,
+                    Some(end) => alert.account == account && now - end < FLAPPING,
+                }
         };
-        let same = |alert: &&mut Alert| alert.notice.kind == notice.kind && soon(alert);
-        // The one that is open, if any is: it began last.
-        if let Some(alert) = self.alerts.iter_mut().rev().find(same) {
+        let same = self.alerts.iter_mut().filter(is_same);
+        if let Some(alert) = same.max_by_key(|alert| (alert.is_open(), alert.first_time)) {
             alert.end_time = None;
             alert.notice = notice;
             alert.scope = scope;
-            alert.last_time = now;
+            alert.last_time = now.max(alert.last_time);
             alert.count = alert.count.saturating_add(1);
-            if alert.account.is_none() {
-                alert.account = at.map(|at| at.account);
-            }
             self.changed.insert(alert.id.clone());
             return;
         }
@@ -107,7 +143,7 @@ impl Book {
         self.changed.insert(id.clone());
         self.alerts.push(Alert {
             id,
-            account: at.map(|at| at.account),
+            account,
             mode: self.mode,
             notice,
             scope,
@@ -137,23 +173,28 @@ impl Book {
         }
     }
 
+    /// When the last of what runs had left was over.
+    pub(super) fn last_end_of_runs(&self) -> Option<Timestamp> {
+        let of_runs = |alert: &&Alert| OF_RUNS.contains(&alert.notice.kind);
+        let ends = self.alerts.iter().filter(of_runs);
+        ends.filter_map(|alert| alert.end_time).max()
+    }
+
     /// A run saw to all that it covered, but for what failed.
-    fn brought_in_order(&mut self, covered: &Scope, failed: Option<&Scope>) {
-        for kind in OF_RUNS {
-            let Some(open) = self.open(kind) else {
-                continue;
-            };
-            let rest = rest(&open.scope, covered, failed);
-            if rest == Scope::Products(BTreeSet::new()) {
-                self.close(kind);
-            } else if rest != open.scope {
-                let id = open.id.clone();
-                let mut alerts = self.alerts.iter_mut();
-                if let Some(alert) = alerts.find(|alert| alert.id == id) {
-                    alert.scope = rest;
-                }
-                self.changed.insert(id);
+    fn brought_in_order(&mut self, kind: AlertKind, covered: &Scope, failed: Option<&Scope>) {
+        let Some(open) = self.open(kind) else {
+            return;
+        };
+        let rest = rest(&open.scope, covered, failed);
+        if rest == Scope::Products(BTreeSet::new()) {
+            self.close(kind);
+        } else if rest != open.scope {
+            let id = open.id.clone();
+            let mut alerts = self.alerts.iter_mut();
+            if let Some(alert) = alerts.find(|alert| alert.id == id) {
+                alert.scope = rest;
             }
+            self.changed.insert(id);
         }
     }
 }
@@ -243,6 +284,7 @@ pub(super) mod tests {
             notice: notice(AlertKind::RunFailed, "failed"),
             covered,
             failed,
+            is_carried_out: true,
         }
     }
 
@@ -343,19 +385,56 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_failed_for_another_reason_says_that_the_key_and_the_fuse_are_fine() {
+        let mut refused = alert();
+        refused.notice.kind = AlertKind::CredentialsRefused;
+        let mut blown = alert();
+        blown.notice.kind = AlertKind::FuseBlown;
+        blown.id = "0191".to_owned();
+        let both = vec![refused, blown];
+        let partly = badly(Scope::Everything, products(&["a"]));
+        let changed = after(both.clone(), "10:10", partly);
+        let open: Vec<_> = changed.iter().filter(|alert| alert.is_open()).collect();
+        assert_eq!((changed.len(), open.len()), (3, 1), "{changed:?}");
+        assert_eq!(open[0].notice.kind, AlertKind::RunFailed);
+        // One that Stripe did not answer says nothing of them.
+        let judgement = Judgement::Badly {
+            notice: notice(AlertKind::RunFailed, "Stripe is down"),
+            covered: Scope::Everything,
+            failed: Scope::Everything,
+            is_carried_out: false,
+        };
+        let changed = after(both, "10:10", judgement);
+        assert_eq!(changed.len(), 1, "{changed:?}");
+    }
+
+    #[test]
     fn accounts_are_apart() {
         let mut other = alert();
         other.account = Some(Arc::from("acct_2"));
+        let covered = Scope::Everything;
+        let ended = after(vec![other], "10:02", Judgement::Well { covered });
+        assert_eq!(ended, []);
+    }
+
+    #[test]
+    fn what_began_before_the_account_was_known_becomes_its_own() {
         let mut unknown = alert();
         unknown.account = None;
+        let alone = book(vec![unknown.clone()], "10:02").into_changed();
+        assert_eq!(alone[0].account.as_deref(), Some("acct_1"));
+        assert!(alone[0].is_open());
+
+        // A changed key: the same is open for the account, and goes on there.
         unknown.id = "0191".to_owned();
-        let covered = Scope::Everything;
-        let ended = after(vec![other, unknown], "10:02", Judgement::Well { covered });
-        let ids: Vec<&str> = ended.iter().map(|alert| alert.id.as_str()).collect();
-        assert_eq!(
-            ids,
-            ["0191"],
-            "what began before the account was known is its own"
-        );
+        unknown.first_time = at("10:01");
+        let mut both = book(vec![alert(), unknown], "10:02");
+        both.raise(notice(AlertKind::RunFailed, "again"), Scope::Everything);
+        let changed = both.into_changed();
+        let state = |id: &str| {
+            let alert = changed.iter().find(|alert| alert.id == id).unwrap();
+            (alert.is_open(), alert.count)
+        };
+        assert_eq!((state("0190"), state("0191")), ((true, 2), (false, 1)));
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum Judgement {
         covered: Scope,
         /// What is not in order after it.
         failed: Scope,
+        /// Whether it came as far as to write: Stripe took the key, and the fuse held.
+        is_carried_out: bool,
     },
 }
 
@@ -43,19 +45,26 @@ pub(super) fn judge(run: &Run, failed: &[ResultRow]) -> Judgement {
         hint: None,
     };
     let error = run.error.as_ref().unwrap_or(&unexplained);
-    // Whoever asked for exactly that plan was told.
-    if error.reason == "STALE_PLAN" {
+    // Whoever asked for exactly that plan was told; and what a process left behind at
+    // its end is done by the run that follows.
+    if ["STALE_PLAN", "INTERRUPTED"].contains(&error.reason.as_str()) {
         return Judgement::Nothing;
     }
     let is_refused = |row: &ResultRow| has_reason(row.error.as_ref(), STRIPE_UNAUTHORIZED);
+    let refused = failed.iter().find(|row| is_refused(row));
     let kind = if error.reason == ARCHIVE_FUSE_BLOWN {
         AlertKind::FuseBlown
-    } else if error.reason == STRIPE_UNAUTHORIZED || failed.iter().any(is_refused) {
+    } else if error.reason == STRIPE_UNAUTHORIZED || refused.is_some() {
         AlertKind::CredentialsRefused
     } else {
         AlertKind::RunFailed
     };
     let is_by_product = error.reason == "PRODUCTS_FAILED" && !failed.is_empty();
+    let is_carried_out = is_by_product || error.reason == "SOURCE_INCOMPLETE";
+    // What a product says is nearer to the cause than what the run makes of it.
+    let of_a_product = refused.or_else(|| failed.first()).filter(|_| is_by_product);
+    let hint = of_a_product.and_then(|row| row.error.as_ref()?.hint.as_ref());
+    let hint = hint.or(error.hint.as_ref()).cloned().unwrap_or_default();
     let left = if is_by_product {
         Scope::Products(failed.iter().map(|row| row.local_id.clone()).collect())
     } else {
@@ -65,12 +74,13 @@ pub(super) fn judge(run: &Run, failed: &[ResultRow]) -> Judgement {
         notice: Notice {
             kind,
             message: format!("run {} {how}: {}", run.id, error.message),
-            hint: error.hint.clone().unwrap_or_default(),
+            hint,
             details: details(failed),
             run: Some(run.id.clone()),
         },
         covered,
         failed: left,
+        is_carried_out,
     }
 }
 
@@ -193,6 +203,7 @@ mod tests {
             notice,
             covered,
             failed,
+            is_carried_out: true,
         } = judged
         else {
             panic!("{judged:?}");
@@ -227,6 +238,8 @@ mod tests {
 
     #[test]
     fn what_a_person_did_or_was_told_is_no_alert() {
+        let left = run(RunState::Failed, Some("INTERRUPTED"), &[]);
+        assert_eq!(judge(&left, &[]), Judgement::Nothing);
         let stale = run(RunState::Failed, Some("STALE_PLAN"), &[]);
         assert_eq!(judge(&stale, &[]), Judgement::Nothing);
         let cancelled = run(RunState::Cancelled, None, &[]);

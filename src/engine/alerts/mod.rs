@@ -18,11 +18,12 @@ mod conditions;
 mod judge;
 mod tell;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use tokio::time::Instant;
 
 use self::book::Book;
 use self::judge::judge;
@@ -50,7 +51,7 @@ pub trait AlertReceiver: Send + Sync {
 /// One thing to tell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertPost {
-    /// Names the post; the same over all attempts.
+    /// Names the post: the same over all attempts, and another one for other news.
     pub id: String,
     /// What about it.
     pub what: News,
@@ -73,6 +74,17 @@ pub enum News {
     Repeated,
     /// It is over.
     Recovered,
+}
+
+impl News {
+    /// `fired`, `repeated` or `recovered`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fired => "fired",
+            Self::Repeated => "repeated",
+            Self::Recovered => "recovered",
+        }
+    }
 }
 
 /// Why a post was not taken.
@@ -108,6 +120,11 @@ pub struct Alerter {
     rules: AlertRules,
     /// `None`: what is wrong is kept and shown, but posted nowhere.
     receiver: Option<Arc<dyn AlertReceiver>>,
+    /// Posted, and the database could not keep that it was: it must not be posted
+    /// again for that.
+    unsaved: Mutex<Option<Alert>>,
+    /// The event that waits for the longest, and since when it was seen to.
+    oldest: Mutex<Option<(Timestamp, Instant)>>,
 }
 
 impl Engine {
@@ -115,7 +132,7 @@ impl Engine {
     pub async fn open_alerts(&self) -> Result<Vec<Alert>, Error> {
         let at = self.remembered_account().await?;
         let mut alerts = self.store().alerts_since(Timestamp::MAX_UTC).await?;
-        alerts.retain(|alert| alert.is_of(self.settings().mode, at.as_ref()));
+        alerts.retain(|alert| alert.is_open() && alert.is_of(self.settings().mode, at.as_ref()));
         Ok(alerts)
     }
 
@@ -158,6 +175,8 @@ impl Alerter {
             engine,
             rules,
             receiver,
+            unsaved: Mutex::default(),
+            oldest: Mutex::default(),
         }
     }
 
@@ -190,9 +209,11 @@ impl Alerter {
     /// # Errors
     /// The database's. What could not be posted is no error: it is when this returns.
     pub async fn look(&self) -> Result<Option<Timestamp>, Error> {
-        self.judge_runs().await?;
-        self.check_conditions().await?;
-        self.tell().await
+        let judged = self.judge_runs().await;
+        let checked = self.check_conditions().await;
+        // What is known is told, whatever is wrong with the rest.
+        let next = self.tell().await?;
+        judged.and(checked).map(|()| next)
     }
 
     async fn judge_runs(&self) -> Result<(), Error> {
@@ -239,12 +260,14 @@ impl Alerter {
         Ok(())
     }
 
-    /// What is open and was of late, of this run's account or (`None`) of ours.
+    /// What is open and was of late: of this run's account, by its end; or (`None`) of
+    /// ours, by now.
     async fn book(&self, run: Option<&Run>) -> Result<Book, Error> {
         let engine = &self.engine;
         let ours = engine.remembered_account().await?;
         let at = run.and_then(|run| run.at.clone()).or(ours);
-        let now = engine.now();
+        let now = run.and_then(|run| run.end_time);
+        let now = now.unwrap_or_else(|| engine.now());
         let alerts = engine.store().alerts_since(now - STALE).await?;
         Ok(Book::new(alerts, at, engine.settings().mode, now))
     }
@@ -256,6 +279,11 @@ impl Alerter {
             return Ok(None);
         };
         let engine = &self.engine;
+        let unsaved = lock(&self.unsaved).clone();
+        if let Some(told) = unsaved {
+            engine.store().save_alerts(&[told], None).await?;
+            *lock(&self.unsaved) = None;
+        }
         let now = engine.now();
         let mut soonest: Option<Timestamp> = None;
         for alert in engine.store().alerts_since(now - STALE).await? {
@@ -268,7 +296,7 @@ impl Alerter {
                 Next::Now(what) => what,
             };
             let post = AlertPost {
-                id: format!("{}.{}", alert.id, alert.delivery.posts + 1),
+                id: format!("{}.{}.{}", alert.id, alert.delivery.posts + 1, what.word()),
                 what,
                 time: engine.now(),
                 alert,
@@ -279,7 +307,14 @@ impl Alerter {
             let is_taken = result.is_ok();
             let told = delivered(post.alert, result, engine.now());
             let retry = told.delivery.next_time;
-            engine.store().save_alerts(&[told], None).await?;
+            let saved = engine
+                .store()
+                .save_alerts(std::slice::from_ref(&told), None)
+                .await;
+            if saved.is_err() {
+                *lock(&self.unsaved) = Some(told);
+            }
+            saved?;
             if !is_taken {
                 return Ok(retry);
             }

@@ -37,7 +37,10 @@ pub(super) fn next(alert: &Alert, now: Timestamp, repeat: Duration) -> Next {
             if alert.count <= told.count {
                 return Next::Nothing;
             }
-            (News::Repeated, after(told, repeat, now))
+            let Some(time) = after(told, repeat, now) else {
+                return Next::Nothing;
+            };
+            (News::Repeated, Some(time))
         }
         (Some(told), true) => (News::Fired, after(told, FLAPPING, now)),
         (Some(told), false) if told.is_open => (News::Recovered, None),
@@ -52,11 +55,13 @@ pub(super) fn next(alert: &Alert, now: Timestamp, repeat: Duration) -> Next {
     }
 }
 
-/// So long after it was told; `None`: at once, for by a clock that was put back
-/// nobody knows how long ago that was.
+/// So long after it was told; `None`: never. By a clock that was put back nobody knows
+/// how long ago it was told: then it is at once.
 fn after(told: &Told, wait: TimeDelta, now: Timestamp) -> Option<Timestamp> {
-    let time = told.time.checked_add_signed(wait);
-    time.filter(|_| told.time <= now)
+    if told.time > now {
+        return Some(now);
+    }
+    told.time.checked_add_signed(wait)
 }
 
 /// The wait after so many attempts that failed: by themselves, or as asked for.
@@ -124,6 +129,13 @@ mod tests {
         let back = standing(2, None, told("10:05", 1, false));
         assert_eq!(of(&back, "10:06"), Next::At(at("10:20")));
         assert_eq!(of(&back, "10:20"), Next::Now(News::Fired));
+    }
+
+    #[test]
+    fn what_is_never_to_be_repeated_is_not() {
+        let again = standing(7, None, told("10:00", 1, true));
+        let never = next(&again, at("23:00"), Duration::MAX);
+        assert_eq!(never, Next::Nothing);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::change::Change;
+use super::ending::out_of_reach;
 use super::reading::Reading;
 use super::{CatalogStatus, Engine, Error, SyncRequest, lock};
 use crate::discovery::watch::{Look, Stamp};
@@ -26,13 +27,17 @@ const TOLD: Duration = Duration::from_secs(30);
 const UNTOLD: Duration = Duration::from_secs(2);
 /// The least between two looks, however much is told of.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Looking takes no more than this part of the time.
+/// Looking takes no more than this part of the time, unless a change would be put off
+/// for longer than [`UNTOLD`] by that.
 const SHARE: u32 = 20;
 /// What is broken is read again after this even if no file changed: a disk may have
 /// been the reason.
 const AGAIN: Duration = Duration::from_secs(60);
 /// The wait after the database failed, doubled up to [`TOLD`].
 const RETRY: Duration = Duration::from_millis(500);
+/// The wait after a sync that reached nothing, doubled up to [`TOO_LONG`].
+const LOST: Duration = Duration::from_secs(10);
+const TOO_LONG: Duration = Duration::from_secs(600);
 
 /// The files, as somebody else sees them.
 pub struct Files {
@@ -82,14 +87,19 @@ pub struct FileWatch {
     /// started failed: its report may lie among the files, and so start the next one.
     is_unsure: bool,
     started: Option<Run>,
+    /// Whether it is still to be seen how that ends.
+    is_under_way: bool,
+    /// Whether it ended before it had reached Stripe or the database.
+    is_lost: bool,
 }
 
 /// What a good reading asks for.
 enum Need {
     Nothing,
     Sync,
-    /// Its files were broken while nobody watched: it waits for them.
-    Mending,
+    /// It can't be said yet: its files were broken while nobody watched, or it isn't
+    /// known which account's they are.
+    Later,
 }
 
 impl FileWatch {
@@ -108,6 +118,8 @@ impl FileWatch {
             settled: None,
             is_unsure: true,
             started: None,
+            is_under_way: false,
+            is_lost: false,
         }
     }
 
@@ -158,6 +170,7 @@ impl FileWatch {
             is_told,
         });
         self.note(stamp, now);
+        self.follow_up(now).await;
         if self.due().is_some_and(|due| due <= now) {
             self.change = None;
             self.read = Some(stamp);
@@ -166,6 +179,32 @@ impl FileWatch {
         let most = if is_told { TOLD } else { UNTOLD };
         let due = self.due().map(|due| due.saturating_duration_since(now));
         due.map_or(most, |due| due.min(most))
+    }
+
+    /// Sees how the sync that was started ended. One that could reach nothing is to be
+    /// started again.
+    async fn follow_up(&mut self, now: Instant) {
+        let Some(started) = self.started.as_ref().filter(|_| self.is_under_way) else {
+            return;
+        };
+        // What can't be told now is at the next look.
+        let Ok(run) = self.engine.run(&started.id).await else {
+            return;
+        };
+        if !run.state.is_final() {
+            return;
+        }
+        self.is_under_way = false;
+        match out_of_reach(&run) {
+            None => self.retry = RETRY,
+            Some(why) => {
+                let wait = self.retry.max(LOST);
+                self.retry = (wait * 2).min(TOO_LONG);
+                self.is_lost = true;
+                self.again = Some(now + wait);
+                tracing::warn!(run.id = %run.id, "the sync of changed catalog files is started again in {wait:?}: {why}");
+            }
+        }
     }
 
     fn note(&mut self, stamp: Stamp, now: Instant) {
@@ -194,7 +233,9 @@ impl FileWatch {
         self.is_unsure = !matches!(attempt, Ok(true));
         let wait = match attempt {
             Ok(true) => {
-                self.retry = RETRY;
+                if !self.is_under_way {
+                    self.retry = RETRY;
+                }
                 return;
             }
             Ok(false) => AGAIN,
@@ -206,14 +247,14 @@ impl FileWatch {
             Err(error) => {
                 tracing::warn!(error = %error, "changed files of the catalog wait: {error}");
                 let wait = self.retry;
-                self.retry = (wait * 2).min(TOLD);
+                self.retry = (wait * 2).clamp(RETRY, TOLD);
                 wait
             }
         };
         self.again = Some(now + wait);
     }
 
-    /// Reads the files and starts what they ask for; `false` if they are broken.
+    /// Reads the files and starts what they ask for; `false` if that can't be said yet.
     async fn attempt(&mut self) -> Result<bool, Error> {
         self.is_unsure |= self.engine.readings().1.is_some();
         let read = match self.engine.read_and_judge().await {
@@ -233,11 +274,12 @@ impl FileWatch {
         }
         match self.need(&read).await? {
             Need::Nothing => {}
-            Need::Mending => return Ok(false),
+            Need::Later => return Ok(false),
             Need::Sync => {
                 let started = self.engine.sync(SyncRequest::of_files()).await?;
                 tracing::info!(run.id = %started.run.id, joined = started.joined, "changed files of the catalog start a sync");
                 self.started = Some(started.run);
+                (self.is_under_way, self.is_lost) = (true, false);
             }
         }
         self.settled = Some(read.of_files.clone());
@@ -245,13 +287,17 @@ impl FileWatch {
     }
 
     async fn need(&self, read: &CatalogStatus) -> Result<Need, Error> {
-        if self.settled.as_ref().is_some_and(|it| *it != read.of_files) {
+        if self.is_lost || self.settled.as_ref().is_some_and(|it| *it != read.of_files) {
             return Ok(Need::Sync);
         }
         let at = match self.is_unsure {
             true => self.engine.remembered_account().await?,
             false => None,
         };
+        if self.is_unsure && at.is_none() && self.settled.is_none() {
+            // Whose key it is shows once Stripe was asked.
+            return Ok(Need::Later);
+        }
         let validated = match at {
             Some(at) => self.engine.store().last_validation(&at).await?,
             // What was never compared is none of the watcher's business.
@@ -261,7 +307,7 @@ impl FileWatch {
         Ok(match behind {
             None => Need::Nothing,
             Some(validated) if self.settled.is_none() && is_broken_since(&validated, read) => {
-                Need::Mending
+                Need::Later
             }
             Some(_) => Need::Sync,
         })

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use super::super::ending::out_of_reach;
 use super::super::execute::RUN_DEADLINE;
 use super::super::{Engine, Error, IfBusy, SyncRequest};
 use super::Scheduler;
 use crate::plan::AccountRef;
-use crate::store::{self, Claim, Job, Run, RunId, RunOptions, RunState, Timestamp, Trigger};
+use crate::store::{self, Claim, Job, RunId, RunOptions, Timestamp, Trigger};
 
 /// Why what is to be done at a slot is not done.
 #[derive(Debug, thiserror::Error)]
@@ -133,18 +134,4 @@ fn request(
         trigger: Trigger::Schedule,
         actor: String::new(),
     }
-}
-
-/// Why a run is worth another one soon: it failed for what may pass by itself.
-fn out_of_reach(run: &Run) -> Option<String> {
-    match run.state {
-        RunState::Failed | RunState::PartiallyFailed => {}
-        RunState::Pending | RunState::Running | RunState::Succeeded | RunState::Cancelled => {
-            return None;
-        }
-    }
-    let error = run.error.as_ref()?;
-    ["STRIPE_UNREACHABLE", "STORE_UNAVAILABLE", "INTERRUPTED"]
-        .contains(&error.reason.as_str())
-        .then(|| error.message.clone())
 }

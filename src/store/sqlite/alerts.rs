@@ -10,7 +10,8 @@ use super::row::{Columns, json, json_or_null};
 use crate::store::codes::Code as _;
 use crate::store::{Alert, Delivery, Notice, RunId, Timestamp};
 
-/// Those that are open, and those that were over at this time or later.
+/// Those that are open, or were told to be so last, and those that were over at this
+/// time or later.
 pub(super) async fn since(
     connection: &mut SqliteConnection,
     end: Timestamp,
@@ -18,7 +19,7 @@ pub(super) async fn since(
     let rows = sqlx::query(
         "SELECT id, account, mode, kind, message, hint, details, run_id, scope, first_time,
              last_time, count, end_time, told, posts, attempts, next_time, delivery_error
-         FROM alerts WHERE end_time IS NULL OR end_time >= $1
+         FROM alerts WHERE end_time IS NULL OR end_time >= $1 OR told_open = 1
          ORDER BY first_time, id",
     )
     .bind(end.timestamp_micros())
@@ -51,14 +52,16 @@ async fn one(connection: &mut SqliteConnection, alert: &Alert) -> Result<(), Fau
     sqlx::query(
         "INSERT INTO alerts
              (id, account, mode, kind, message, hint, details, run_id, scope, first_time,
-              last_time, count, end_time, told, posts, attempts, next_time, delivery_error)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+              last_time, count, end_time, told, told_open, posts, attempts, next_time,
+              delivery_error)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                 $19)
          ON CONFLICT (id) DO UPDATE
          SET account = excluded.account, message = excluded.message, hint = excluded.hint,
              details = excluded.details, run_id = excluded.run_id, scope = excluded.scope,
              last_time = excluded.last_time, count = excluded.count,
-             end_time = excluded.end_time, told = excluded.told, posts = excluded.posts,
-             attempts = excluded.attempts, next_time = excluded.next_time,
+             end_time = excluded.end_time, told = excluded.told,
+             told_open = excluded.told_open, posts = excluded.posts, attempts = excluded.attempts, next_time = excluded.next_time,
              delivery_error = excluded.delivery_error",
     )
     .bind(&alert.id)
@@ -75,6 +78,7 @@ async fn one(connection: &mut SqliteConnection, alert: &Alert) -> Result<(), Fau
     .bind(alert.count)
     .bind(alert.end_time.map(|time| time.timestamp_micros()))
     .bind(json_or_null(delivery.told.as_ref())?)
+    .bind(delivery.told.is_some_and(|told| told.is_open))
     .bind(delivery.posts)
     .bind(delivery.attempts)
     .bind(delivery.next_time.map(|time| time.timestamp_micros()))

@@ -141,7 +141,7 @@ async fn a_row_that_was_tampered_with_is_named() {
     let opened = open().await;
     opened
         .sql(
-            "INSERT INTO validations VALUES ('acct_1', 'test', 0, 1, 1, '[{]', '[]', '', 0, 0);
+            "INSERT INTO validations VALUES ('acct_1', 'test', 0, 1, 1, '[{]', '[]', '', 0, '[]');
              INSERT INTO product_bindings VALUES
                  ('acct_1', 'test', 'plan_a', 'prod_a', '{}', '{}', 1, 1, 'lost', 0, 0)",
         )

@@ -32,7 +32,7 @@ pub(super) async fn save(
     .bind(json(&validation.source_problems)?)
     .bind(&validation.catalog_fingerprint)
     .bind(validation.stripe_calls)
-    .bind(validation.unmended)
+    .bind(json(&validation.unmended)?)
     .execute(connection)
     .await?;
     Ok(())
@@ -61,7 +61,7 @@ pub(super) async fn last(
             source_problems: columns.json("source_problems")?,
             catalog_fingerprint: columns.owned("catalog_fingerprint")?,
             stripe_calls: columns.count("stripe_calls")?,
-            unmended: columns.count("unmended")?,
+            unmended: columns.json("unmended")?,
         })
     })
     .transpose()

@@ -342,22 +342,88 @@ async fn events_that_wait_for_too_long_and_events_that_were_given_up() {
 async fn a_validation_that_fails_again_and_again() {
     let told = Told::new().await;
     told.sync(&[]).await;
-    let claim = |attempt: u32| {
+    let claim = |slot: u32, attempt: u32| {
         format!(
             "INSERT INTO schedules (account, mode, job, slot, attempt, claim_time, done)
-             SELECT account, mode, 'validate', 1, {attempt}, 1, 0 FROM account_keys, (SELECT 'test' AS mode)
-             WHERE true ON CONFLICT DO UPDATE SET attempt = {attempt}"
+             SELECT account, 'test', 'validate', {slot}, {attempt}, 1, 0 FROM account_keys
+             WHERE true ON CONFLICT DO UPDATE SET slot = {slot}, attempt = {attempt}"
         )
     };
-    told.app.sql(&claim(2)).await;
+    told.app.sql(&claim(1, 2)).await;
     assert_eq!(told.look().await, Vec::<String>::new());
-    told.app.sql(&claim(3)).await;
+    told.app.sql(&claim(1, 3)).await;
     assert_eq!(told.look().await, ["VALIDATION_FAILED fired"]);
+    // At the next slot it is tried anew, which says nothing yet.
+    told.app.sql(&claim(2, 1)).await;
+    assert_eq!(told.look().await, Vec::<String>::new());
     let _next = Scheduler::new(told.engine.clone())
         .look(Job::Validate)
         .await
         .unwrap();
     assert_eq!(told.look().await, ["VALIDATION_FAILED recovered"]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_changed_neither_repeats_nor_blocks_what_is_open() {
+    let told = Told::new().await;
+    told.sync(&[]).await;
+    told.engine
+        .accept(&[event(&told, "e1"), event(&told, "e2")])
+        .await
+        .unwrap();
+    told.app
+        .sql("UPDATE change_events SET state = 'failed' WHERE event_id = 'e1'")
+        .await;
+    assert_eq!(told.look().await, ["DEAD_LETTERS fired"]);
+
+    // Another key of the same account, for which Stripe was not asked yet.
+    let rotated = told
+        .app
+        .with_settings(|settings| settings.key_hash = "rotated".to_owned());
+    let rotated = Told {
+        sink: told.sink.clone(),
+        wall: told.wall.clone(),
+        ..Told::of(rotated.await)
+    };
+    assert_eq!(rotated.look().await, Vec::<String>::new());
+    rotated.app.sandbox.add_fault("*: 500".parse().unwrap());
+    assert_eq!(rotated.sync(&[]).await, RunState::Failed);
+    assert_eq!(rotated.look().await, ["RUN_FAILED fired"]);
+    rotated.app.sandbox.clear_faults();
+    assert_eq!(rotated.sync(&[]).await, RunState::Succeeded);
+    assert_eq!(rotated.look().await, ["RUN_FAILED recovered"]);
+    let all = "UPDATE change_events SET state = 'failed'";
+    told.app.sql(all).await;
+    rotated.wall.pass(REPEAT);
+    assert_eq!(rotated.look().await, ["DEAD_LETTERS repeated"]);
+}
+
+#[tokio::test]
+async fn what_a_scoped_run_has_mended_is_no_drift() {
+    let told = Told::new().await;
+    told.fail();
+    assert_eq!(told.sync(&[]).await, RunState::PartiallyFailed);
+    assert_eq!(told.look().await, ["RUN_FAILED fired"]);
+    let validated = told.engine.validate(Vec::new(), Some(Duration::ZERO)).await;
+    assert_eq!(validated.unwrap().validation.unmended, [id("plan_a")]);
+    assert_eq!(told.look().await, Vec::<String>::new());
+    told.mend();
+    assert_eq!(told.sync(&["plan_a"]).await, RunState::Succeeded);
+    assert_eq!(told.look().await, ["RUN_FAILED recovered"]);
+    assert_eq!(told.look().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_clock_that_is_put_back_ends_nothing() {
+    let told = Told::new().await;
+    told.sync(&[]).await;
+    told.engine.accept(&[event(&told, "e1")]).await.unwrap();
+    told.wall.pass(11 * MINUTE);
+    assert_eq!(told.look().await, ["QUEUE_TOO_OLD fired"]);
+    told.wall.put("2026-11-28T10:00:00Z");
+    let open = told.engine.open_alerts().await.unwrap();
+    told.look().await;
+    assert_eq!(told.engine.open_alerts().await.unwrap(), open);
 }
 
 #[tokio::test]
@@ -383,11 +449,27 @@ async fn a_catalog_that_stays_broken_is_told_before_a_run_meets_it() {
     // The run that meets it is another matter, and tells no more of this one.
     assert_eq!(told.sync(&[]).await, RunState::PartiallyFailed);
     assert_eq!(told.look().await, ["RUN_FAILED fired"]);
-    told.app.say_catalog(good);
+    told.app.say_catalog(good.clone());
     assert_eq!(told.sync(&[]).await, RunState::Succeeded);
     let mut news = told.look().await;
     news.sort();
     assert_eq!(news, ["CATALOG_BROKEN recovered", "RUN_FAILED recovered"]);
+
+    // Half written when it was read, and whole a moment later.
+    let mut half = good.clone();
+    half.sources[0].problems.push(Problem {
+        place: None,
+        message: "is no valid YAML".to_owned(),
+    });
+    told.app.say_catalog(half);
+    told.engine
+        .validate(Vec::new(), Some(Duration::ZERO))
+        .await
+        .unwrap();
+    told.app.say_catalog(good);
+    for _ in 0..3 {
+        assert_eq!(told.look().await, Vec::<String>::new());
+    }
 }
 
 #[tokio::test]

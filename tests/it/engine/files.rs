@@ -402,6 +402,29 @@ async fn what_broke_while_nobody_watched_waits_until_it_is_mended() {
     assert_eq!((run.state, run.counts.repriced), (RunState::Succeeded, 1));
 }
 
+#[tokio::test]
+async fn a_sync_that_reached_nothing_is_started_again() {
+    let app = synced().await;
+    let mut watched = Watched::new(&app.engine, OnChange::Sync).await;
+    app.say(plans("12"));
+    app.sandbox.add_fault("*: 500".parse().unwrap());
+    watched.change().await;
+    let lost = runs(&app).await;
+    assert_eq!(lost[0].state, RunState::Failed, "{lost:?}");
+    assert_eq!(watched.after(Duration::ZERO).await, Duration::from_secs(10));
+    app.sandbox.clear_faults();
+    watched.after(Duration::from_secs(9)).await;
+    assert_eq!(runs(&app).await.len(), 1);
+    watched.after(Duration::from_secs(1)).await;
+    let again = runs(&app).await;
+    assert_eq!(
+        (again[1].state, again[1].counts.repriced),
+        (RunState::Succeeded, 1)
+    );
+    watched.after(Duration::from_secs(60)).await;
+    assert_eq!(runs(&app).await.len(), 2);
+}
+
 /// Such as one whose report lies among the files.
 #[tokio::test]
 async fn a_sync_that_failed_is_not_started_by_files_that_say_the_same() {

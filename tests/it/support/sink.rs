@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use stripe_product_sync::engine::alerts::{AlertPost, AlertReceiver, News, NotTaken};
+use stripe_product_sync::engine::alerts::{AlertPost, AlertReceiver, NotTaken};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -29,13 +29,8 @@ impl Sink {
     /// What was taken since the last time, `RUN_FAILED fired`.
     pub(crate) fn news(&self) -> Vec<String> {
         let posts = std::mem::take(&mut *self.taken.lock().unwrap());
-        let word = |what| match what {
-            News::Fired => "fired",
-            News::Repeated => "repeated",
-            News::Recovered => "recovered",
-        };
         let line =
-            |post: AlertPost| format!("{} {}", post.alert.notice.kind.name(), word(post.what));
+            |post: AlertPost| format!("{} {}", post.alert.notice.kind.name(), post.what.word());
         posts.into_iter().map(line).collect()
     }
 

@@ -67,6 +67,28 @@ pub(crate) async fn what_is_over_is_found_by_its_end(db: &mut dyn Db) {
     let both = [ended, open.clone()];
     store.save_alerts(&both, None).await.unwrap();
     assert_eq!(store.alerts_since(time(9)).await.unwrap(), both);
+    let late = store.alerts_since(time(10)).await.unwrap();
+    assert_eq!(late.as_slice(), std::slice::from_ref(&open));
+
+    // Somebody waits to hear that it is over.
+    let [mut ended, _] = both;
+    ended.delivery.told = Some(Told {
+        time: time(2),
+        count: 1,
+        is_open: true,
+    });
+    store
+        .save_alerts(std::slice::from_ref(&ended), None)
+        .await
+        .unwrap();
+    let both = [ended.clone(), open.clone()];
+    assert_eq!(store.alerts_since(time(10)).await.unwrap(), both);
+    ended.delivery.told = Some(Told {
+        time: time(11),
+        count: 1,
+        is_open: false,
+    });
+    store.save_alerts(&[ended], None).await.unwrap();
     assert_eq!(store.alerts_since(time(10)).await.unwrap(), [open]);
 }
 

@@ -4,7 +4,7 @@ use stripe_product_sync::plan::{Finding, FindingKind, Mode, PriceId, ProductId};
 use stripe_product_sync::store::{Listed, Listing, RememberedAccount, SourceNote, Validation};
 
 use crate::store::Db;
-use crate::store::samples::{at, here, time};
+use crate::store::samples::{at, here, local, time};
 
 pub(crate) async fn accounts_are_remembered_by_key(db: &mut dyn Db) {
     let store = db.store();
@@ -59,7 +59,7 @@ pub(crate) async fn a_validation_replaces_the_one_before(db: &mut dyn Db) {
         }],
         catalog_fingerprint: "abc".to_owned(),
         stripe_calls: 3,
-        unmended: 2,
+        unmended: vec![local("plan_a"), local("plan_b")],
     };
     store.save_validation(&here(), &validation).await.unwrap();
     let found = store.last_validation(&here()).await.unwrap();
