@@ -4,6 +4,7 @@ mod conformance;
 mod files;
 mod kill;
 mod lock;
+mod postgres;
 mod samples;
 mod sqlite;
 

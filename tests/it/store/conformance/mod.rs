@@ -110,7 +110,10 @@ macro_rules! properties {
 
             $(#[tokio::test]
             async fn $property() {
-                crate::store::conformance::$group::$property(&mut $start().await).await;
+                // An engine that isn't there says so itself.
+                if let Some(mut db) = $start().await {
+                    crate::store::conformance::$group::$property(&mut db).await;
+                }
             })+
         }
     };

@@ -1,0 +1,170 @@
+//! What PostgreSQL and the way to it say, in the port's words: named by what is
+//! done next. The server's own sentence goes along where it says which table or
+//! role; it never holds the password.
+
+use crate::store::Error;
+use crate::store::fault::{Fault, is_unreadable};
+
+/// A fault of the store on this database.
+pub(super) fn told(fault: Fault, name: &str) -> Error {
+    fault.told(name, sql_error)
+}
+
+/// Mend it.
+pub(super) fn unusable(message: String) -> Error {
+    Error::Unusable {
+        message,
+        source: None,
+    }
+}
+
+/// What is done next.
+enum Next {
+    TryAgain,
+    Mend,
+}
+
+pub(super) fn sql_error(error: sqlx::Error, name: &str) -> Error {
+    let (next, message) = match &error {
+        sqlx::Error::Database(driver) => {
+            if driver.is_unique_violation() {
+                return Error::Duplicate {
+                    what: duplicate(driver.constraint().unwrap_or_default()),
+                };
+            }
+            let code = driver.code().unwrap_or_default();
+            by_code(&code, driver.message(), name)
+        }
+        sqlx::Error::PoolTimedOut => (
+            Next::TryAgain,
+            format!("`{name}` is busy: none of this process's connections came free in time"),
+        ),
+        sqlx::Error::PoolClosed => return told(Fault::Closed, name),
+        sqlx::Error::Tls(tls) => (
+            Next::Mend,
+            format!(
+                "`{name}` cannot be reached over TLS: {tls}; set sslmode (verify-full, require, disable) and sslrootcert in `database.url`"
+            ),
+        ),
+        sqlx::Error::Configuration(what) => (
+            Next::Mend,
+            format!(
+                "`database.url` cannot be used: {what}; expected postgres://USER:PASSWORD@HOST:PORT/NAME"
+            ),
+        ),
+        sqlx::Error::Io(io) => (
+            Next::TryAgain,
+            format!("`{name}` does not answer: {io}; is it running, and reachable from here?"),
+        ),
+        other if is_unreadable(other) => (
+            Next::Mend,
+            format!("`{name}` holds a row that cannot be read; restore it from a backup"),
+        ),
+        _ => (Next::TryAgain, format!("`{name}` did not answer")),
+    };
+    let source: Option<Box<dyn std::error::Error + Send + Sync>> = Some(Box::new(error));
+    match next {
+        Next::TryAgain => Error::Unavailable { message, source },
+        Next::Mend => Error::Unusable { message, source },
+    }
+}
+
+/// By SQLSTATE. https://www.postgresql.org/docs/current/errcodes-appendix.html
+fn by_code(code: &str, said: &str, name: &str) -> (Next, String) {
+    use Next::{Mend, TryAgain};
+    match code {
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => (
+            TryAgain,
+            format!(
+                "`{name}` ended the connection ({said}); a restart or a failover, it is connected to again"
+            ),
+        ),
+        "25006" => (
+            TryAgain,
+            format!(
+                "`{name}` takes no writes: it is a standby, or a failover is under way; `database.url` has to name the primary"
+            ),
+        ),
+        "40001" | "40P01" => (
+            TryAgain,
+            format!("`{name}` broke off a transaction that got in another one's way"),
+        ),
+        "53100" => (
+            TryAgain,
+            format!("the disk of `{name}` is full; free some space"),
+        ),
+        "53300" => (
+            TryAgain,
+            format!(
+                "`{name}` has no connection left ({said}); end some others, or raise its limit"
+            ),
+        ),
+        "55P03" | "57014" => (
+            TryAgain,
+            format!("`{name}` took too long ({said}); look for a lock in pg_stat_activity"),
+        ),
+        "42501" => (
+            Mend,
+            format!(
+                "`{name}` does not let this role do its work: {said}; grant it, or use the role that owns the tables"
+            ),
+        ),
+        "28P01" | "28000" => (
+            Mend,
+            format!(
+                "`{name}` refuses this user: {said}; correct user and password in `database.url`"
+            ),
+        ),
+        "3D000" => (
+            Mend,
+            format!(
+                "`{name}` is not there: {said}; create the database, or correct its name in `database.url`"
+            ),
+        ),
+        "42P01" | "42703" | "3F000" | "42883" => (
+            Mend,
+            format!(
+                "`{name}` has another schema than this program's: {said}; run `stripe-product-sync migrate`, or correct `database.schema`"
+            ),
+        ),
+        "22021" | "22P05" => (
+            Mend,
+            format!("`{name}` cannot keep a text with the character NUL in it"),
+        ),
+        // What a transaction pooler makes of statements that were prepared on another connection.
+        "26000" | "42P05" => (Mend, pooled(name)),
+        "XX001" | "XX002" => (
+            Mend,
+            format!("`{name}` is damaged ({said}); restore it from a backup"),
+        ),
+        _ if code.starts_with("08") => (
+            TryAgain,
+            format!("the connection to `{name}` was lost ({said})"),
+        ),
+        _ if code.starts_with("53") => (
+            TryAgain,
+            format!("`{name}` lacks what it needs for this ({said}); try again"),
+        ),
+        _ => (
+            Mend,
+            format!("`{name}` refused a statement ({said}); was its schema changed?"),
+        ),
+    }
+}
+
+/// A transaction pooler, with the way out.
+pub(super) fn pooled(name: &str) -> String {
+    format!(
+        "`{name}` is behind a transaction pooler, which keeps no session; set `database.url` to the database itself, or to a pooler in session mode (Supabase: the Direct or the Session pooler connection string, port 5432 and not 6543; PgBouncer: pool_mode = session)"
+    )
+}
+
+/// By the constraint's name.
+fn duplicate(constraint: &str) -> String {
+    match constraint {
+        "sync_runs_request_id_key" => "the run of this request id".to_owned(),
+        "sync_runs_pkey" => "a run of this id".to_owned(),
+        "sync_run_events_pkey" => "a progress event of this number".to_owned(),
+        other => format!("a row of the same {other}"),
+    }
+}
