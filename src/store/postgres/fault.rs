@@ -168,3 +168,30 @@ fn duplicate(constraint: &str) -> String {
         other => format!("a row of the same {other}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_for_later(code: &str) -> bool {
+        let (next, text) = by_code(code, "it said", "db:5432/crm");
+        assert!(text.contains("`db:5432/crm`"), "{text}");
+        matches!(next, Next::TryAgain)
+    }
+
+    #[test]
+    fn what_passes_is_tried_again_and_the_rest_is_mended() {
+        for code in [
+            "57P01", "57P02", "57P03", "08006", "08P01", "40001", "40P01", "53000", "53100",
+            "53200", "53300", "55P03", "57014", "25006", "25P03",
+        ] {
+            assert!(is_for_later(code), "{code}");
+        }
+        for code in [
+            "42501", "28P01", "28000", "3D000", "42P01", "42703", "3F000", "22021", "22P05",
+            "26000", "XX001", "22003", "23502", "",
+        ] {
+            assert!(!is_for_later(code), "{code}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use super::fault::{sql_error, unusable};
 use super::place::Place;
+use super::shape;
 use crate::store::Error;
 
 /// Number, name and text; a released one never changes. Each can be run again,
@@ -49,15 +50,7 @@ pub(super) struct Versions {
 /// Reads what was applied; of a schema that is missing, nothing was.
 pub(super) async fn read(connection: &mut PgConnection, place: &Place) -> Result<Versions, Error> {
     let told = |error| sql_error(error, &place.name);
-    let exists: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)
-             AND to_regclass('sync_schema_versions') IS NOT NULL",
-    )
-    .bind(&place.schema)
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(told)?;
-    let applied: Vec<(i64, String)> = if exists {
+    let applied: Vec<(i64, String)> = if is_there(&mut *connection, place).await? {
         let rows = sqlx::query("SELECT version, name FROM sync_schema_versions ORDER BY version")
             .fetch_all(connection)
             .await
@@ -92,6 +85,39 @@ pub(super) async fn read(connection: &mut PgConnection, place: &Place) -> Result
         newest: found,
         missing,
     })
+}
+
+/// Whether there is a list of versions. To a role that may not see it, everything
+/// would look as if it were still to be made.
+async fn is_there(connection: &mut PgConnection, place: &Place) -> Result<bool, Error> {
+    let Place { name, schema, .. } = place;
+    let told = |error| sql_error(error, name);
+    let row = sqlx::query(concat!(
+        "SELECT has_schema_privilege(oid, 'USAGE'), to_regclass('sync_schema_versions') IS NOT NULL,
+             ",
+        shape::is_hidden!("to_regclass('sync_schema_versions')"),
+        " FROM pg_namespace WHERE nspname = $1",
+    ))
+    .bind(schema)
+    .fetch_optional(connection)
+    .await
+    .map_err(told)?;
+    let Some(row) = row else { return Ok(false) };
+    let may_use: bool = row.try_get(0).map_err(told)?;
+    let exists: bool = row.try_get(1).map_err(told)?;
+    let hidden: Option<bool> = row.try_get(2).map_err(told)?;
+    if !may_use {
+        return Err(unusable(format!(
+            "`{name}` does not let this role use schema `{schema}`: grant it USAGE, or correct `database.schema`"
+        )));
+    }
+    if hidden == Some(true) {
+        return Err(unusable(format!(
+            "schema `{schema}` of `{name}` {}",
+            shape::HIDDEN
+        )));
+    }
+    Ok(exists)
 }
 
 /// Applies what is missing, all or nothing. Of several processes one does; the
@@ -145,12 +171,22 @@ async fn make_schema(connection: &mut PgConnection, place: &Place) -> Result<(),
 
 /// What stands in the way is told with where it stands.
 fn broken(error: sqlx::Error, version: i64, place: &Place) -> Error {
-    let said = sql_error(error, &place.name);
-    match said {
-        Error::Unusable { message, source } => Error::Unusable {
+    let Place { name, schema, .. } = place;
+    let said = match &error {
+        sqlx::Error::Database(driver) => driver.message().to_owned(),
+        _ => String::new(),
+    };
+    let what = format!("migration {version} of schema `{schema}` of `{name}`");
+    match sql_error(error, name) {
+        Error::Unusable { source, .. } | Error::Unavailable { source, .. } if said.is_empty() => {
+            Error::Unavailable {
+                message: format!("{what} was broken off, and nothing of it was applied"),
+                source,
+            }
+        }
+        Error::Unusable { source, .. } => Error::Unusable {
             message: format!(
-                "migration {version} of schema `{}` could not be applied, and nothing of it was: {message}",
-                place.schema
+                "{what} could not be applied, and nothing of it was: {said}; let this role make tables there, or, if another program's are in the way, set `database.schema` to another one"
             ),
             source,
         },

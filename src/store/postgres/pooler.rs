@@ -27,10 +27,16 @@ pub(super) async fn refuse(place: &Place, connection: &mut PgConnection) -> Resu
     let mut listener = PgListener::connect_with(&pool).await.map_err(told)?;
     listener.listen(&nonce).await.map_err(told)?;
     // Letters, digits and `_`, made here.
-    sqlx::raw_sql(AssertSqlSafe(format!("NOTIFY {nonce}")))
+    let sent = sqlx::raw_sql(AssertSqlSafe(format!("NOTIFY {nonce}")))
         .execute(connection)
-        .await
-        .map_err(told)?;
+        .await;
+    match sent {
+        Ok(_) => {}
+        // The notification itself, where nobody listens: both got the same
+        // connection behind the pooler, one after the other.
+        Err(sqlx::Error::Protocol(_)) => return Err(unusable(pooled(&place.name))),
+        Err(error) => return Err(told(error)),
+    }
     let heard = tokio::time::timeout(PATIENCE, listener.recv()).await;
     drop(listener);
     pool.close().await;

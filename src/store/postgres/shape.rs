@@ -83,23 +83,46 @@ const TABLES: [(&str, &str); 18] = [
     ),
 ];
 
+/// What is wrong with a table whose rows are not all shown.
+pub(super) const HIDDEN: &str = "hides its rows from this role by row level security: use the role that owns the tables, or one with BYPASSRLS, or make it a policy FOR ALL USING (true)";
+
+/// Whether a table's rows are not all this role's to see and write.
+macro_rules! is_hidden {
+    ($table:literal) => {
+        concat!(
+            "row_security_active(",
+            $table,
+            ") AND NOT EXISTS (
+                 SELECT 1 FROM pg_policy p
+                 WHERE p.polrelid = ",
+            $table,
+            " AND p.polcmd = '*' AND pg_get_expr(p.polqual, p.polrelid) = 'true'
+                   AND EXISTS (SELECT 1 FROM unnest(p.polroles) AS whose
+                               WHERE whose = 0 OR pg_has_role(nullif(whose, 0), 'USAGE')))"
+        )
+    };
+}
+pub(super) use is_hidden;
+
 pub(super) async fn check(connection: &mut PgConnection, place: &Place) -> Result<(), Error> {
     let told = |error| sql_error(error, &place.name);
     let (names, columns): (Vec<&str>, Vec<&str>) = TABLES.into_iter().unzip();
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "SELECT want.name,
-             (SELECT string_agg(col, ', ') FROM unnest(string_to_array(want.columns, ' ')) AS col
+             (SELECT string_agg(col, ', ' ORDER BY place)
+              FROM unnest(string_to_array(want.columns, ' ')) WITH ORDINALITY AS wanted (col, place)
               WHERE NOT EXISTS (SELECT 1 FROM pg_attribute a
                                 WHERE a.attrelid = c.oid AND a.attname = col
                                   AND a.attnum > 0 AND NOT a.attisdropped)),
              has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
                  AND has_table_privilege(c.oid, 'UPDATE')
                  AND (want.name LIKE 'public.%' OR has_table_privilege(c.oid, 'DELETE')),
-             row_security_active(c.oid)
-                 AND NOT EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid)
-         FROM unnest($1::text[], $2::text[]) AS want (name, columns)
-         LEFT JOIN pg_class c ON c.oid = to_regclass(want.name)",
-    )
+             ",
+        is_hidden!("c.oid"),
+        " FROM unnest($1::text[], $2::text[]) AS want (name, columns)
+         LEFT JOIN pg_class c ON c.oid = to_regclass(want.name)
+         ORDER BY want.name",
+    ))
     .bind(names)
     .bind(columns)
     .fetch_all(connection)
@@ -136,7 +159,5 @@ fn problem(missing: Option<&str>, may: Option<bool>, hidden: Option<bool>) -> Op
             "may not be read and written by this role: grant it SELECT, INSERT, UPDATE and DELETE, or use the role that owns it".to_owned(),
         );
     }
-    (hidden == Some(true)).then(|| {
-        "hides its rows from this role by row level security: use the role that owns it, or one with BYPASSRLS".to_owned()
-    })
+    (hidden == Some(true)).then(|| HIDDEN.to_owned())
 }

@@ -7,6 +7,7 @@ mod grpcurl;
 mod kill;
 mod kills;
 mod partly;
+mod postgres;
 mod pushed;
 mod readme;
 mod refusals;

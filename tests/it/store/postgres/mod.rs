@@ -1,5 +1,10 @@
 //! The suite on PostgreSQL, and what is its own.
 
+mod beside_crm;
+mod errors;
+mod pooler;
+mod schema;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,6 +15,12 @@ use stripe_product_sync::store::postgres::Postgres;
 use super::Db;
 use super::conformance::conformance;
 use crate::support::postgres::{Database, SCHEMA, server};
+
+/// What it does otherwise, and why.
+const EXCEPTIONS: [(&str, &str); 1] = [(
+    "a_nul_is_kept",
+    "its texts hold every character but NUL: U+FFFD takes its place, except in JSON of our own",
+)];
 
 /// A migrated database, with its store open.
 pub(crate) struct PgDb {
@@ -37,6 +48,17 @@ impl Db for PgDb {
     async fn reopen(&mut self) {
         self.store.close().await;
         self.store = Arc::new(Postgres::open(&self.database.url(), SCHEMA).await.unwrap());
+    }
+
+    async fn beside(&self) -> Arc<dyn Store> {
+        let beside = Postgres::open(&self.database.url(), SCHEMA).await;
+        Arc::new(beside.unwrap())
+    }
+
+    fn exception(&self, property: &str) -> Option<&'static str> {
+        EXCEPTIONS
+            .iter()
+            .find_map(|(name, why)| (*name == property).then_some(*why))
     }
 
     async fn execute(&self, sql: &'static str) {
