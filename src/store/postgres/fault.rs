@@ -25,42 +25,18 @@ enum Next {
 }
 
 pub(super) fn sql_error(error: sqlx::Error, name: &str) -> Error {
-    let (next, message) = match &error {
-        sqlx::Error::Database(driver) => {
-            if driver.is_unique_violation() {
-                return Error::Duplicate {
-                    what: duplicate(driver.constraint().unwrap_or_default()),
-                };
-            }
-            let code = driver.code().unwrap_or_default();
-            by_code(&code, driver.message(), name)
+    let (next, message) = if let Some(driver) = error.as_database_error() {
+        if driver.is_unique_violation() {
+            return Error::Duplicate {
+                what: duplicate(driver.constraint().unwrap_or_default()),
+            };
         }
-        sqlx::Error::PoolTimedOut => (
-            Next::TryAgain,
-            format!("`{name}` is busy: none of this process's connections came free in time"),
-        ),
-        sqlx::Error::PoolClosed => return told(Fault::Closed, name),
-        sqlx::Error::Tls(tls) => (
-            Next::Mend,
-            format!(
-                "`{name}` cannot be reached over TLS: {tls}; set sslmode (verify-full, require, disable) and sslrootcert in `database.url`"
-            ),
-        ),
-        sqlx::Error::Configuration(what) => (
-            Next::Mend,
-            format!(
-                "`database.url` cannot be used: {what}; expected postgres://USER:PASSWORD@HOST:PORT/NAME"
-            ),
-        ),
-        sqlx::Error::Io(io) => (
-            Next::TryAgain,
-            format!("`{name}` does not answer: {io}; is it running, and reachable from here?"),
-        ),
-        other if is_unreadable(other) => (
-            Next::Mend,
-            format!("`{name}` holds a row that cannot be read; restore it from a backup"),
-        ),
-        _ => (Next::TryAgain, format!("`{name}` did not answer")),
+        let code = driver.code().unwrap_or_default();
+        by_code(&code, driver.message(), name)
+    } else if matches!(error, sqlx::Error::PoolClosed) {
+        return told(Fault::Closed, name);
+    } else {
+        on_the_way(&error, name)
     };
     let source: Option<Box<dyn std::error::Error + Send + Sync>> = Some(Box::new(error));
     match next {
@@ -69,7 +45,39 @@ pub(super) fn sql_error(error: sqlx::Error, name: &str) -> Error {
     }
 }
 
-/// By SQLSTATE. https://www.postgresql.org/docs/current/errcodes-appendix.html
+/// What the server did not say itself.
+fn on_the_way(error: &sqlx::Error, name: &str) -> (Next, String) {
+    use Next::{Mend, TryAgain};
+    if let sqlx::Error::Io(io) = error {
+        let what =
+            format!("`{name}` does not answer: {io}; is it running, and reachable from here?");
+        return (TryAgain, what);
+    }
+    if let sqlx::Error::Tls(tls) = error {
+        let what = format!(
+            "`{name}` cannot be reached over TLS: {tls}; set sslmode (verify-full, require, disable) and sslrootcert in `database.url`"
+        );
+        return (Mend, what);
+    }
+    if let sqlx::Error::Configuration(what) = error {
+        let what = format!(
+            "`database.url` cannot be used: {what}; expected postgres://USER:PASSWORD@HOST:PORT/NAME"
+        );
+        return (Mend, what);
+    }
+    if is_unreadable(error) {
+        let what = format!("`{name}` holds a row that cannot be read; restore it from a backup");
+        return (Mend, what);
+    }
+    let what = if matches!(error, sqlx::Error::PoolTimedOut) {
+        format!("`{name}` is busy: none of this process's connections came free in time")
+    } else {
+        format!("`{name}` did not answer")
+    };
+    (TryAgain, what)
+}
+
+/// By SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 fn by_code(code: &str, said: &str, name: &str) -> (Next, String) {
     use Next::{Mend, TryAgain};
     match code {

@@ -172,28 +172,16 @@ async fn make_schema(connection: &mut PgConnection, place: &Place) -> Result<(),
 /// What stands in the way is told with where it stands.
 fn broken(error: sqlx::Error, version: i64, place: &Place) -> Error {
     let Place { name, schema, .. } = place;
-    let said = match &error {
-        sqlx::Error::Database(driver) => driver.message().to_owned(),
-        _ => String::new(),
-    };
-    let what = format!("migration {version} of schema `{schema}` of `{name}`");
-    match sql_error(error, name) {
-        Error::Unusable { source, .. } | Error::Unavailable { source, .. } if said.is_empty() => {
-            Error::Unavailable {
-                message: format!("{what} was broken off, and nothing of it was applied"),
-                source,
-            }
-        }
-        Error::Unusable { source, .. } => Error::Unusable {
+    let said = error
+        .as_database_error()
+        .map(|said| said.message().to_owned());
+    match (said, sql_error(error, name)) {
+        (Some(said), Error::Unusable { source, .. }) => Error::Unusable {
             message: format!(
-                "{what} could not be applied, and nothing of it was: {said}; let this role make tables there, or, if another program's are in the way, set `database.schema` to another one"
+                "migration {version} of schema `{schema}` of `{name}` could not be applied, and nothing of it was: {said}; let this role make tables there, or, if another program's are in the way, set `database.schema` to another one"
             ),
             source,
         },
-        other @ (Error::Unavailable { .. }
-        | Error::Duplicate { .. }
-        | Error::Overtaken { .. }
-        | Error::Moved { .. }
-        | Error::Corrupt { .. }) => other,
+        (_, other) => other,
     }
 }

@@ -33,7 +33,9 @@ impl Place {
             Some(socket) => socket.display().to_string(),
             None => options.get_host().to_owned(),
         };
-        let database = options.get_database().unwrap_or(options.get_username());
+        let database = options
+            .get_database()
+            .unwrap_or_else(|| options.get_username());
         Ok(Self {
             name: format!("{host}:{}/{database}", options.get_port()),
             schema: schema.to_owned(),

@@ -1,4 +1,4 @@
-//! PgBouncer in front of the tests' PostgreSQL.
+//! `PgBouncer` in front of the tests' PostgreSQL.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
