@@ -522,7 +522,7 @@ pub(super) enum EventState {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Migrate {
-    /// Only tell whether the database can be opened; nothing is created.
+    /// Only tell whether the database can be opened, and what it lacks; nothing is created.
     #[arg(long)]
     pub(super) check: bool,
 }

@@ -2,6 +2,8 @@
 //! done next. The server's own sentence goes along where it says which table or
 //! role; it never holds the password.
 
+use std::io::ErrorKind;
+
 use crate::store::Error;
 use crate::store::fault::{Fault, is_unreadable};
 
@@ -48,16 +50,23 @@ pub(super) fn sql_error(error: sqlx::Error, name: &str) -> Error {
 /// What the server did not say itself.
 fn on_the_way(error: &sqlx::Error, name: &str) -> (Next, String) {
     use Next::{Mend, TryAgain};
-    if let sqlx::Error::Io(io) = error {
-        let what =
-            format!("`{name}` does not answer: {io}; is it running, and reachable from here?");
-        return (TryAgain, what);
-    }
-    if let sqlx::Error::Tls(tls) = error {
+    let tls = |said: &dyn std::fmt::Display| {
         let what = format!(
-            "`{name}` cannot be reached over TLS: {tls}; set sslmode (verify-full, require, disable) and sslrootcert in `database.url`"
+            "`{name}` cannot be reached over TLS: {said}; set sslmode (verify-full, require, disable) and sslrootcert in `database.url`"
         );
-        return (Mend, what);
+        (Mend, what)
+    };
+    if let sqlx::Error::Tls(said) = error {
+        return tls(said);
+    }
+    if let sqlx::Error::Io(said) = error {
+        // A certificate that is not trusted comes as this.
+        if said.kind() == ErrorKind::InvalidData {
+            return tls(said);
+        }
+        let what =
+            format!("`{name}` does not answer: {said}; is it running, and reachable from here?");
+        return (TryAgain, what);
     }
     if let sqlx::Error::Configuration(what) = error {
         let what = format!(
@@ -185,6 +194,16 @@ mod tests {
         let (next, text) = by_code(code, "it said", "db:5432/crm");
         assert!(text.contains("`db:5432/crm`"), "{text}");
         matches!(next, Next::TryAgain)
+    }
+
+    #[test]
+    fn a_certificate_is_no_lost_connection() {
+        let io = |kind| sqlx::Error::Io(std::io::Error::new(kind, "it said"));
+        let refused = sql_error(io(ErrorKind::ConnectionRefused), "db:5432/crm");
+        assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+        let untrusted = sql_error(io(ErrorKind::InvalidData), "db:5432/crm");
+        assert!(matches!(untrusted, Error::Unusable { .. }), "{untrusted}");
+        assert!(untrusted.to_string().contains("sslrootcert"));
     }
 
     #[test]

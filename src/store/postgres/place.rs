@@ -1,5 +1,6 @@
 //! Which database, and what every connection to it is told first.
 
+use std::io::ErrorKind;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -12,8 +13,7 @@ use crate::store::Error;
 /// How long a connection may take to be made, or to come free.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
 
-/// A database and our schema in it.
-#[derive(Clone, Debug)]
+/// A database and our schema in it. No `Debug`: the options' own shows the password.
 pub(super) struct Place {
     pub(super) options: PgConnectOptions,
     pub(super) schema: String,
@@ -45,8 +45,19 @@ impl Place {
 
     /// One connection, not a pool's: a pool tries again silently, and doesn't say why.
     pub(super) async fn connect(&self) -> Result<PgConnection, Error> {
-        match tokio::time::timeout(WAIT, self.options.connect()).await {
-            Ok(connected) => connected.map_err(|error| sql_error(error, &self.name)),
+        let connected = tokio::time::timeout(WAIT, self.options.connect());
+        match connected.await {
+            Ok(Ok(connection)) => Ok(connection),
+            // Not the server's doing, which is no file here.
+            Ok(Err(sqlx::Error::Io(error)))
+                if error.kind() == ErrorKind::NotFound && self.options.get_socket().is_none() =>
+            {
+                Err(unusable(format!(
+                    "a file that `database.url` names for `{}` is not there (sslrootcert, sslcert or sslkey)",
+                    self.name
+                )))
+            }
+            Ok(Err(error)) => Err(sql_error(error, &self.name)),
             Err(_) => Err(Error::Unavailable {
                 message: format!(
                     "`{}` does not answer within {} s; is it running, and reachable from here?",

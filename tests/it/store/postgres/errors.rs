@@ -68,11 +68,14 @@ async fn a_wrong_name_user_or_encryption_is_to_be_mended() {
     assert!(text.contains("no_such_database` is not there"), "{text}");
     let text = mend(&refused(&database.url_as("nobody_here", "hunter2")).await);
     assert!(text.contains("refuses this user"), "{text}");
-    let text = mend(&refused(&format!("{url}?sslmode=require")).await);
+    let text = mend(&refused(&format!("{url}?sslmode=verify-full")).await);
     assert!(
         text.contains("over TLS") && text.contains("sslmode"),
         "{text}"
     );
+    let no_file = format!("{url}?sslmode=verify-full&sslrootcert=/no/such/file");
+    let text = mend(&refused(&no_file).await);
+    assert!(text.contains("sslrootcert"), "{text}");
 }
 
 #[tokio::test]
