@@ -12,7 +12,7 @@
 //! | [`discovery`] | TypeScript, documents and rules to a catalog | catalog |
 //! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, plan |
 //! | [`sandbox`] | a stand-in for Stripe over real HTTP | net |
-//! | [`store`] | the database: port, `SQLite` | catalog, plan |
+//! | [`store`] | the database: port, what a row means, `SQLite`, PostgreSQL | catalog, plan |
 //! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | stripe, store, discovery, plan, catalog |
 //! | [`grpc`], [`http`] | the services | engine's handle, store reads, plan, catalog |
 //! | [`alerts`] | posts what the engine wants told, signed | engine, store, plan, catalog, net |

@@ -9,9 +9,10 @@ use super::far_side::FarSide;
 use super::table::Table;
 use super::{Context, Logs, catalog};
 use crate::config::{Config, Setup};
-use crate::store::Store as _;
 use crate::store::lock::{self, Lock};
+use crate::store::postgres::{Looked, Postgres};
 use crate::store::sqlite::Sqlite;
+use crate::store::{Info, Store as _};
 
 pub(super) async fn run(context: &Context, args: &args::CheckConfig) -> Result<Exit, Failure> {
     let config = context.config(Logs::Command, Vec::new())?;
@@ -67,6 +68,11 @@ type Facts = Vec<(&'static str, String)>;
 async fn connect(config: &Config) -> Result<Facts, Failure> {
     // A root that isn't there stops every run.
     let _request = catalog::reader(config)?;
+    if let Some(url) = config.setup.postgres_url() {
+        let looked = Postgres::look(url.expose(), &config.database.schema).await?;
+        let stored = on_server(&looked, &config.database.schema);
+        return Ok(vec![("database", stored), ("stripe", asked(config).await?)]);
+    }
     let path = database(config)?;
     let (held, stored) = match lock::acquire(&path)? {
         Lock::Busy(holder) => (
@@ -86,6 +92,22 @@ async fn connect(config: &Config) -> Result<Facts, Failure> {
         (Setup::Sandbox { .. } | Setup::Stripe { .. }, _) => asked(config).await?,
     };
     Ok(vec![("database", stored), ("stripe", stripe)])
+}
+
+/// A server's database; the first start brings it up to date.
+fn on_server(looked: &Looked, schema: &str) -> String {
+    let Info {
+        location,
+        schema_version,
+        ..
+    } = &looked.info;
+    match (looked.missing.is_empty(), schema_version) {
+        (true, version) => format!("{location}, schema {schema} at version {version}"),
+        (false, 0) => format!("{location}, schema {schema} not there yet: `migrate` makes it"),
+        (false, version) => format!(
+            "{location}, schema {schema} at version {version}: `migrate` brings it up to date"
+        ),
+    }
 }
 
 async fn asked(config: &Config) -> Result<String, Failure> {

@@ -4,12 +4,17 @@ use super::args;
 use super::connect::{database, process};
 use super::exit::{Exit, Failure};
 use super::{Context, Logs};
+use crate::config::PostgresUrl;
 use crate::store::Store as _;
 use crate::store::lock::{self, Lock};
+use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 
 pub(super) async fn run(context: &Context, args: &args::Migrate) -> Result<Exit, Failure> {
     let config = context.config(Logs::Command, Vec::new())?;
+    if let Some(url) = config.setup.postgres_url() {
+        return on_server(context, args, url, &config.database.schema).await;
+    }
     let path = database(&config)?;
     let shown = path.display();
     if args.check && !path.exists() {
@@ -37,5 +42,33 @@ pub(super) async fn run(context: &Context, args: &args::Migrate) -> Result<Exit,
     context
         .printer
         .line(format!("{shown} has schema {version}, the newest"));
+    Ok(Exit::Done)
+}
+
+/// On a server it is looked at without a change; several may run it at once.
+async fn on_server(
+    context: &Context,
+    args: &args::Migrate,
+    url: &PostgresUrl,
+    schema: &str,
+) -> Result<Exit, Failure> {
+    let looked = Postgres::look(url.expose(), schema).await?;
+    let shown = format!("{}, schema {schema}", looked.info.location);
+    let printer = &context.printer;
+    let version = match (args.check, looked.missing.is_empty()) {
+        (true, false) => {
+            let missing: Vec<String> = looked.missing.iter().map(i64::to_string).collect();
+            printer.line(format!("{shown} lacks migrations {}", missing.join(", ")));
+            printer.hint("`migrate` applies them");
+            return Ok(Exit::Failed);
+        }
+        (_, true) => looked.info.schema_version,
+        (false, false) => {
+            let store = Postgres::open(url.expose(), schema).await?;
+            store.close().await;
+            store.info().schema_version
+        }
+    };
+    printer.line(format!("{shown} is at version {version}, the newest"));
     Ok(Exit::Done)
 }

@@ -9,6 +9,9 @@ use super::WrittenBinding;
 use crate::catalog::{Interval, LocalId, PriceKey, Recurring};
 use crate::plan::{Binding, ProductId};
 
+/// The first amount that `numeric(10,2)` doesn't hold.
+const TOO_LARGE: Decimal = Decimal::from_parts(100_000_000, 0, 0, false, 0);
+
 /// The columns that the service writes.
 pub(super) struct CrmRow<'a> {
     pub(super) local_product_id: &'a str,
@@ -18,7 +21,8 @@ pub(super) struct CrmRow<'a> {
     pub(super) stripe_price_id: &'a str,
     /// Major units with two decimals, whatever the currency; the column is
     /// `numeric(10,2)`. Finer amounts are rounded half up; 0 for tiers, which
-    /// have no one amount.
+    /// have no one amount, and for what is too large for that column: a mapping
+    /// is not lost for the sake of a figure that is only shown.
     pub(super) price_amount: Decimal,
     pub(super) currency: &'a str,
     pub(super) billing_type: String,
@@ -41,6 +45,7 @@ impl<'a> CrmRow<'a> {
                 .map_or("", |price| price.as_str()),
             price_amount: terms
                 .and_then(|terms| Some(cents(terms.amount()?.major(terms.currency))))
+                .filter(|amount| *amount < TOO_LARGE)
                 .unwrap_or_else(|| cents(Decimal::ZERO)),
             currency: terms.map_or("usd", |terms| terms.currency.as_str()),
             billing_type: billing_type(terms.and_then(|terms| terms.recurring.as_ref())),

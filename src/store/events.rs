@@ -1,5 +1,7 @@
 //! Change events in the database: rows that are the queue as well.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{RunId, Timestamp};
@@ -158,4 +160,15 @@ pub struct EventEnd {
     pub message: String,
     /// For the CRM's log.
     pub sync_result: serde_json::Value,
+}
+
+/// No attempt is put off for so long, but for 10 minutes at the most: a time further
+/// ahead was set by a clock that has gone back since.
+const AHEAD: Duration = Duration::from_secs(15 * 60);
+
+/// What `next_time` may be: not after the first, or after the second.
+pub(super) fn due_range(now: Timestamp) -> (i64, i64) {
+    let now = now.timestamp_micros();
+    let ahead = i64::try_from(AHEAD.as_micros()).unwrap_or(i64::MAX);
+    (now, now.saturating_add(ahead))
 }

@@ -5,10 +5,13 @@ mod alerts;
 mod codes;
 mod crm;
 mod events;
+mod fault;
 pub mod lock;
+pub mod postgres;
 mod pushed;
 mod records;
 mod retention;
+mod rows;
 mod schedules;
 pub mod sqlite;
 

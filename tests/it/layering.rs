@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ADAPTERS: &[&str] = &[
     "stripe::client",
     "stripe::transport",
+    "store::postgres",
     "store::sqlite",
     "store::lock",
 ];

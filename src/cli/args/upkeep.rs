@@ -4,7 +4,7 @@ use clap::Args;
 
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Migrate {
-    /// Only tell whether the database can be opened; nothing is created.
+    /// Only tell whether the database can be opened, and what it lacks; nothing is created.
     #[arg(long)]
     pub(in crate::cli) check: bool,
 }

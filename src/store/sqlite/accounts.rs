@@ -2,9 +2,8 @@
 
 use sqlx::SqliteConnection;
 
-use super::fault::Fault;
-use super::row::Columns;
-use crate::store::RememberedAccount;
+use crate::store::fault::Fault;
+use crate::store::{RememberedAccount, rows};
 
 pub(super) async fn of_key(
     connection: &mut SqliteConnection,
@@ -14,14 +13,7 @@ pub(super) async fn of_key(
         .bind(key_hash)
         .fetch_optional(connection)
         .await?;
-    row.map(|row| {
-        let columns = Columns::new(&row, "account_keys");
-        Ok(RememberedAccount {
-            id: columns.owned("account")?,
-            display_name: columns.owned_or_null("display_name")?,
-        })
-    })
-    .transpose()
+    row.as_ref().map(rows::account).transpose()
 }
 
 pub(super) async fn remember(

@@ -1,14 +1,11 @@
 //! Alerts.
 
-use std::sync::Arc;
-
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::fault::Fault;
-use super::row::{Columns, json, json_or_null};
 use crate::store::codes::Code as _;
-use crate::store::{Alert, Delivery, Notice, RunId, Timestamp};
+use crate::store::fault::Fault;
+use crate::store::rows::{self, json, json_or_null};
+use crate::store::{Alert, RunId, Timestamp};
 
 /// Those that are open, or were told to be so last, and those that were over at this
 /// time or later.
@@ -25,7 +22,7 @@ pub(super) async fn since(
     .bind(end.timestamp_micros())
     .fetch_all(connection)
     .await?;
-    rows.iter().map(read).collect()
+    rows.iter().map(rows::alert).collect()
 }
 
 pub(super) async fn save(
@@ -86,32 +83,4 @@ async fn one(connection: &mut SqliteConnection, alert: &Alert) -> Result<(), Fau
     .execute(connection)
     .await?;
     Ok(())
-}
-
-fn read(row: &SqliteRow) -> Result<Alert, Fault> {
-    let columns = Columns::new(row, "alerts");
-    Ok(Alert {
-        id: columns.owned("id")?,
-        account: columns.text_or_null("account")?.map(Arc::from),
-        mode: columns.code("mode")?,
-        notice: Notice {
-            kind: columns.code("kind")?,
-            message: columns.owned("message")?,
-            hint: columns.owned("hint")?,
-            details: columns.json("details")?,
-            run: columns.text_or_null("run_id")?.map(RunId::new),
-        },
-        scope: columns.json("scope")?,
-        first_time: columns.time("first_time")?,
-        last_time: columns.time("last_time")?,
-        count: columns.count("count")?,
-        end_time: columns.time_or_null("end_time")?,
-        delivery: Delivery {
-            told: columns.json_or_null("told")?,
-            posts: columns.count("posts")?,
-            attempts: columns.count("attempts")?,
-            next_time: columns.time_or_null("next_time")?,
-            error: columns.owned_or_null("delivery_error")?,
-        },
-    })
 }

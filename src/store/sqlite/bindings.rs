@@ -1,21 +1,16 @@
 //! Bindings: which objects in Stripe stand for which local id.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use futures_util::TryStreamExt as _;
-use serde::Deserialize;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, QueryBuilder, SqliteConnection};
 
-use super::fault::Fault;
-use super::row::{Columns, codes, json};
-use crate::catalog::{LocalId, PriceKey};
-use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
+use super::row::codes;
+use crate::catalog::LocalId;
+use crate::plan::{AccountRef, Binding, Known};
 use crate::store::codes::Code as _;
-use crate::store::crm::{hint, on_sale};
+use crate::store::crm::on_sale;
+use crate::store::fault::Fault;
+use crate::store::rows::{self, json};
 use crate::store::{MappingFilter, MappingRow, Page, SyncStatus, WrittenBinding};
-
-const TABLE: &str = "product_bindings";
 
 /// A binding with its prices, in one row.
 macro_rules! select {
@@ -32,14 +27,6 @@ macro_rules! select {
     };
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum PriceState {
-    Current,
-    Replaced,
-    ToArchive,
-}
-
 pub(super) async fn known(
     connection: &mut SqliteConnection,
     at: &AccountRef,
@@ -53,10 +40,10 @@ pub(super) async fn known(
         .fetch(&mut *snapshot);
     let mut broken = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        if let Some((local_id, version)) = version_of(&row) {
+        if let Some((local_id, version)) = rows::version_of(&row) {
             known.versions.insert(local_id, version);
         }
-        match read_mapping(&row) {
+        match rows::mapping(&row) {
             Ok(MappingRow {
                 binding, status, ..
             }) => {
@@ -65,7 +52,7 @@ pub(super) async fn known(
                 }
                 known.bindings.insert(binding.local_id.clone(), binding);
             }
-            Err(fault) => broken.push((hint_of(&row).ok_or(fault))?),
+            Err(fault) => broken.push((rows::hint_of(&row).ok_or(fault))?),
         }
     }
     drop(rows);
@@ -98,7 +85,7 @@ pub(super) async fn page(
     .bind(page.limit)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(read_mapping).collect()
+    rows.iter().map(rows::mapping).collect()
 }
 
 pub(super) async fn by_id(
@@ -112,7 +99,7 @@ pub(super) async fn by_id(
         .bind(json(ids)?)
         .fetch_all(connection)
         .await?;
-    rows.iter().map(read_mapping).collect()
+    rows.iter().map(rows::mapping).collect()
 }
 
 /// The version of a product's binding; `None`: it has none.
@@ -131,65 +118,6 @@ pub(super) async fn version(
     .fetch_optional(connection)
     .await?;
     Ok(version)
-}
-
-/// The version of a row, whatever else of it can be read.
-fn version_of(row: &SqliteRow) -> Option<(LocalId, i64)> {
-    let columns = Columns::new(row, TABLE);
-    let local_id = columns.parse("local_id", |id| LocalId::new(id).ok()).ok()?;
-    let version = columns.time("last_sync_time").ok()?;
-    Some((local_id, version.timestamp_micros()))
-}
-
-/// What is left of a row that cannot be read, with what was last applied lost say:
-/// the product that it names is looked at, and taken over if it is the local id's.
-fn hint_of(row: &SqliteRow) -> Option<(LocalId, ProductId)> {
-    let columns = Columns::new(row, TABLE);
-    let product_id = columns.text("product_id").ok()?;
-    let (local_id, product_id) = hint(columns.text("local_id").ok()?, product_id)?;
-    tracing::warn!(%local_id, %product_id, "the row of a mapping cannot be read; what it named is looked at anew");
-    Some((local_id, product_id))
-}
-
-fn read_mapping(row: &SqliteRow) -> Result<MappingRow, Fault> {
-    let columns = Columns::new(row, TABLE);
-    Ok(MappingRow {
-        binding: read_binding(row)?,
-        status: columns.code("sync_status")?,
-        last_sync_time: columns.time("last_sync_time")?,
-    })
-}
-
-fn read_binding(row: &SqliteRow) -> Result<Binding, Fault> {
-    let columns = Columns::new(row, TABLE);
-    let mut prices = BTreeMap::new();
-    let mut superseded = BTreeSet::new();
-    let mut to_archive = BTreeSet::new();
-    for (key, id, state) in columns.json::<Vec<(String, PriceId, PriceState)>>("prices")? {
-        match state {
-            PriceState::Current => {
-                let key = PriceKey::new(&key).map_err(|error| columns.bad("price_key", error))?;
-                prices.insert(key, id);
-            }
-            PriceState::ToArchive => {
-                superseded.insert(id.clone());
-                to_archive.insert(id);
-            }
-            PriceState::Replaced => {
-                superseded.insert(id);
-            }
-        }
-    }
-    Ok(Binding {
-        local_id: columns.parse("local_id", |id| LocalId::new(id).ok())?,
-        product_id: ProductId::new(columns.text("product_id")?),
-        prices,
-        superseded,
-        to_archive,
-        applied: columns.json("applied")?,
-        origin: columns.json("origin")?,
-        active: columns.flag("active")?,
-    })
 }
 
 pub(super) async fn write(
@@ -238,14 +166,14 @@ async fn write_prices(
         .bind(binding.local_id.as_str())
         .execute(&mut *connection)
         .await?;
-    let rows = price_rows(binding);
-    if rows.is_empty() {
+    let prices = rows::price_rows(binding);
+    if prices.is_empty() {
         return Ok(());
     }
     let mut insert = QueryBuilder::new(
         "INSERT INTO price_bindings (account, mode, local_id, price_key, price_id, state) ",
     );
-    insert.push_values(rows, |mut values, (key, id, state)| {
+    insert.push_values(prices, |mut values, (key, id, state)| {
         values
             .push_bind(&*at.account)
             .push_bind(at.mode.as_str())
@@ -256,21 +184,4 @@ async fn write_prices(
     });
     insert.build().execute(connection).await?;
     Ok(())
-}
-
-/// Key, id and state of every price.
-fn price_rows(binding: &Binding) -> Vec<(&str, &str, &'static str)> {
-    let current = binding
-        .prices
-        .iter()
-        .map(|(key, id)| (key.as_str(), id.as_str(), "current"));
-    let replaced = binding.superseded.union(&binding.to_archive).map(|id| {
-        let open = binding.to_archive.contains(id);
-        (
-            "",
-            id.as_str(),
-            if open { "to_archive" } else { "replaced" },
-        )
-    });
-    current.chain(replaced).collect()
 }

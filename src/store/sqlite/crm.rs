@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::TryStreamExt as _;
 use sqlx::SqliteConnection;
 
-use super::fault::Fault;
-use super::row::{Columns, json};
 use crate::catalog::{LocalId, PriceKey};
 use crate::plan::{AccountRef, ProductId};
 use crate::store::WrittenBinding;
 use crate::store::codes::Code as _;
 use crate::store::crm::{CrmRow, hint};
+use crate::store::fault::Fault;
+use crate::store::rows::{Columns, json};
 
 /// What its rows say of local ids that have no binding in this account.
 pub(super) async fn hints(

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::fault::Fault;
 use super::record::CHUNK;
-use super::row::{Columns, codes, json, json_or_null};
+use super::row::codes;
 use crate::store::codes::Code as _;
+use crate::store::fault::Fault;
+use crate::store::rows::{self, Columns, json, json_or_null};
 use crate::store::{EventFilter, EventRow, EventState, NewEvent, Page, RunId, Timestamp};
 
 const TABLE: &str = "change_events";
@@ -114,7 +114,7 @@ pub(super) async fn of_run(
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(read).collect()
+    rows.iter().map(rows::event).collect()
 }
 
 pub(super) async fn page(
@@ -151,7 +151,7 @@ pub(super) async fn page(
     .bind(page.limit)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(read).collect()
+    rows.iter().map(rows::event).collect()
 }
 
 pub(super) async fn last_time(
@@ -165,31 +165,4 @@ pub(super) async fn last_time(
     .await?;
     row.map(|row| Columns::new(&row, TABLE).time("receive_time"))
         .transpose()
-}
-
-fn read(row: &SqliteRow) -> Result<EventRow, Fault> {
-    let columns = Columns::new(row, TABLE);
-    let state: EventState = columns.code("state")?;
-    let next_time = columns.time("next_time")?;
-    Ok(EventRow {
-        ordinal: columns.int("ordinal")?,
-        event: NewEvent {
-            event_id: columns.owned("event_id")?,
-            event_type: columns.owned("event_type")?,
-            product_type: columns.owned("product_type")?,
-            product_id: columns.owned("product_id")?,
-            changes: columns.json_or_null("changes")?,
-            user_id: columns.owned("user_id")?,
-            occur_time: columns.time("occur_time")?,
-            receive_time: columns.time("receive_time")?,
-            triggers: state != EventState::Ignored,
-            flags: columns.json("flags")?,
-            message: columns.owned("message")?,
-        },
-        state,
-        attempts: columns.count("attempts")?,
-        next_time: (next_time > Timestamp::UNIX_EPOCH).then_some(next_time),
-        run: columns.text_or_null("run_id")?.map(RunId::new),
-        local_ids: columns.json("local_ids")?,
-    })
 }

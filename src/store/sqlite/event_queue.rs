@@ -1,25 +1,13 @@
 //! Change events as a queue: what waits, who takes it, how it ended.
 
-use std::time::Duration;
-
 use sqlx::{Row as _, SqliteConnection};
 
-use super::fault::Fault;
-use super::row::{Columns, json};
+use crate::store::events::due_range;
+use crate::store::fault::Fault;
+use crate::store::rows::{Columns, json};
 use crate::store::{DueEvents, EventEnd, EventQueue, Run, RunId, Subject, Timestamp};
 
 const TABLE: &str = "change_events";
-
-/// No attempt is put off for so long, but for 10 minutes at the most: a time further
-/// ahead was set by a clock that has gone back since.
-const AHEAD: Duration = Duration::from_secs(15 * 60);
-
-/// What `next_time` may be: not after the first, or after the second.
-fn due_range(now: Timestamp) -> (i64, i64) {
-    let now = now.timestamp_micros();
-    let ahead = i64::try_from(AHEAD.as_micros()).unwrap_or(i64::MAX);
-    (now, now.saturating_add(ahead))
-}
 
 pub(super) async fn summary(
     connection: &mut SqliteConnection,

@@ -3,71 +3,22 @@
 
 use std::path::Path;
 
-use crate::catalog::LocalId;
 use crate::store::Error;
+use crate::store::fault::{Fault, is_unreadable};
 
-/// Inside, before the file's name is added.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Sql(sqlx::Error),
-    /// A value that cannot be kept.
-    Encode(serde_json::Error),
-    Corrupt {
-        table: &'static str,
-        message: String,
-    },
-    /// A row that has to be there is not.
-    Absent(String),
-    /// A row that must not be there is.
-    Present(String),
-    /// What a plan was made on has changed.
-    Overtaken(LocalId),
-    /// What was pushed has changed.
-    Moved {
-        expected: i64,
-        found: i64,
-    },
-    /// The store was closed.
-    Closed,
-    /// The file itself is gone.
-    FileGone,
+/// A fault of the store on this file.
+pub(super) fn told(fault: Fault, file: &Path) -> Error {
+    fault.told(&file.display().to_string(), sql_error)
 }
 
-impl From<sqlx::Error> for Fault {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl Fault {
-    /// As the port's error.
-    pub(super) fn at(self, file: &Path) -> Error {
-        match self {
-            Self::Sql(error) => sql_error(error, file),
-            Self::Encode(error) => Error::Unusable {
-                message: format!("`{}` was given a value that is not JSON", file.display()),
-                source: Some(Box::new(error)),
-            },
-            Self::Corrupt { table, message } => Error::Corrupt { table, message },
-            Self::Overtaken(local_id) => Error::Overtaken { local_id },
-            Self::Moved { expected, found } => Error::Moved { expected, found },
-            Self::Closed => Error::Unavailable {
-                message: format!("`{}` was closed: the service is stopping", file.display()),
-                source: None,
-            },
-            Self::FileGone => Error::Unusable {
-                message: format!(
-                    "`{}` was moved or deleted while it was open; stop the service, put the file back, start again",
-                    file.display()
-                ),
-                source: None,
-            },
-            Self::Present(what) => Error::Duplicate { what },
-            Self::Absent(what) => Error::Unusable {
-                message: format!("{what} is not in `{}`", file.display()),
-                source: None,
-            },
-        }
+/// SQLite writes on into a file that has lost its name, and says nothing.
+pub(super) fn file_gone(file: &Path) -> Error {
+    Error::Unusable {
+        message: format!(
+            "`{}` was moved or deleted while it was open; stop the service, put the file back, start again",
+            file.display()
+        ),
+        source: None,
     }
 }
 
@@ -82,8 +33,7 @@ const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
 const NOTADB: u32 = 26;
 
-fn sql_error(error: sqlx::Error, file: &Path) -> Error {
-    let name = file.display();
+fn sql_error(error: sqlx::Error, name: &str) -> Error {
     if let sqlx::Error::Database(driver) = &error {
         if driver.is_unique_violation() {
             return Error::Duplicate {
@@ -139,14 +89,7 @@ fn sql_error(error: sqlx::Error, file: &Path) -> Error {
             Error::Unusable { message, source }
         };
     }
-    let unreadable = matches!(
-        error,
-        sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::ColumnNotFound(_)
-            | sqlx::Error::ColumnIndexOutOfBounds { .. }
-            | sqlx::Error::Decode(_)
-    );
-    if unreadable {
+    if is_unreadable(&error) {
         return Error::Unusable {
             message: format!("`{name}` holds a row that cannot be read; restore it from a backup"),
             source: Some(Box::new(error)),

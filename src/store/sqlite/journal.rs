@@ -1,16 +1,13 @@
 //! Writes that were decided: kept before they are sent, settled afterwards.
 
-use std::sync::Arc;
-
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::fault::Fault;
-use super::row::{Columns, json};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, PriceId};
 use crate::store::codes::Code as _;
-use crate::store::{Basis, Intent, IntentId, IntentOutcome, RunId};
+use crate::store::fault::Fault;
+use crate::store::rows::{self, Columns, json};
+use crate::store::{Basis, Intent, IntentOutcome, RunId};
 
 pub(super) async fn open(
     connection: &mut SqliteConnection,
@@ -24,7 +21,7 @@ pub(super) async fn open(
     .bind(at.mode.as_str())
     .fetch_all(connection)
     .await?;
-    rows.iter().map(read).collect()
+    rows.iter().map(rows::intent).collect()
 }
 
 /// Stripe's ids of the requests with which a run wrote these products, in order.
@@ -73,23 +70,6 @@ pub(super) async fn is_open(
         }
     }
     Ok(false)
-}
-
-fn read(row: &SqliteRow) -> Result<Intent, Fault> {
-    let columns = Columns::new(row, "intents");
-    Ok(Intent {
-        id: IntentId::new(columns.text("id")?),
-        at: AccountRef {
-            account: Arc::from(columns.text("account")?),
-            mode: columns.code("mode")?,
-        },
-        run: RunId::new(columns.text("run_id")?),
-        local_id: columns.parse("local_id", |id| LocalId::new(id).ok())?,
-        step: columns.json("step")?,
-        prices: columns.json("prices")?,
-        attempt: columns.count("attempt")?,
-        begin_time: columns.time("begin_time")?,
-    })
 }
 
 /// A new attempt of an intent replaces the one before: the id stays.

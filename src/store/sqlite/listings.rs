@@ -2,11 +2,11 @@
 
 use sqlx::{Connection as _, QueryBuilder, SqliteConnection};
 
-use super::fault::Fault;
 use super::record::CHUNK;
-use super::row::Columns;
-use crate::plan::{AccountRef, ProductId};
-use crate::store::{Listed, Listing};
+use crate::plan::AccountRef;
+use crate::store::Listing;
+use crate::store::fault::Fault;
+use crate::store::rows::{self, Columns};
 
 pub(super) async fn save(
     connection: &mut SqliteConnection,
@@ -76,17 +76,7 @@ pub(super) async fn last(
     .fetch_all(&mut *snapshot)
     .await?;
     snapshot.commit().await?;
-    let products = rows
-        .iter()
-        .map(|row| {
-            let columns = Columns::new(row, "listed_products");
-            Ok(Listed {
-                local_id: columns.owned("local_id")?,
-                product_id: ProductId::new(columns.text("product_id")?),
-                catalog: columns.owned_or_null("catalog")?,
-            })
-        })
-        .collect::<Result<_, Fault>>()?;
+    let products = rows.iter().map(rows::listed).collect::<Result<_, _>>()?;
     Ok(Some(Listing {
         time: Columns::new(&row, "listings").time("time")?,
         products,

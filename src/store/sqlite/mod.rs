@@ -30,7 +30,6 @@ mod validations;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use fault::Fault;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
@@ -43,6 +42,7 @@ use super::{
 };
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
+use crate::store::fault::Fault;
 
 /// An open database file.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ macro_rules! run {
             $body.await
         }
         .await
-        .map_err(|fault: Fault| fault.at(&$self.file))
+        .map_err(|fault: Fault| fault::told(fault, &$self.file))
     };
     (write $self:ident, |$connection:ident| $body:expr) => {
         async {
@@ -89,7 +89,7 @@ macro_rules! run {
             run!(transaction writer, |$connection| $body)
         }
         .await
-        .map_err(|fault: Fault| fault.at(&$self.file))
+        .map_err(|fault: Fault| fault::told(fault, &$self.file))
     };
     (write_through $self:ident, |$connection:ident| $body:expr) => {
         async {
@@ -102,7 +102,7 @@ macro_rules! run {
             value
         }
         .await
-        .map_err(|fault: Fault| fault.at(&$self.file))
+        .map_err(|fault: Fault| fault::told(fault, &$self.file))
     };
     (transaction $writer:ident, |$connection:ident| $body:expr) => {
         async {
@@ -129,9 +129,8 @@ impl Store for Sqlite {
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        // SQLite writes on into a file that has lost its name, and says nothing.
         if !self.file.exists() {
-            return Err(Fault::FileGone.at(&self.file));
+            return Err(fault::file_gone(&self.file));
         }
         run!(read self, |c| async {
             sqlx::query("SELECT 1 FROM sync_runs LIMIT 1").execute(c).await?;

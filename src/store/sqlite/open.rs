@@ -11,8 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tokio::sync::Mutex;
 
 use super::Sqlite;
-use super::fault::Fault;
+use super::fault;
 use crate::store::Error;
+use crate::store::fault::Fault;
 use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
@@ -64,7 +65,7 @@ impl Sqlite {
 
     pub(super) async fn open_with(file: PathBuf, busy: Duration) -> Result<Self, Error> {
         prepare_folder(&file)?;
-        let told = |error: sqlx::Error| Fault::Sql(error).at(&file);
+        let told = |error: sqlx::Error| fault::told(Fault::Sql(error), &file);
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .busy_timeout(busy)
@@ -122,7 +123,7 @@ async fn migrate(writer: &mut SqliteConnection, file: &Path) -> Result<i64, Erro
     match migrator.run_direct(None, &mut *writer, false).await {
         Ok(()) => Ok(newest),
         Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-            Err(Fault::Sql(error).at(file))
+            Err(fault::told(Fault::Sql(error), file))
         }
         Err(error @ MigrateError::VersionMissing(_)) => {
             let found = writer

@@ -2,10 +2,9 @@
 
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::fault::Fault;
 use super::record::CHUNK;
-use super::row::Columns;
-use crate::store::{ProgressRow, RunId};
+use crate::store::fault::Fault;
+use crate::store::{ProgressRow, RunId, rows};
 
 pub(super) async fn after(
     connection: &mut SqliteConnection,
@@ -22,16 +21,7 @@ pub(super) async fn after(
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    rows.iter()
-        .map(|row| {
-            let columns = Columns::new(row, "sync_run_events");
-            Ok(ProgressRow {
-                sequence: columns.int("sequence")?,
-                time: columns.time("time")?,
-                body: columns.owned("body")?,
-            })
-        })
-        .collect()
+    rows.iter().map(rows::progress).collect()
 }
 
 pub(super) async fn write(

@@ -2,10 +2,10 @@
 
 use sqlx::{Connection as _, QueryBuilder, SqliteConnection};
 
-use super::fault::Fault;
 use super::record::CHUNK;
-use super::row::{Columns, json};
-use crate::store::{Pushed, PushedChange, PushedProduct};
+use crate::store::fault::Fault;
+use crate::store::rows::{self, Columns, json};
+use crate::store::{Pushed, PushedChange};
 
 pub(super) async fn read(
     connection: &mut SqliteConnection,
@@ -27,16 +27,8 @@ pub(super) async fn read(
     snapshot.commit().await?;
     let products = rows
         .iter()
-        .map(|row| {
-            let columns = Columns::new(row, "pushed_products");
-            Ok(PushedProduct {
-                product: columns.json("product")?,
-                version: columns.int("version")?,
-                update_time: columns.time("update_time")?,
-                actor: columns.owned("actor")?,
-            })
-        })
-        .collect::<Result<_, Fault>>()?;
+        .map(rows::pushed_product)
+        .collect::<Result<_, _>>()?;
     Ok(Pushed { version, products })
 }
 

@@ -2,8 +2,8 @@
 
 use sqlx::SqliteConnection;
 
-use super::fault::Fault;
 use super::{bindings, journal, progress, results, runs};
+use crate::store::fault::Fault;
 use crate::store::{Basis, Record};
 
 /// Rows of one INSERT: far below SQLite's 32,766 parameters, and most of what

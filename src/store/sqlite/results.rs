@@ -1,18 +1,14 @@
 //! What a run did for each product.
 
-use rust_decimal::Decimal;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::fault::Fault;
 use super::record::CHUNK;
-use super::row::{Columns, codes, json, json_or_null};
-use crate::catalog::{Amount, Currency, LocalId};
+use super::row::codes;
 use crate::plan::{PriceId, ProductId};
 use crate::store::codes::Code as _;
+use crate::store::fault::Fault;
+use crate::store::rows::{self, json, json_or_null};
 use crate::store::{Page, ResultFilter, ResultRow, RunId};
-
-const TABLE: &str = "sync_run_results";
 
 pub(super) async fn page(
     connection: &mut SqliteConnection,
@@ -38,36 +34,7 @@ pub(super) async fn page(
     .bind(page.limit)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(read).collect()
-}
-
-fn read(row: &SqliteRow) -> Result<ResultRow, Fault> {
-    let columns = Columns::new(row, TABLE);
-    let amount = match columns.text_or_null("amount")? {
-        None => None,
-        Some(_) => Some((
-            columns.parse("currency", |code| code.parse::<Currency>().ok())?,
-            columns.parse("amount", read_amount)?,
-        )),
-    };
-    Ok(ResultRow {
-        local_id: columns.parse("local_id", |id| LocalId::new(id).ok())?,
-        name: columns.owned("name")?,
-        action: columns.code("action")?,
-        reason: columns.owned("reason")?,
-        changes: columns.json("changes")?,
-        outcome: columns.code("outcome")?,
-        product_id: columns.text_or_null("product_id")?.map(ProductId::new),
-        price_id: columns.text_or_null("price_id")?.map(PriceId::new),
-        amount,
-        error: columns.json_or_null("error")?,
-        attempts: columns.count("attempts")?,
-        origin: columns.owned("origin")?,
-    })
-}
-
-fn read_amount(minor: &str) -> Option<Amount> {
-    Amount::from_minor(Decimal::from_str_exact(minor).ok()?).ok()
+    rows.iter().map(rows::result).collect()
 }
 
 /// The JSON columns, made before the statement is built.

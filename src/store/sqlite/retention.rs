@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::fault::Fault;
+use crate::store::fault::Fault;
 use crate::store::{Retention, Tidied};
 
 /// Runs that stay whatever their age: the status shows the last ones.

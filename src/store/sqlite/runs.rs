@@ -1,60 +1,18 @@
 //! Runs.
 
-use std::sync::Arc;
-
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::fault::Fault;
-use super::row::{Columns, codes, json, json_or_null};
-use crate::plan::AccountRef;
+use super::row::codes;
 use crate::store::codes::Code as _;
+use crate::store::fault::Fault;
+use crate::store::rows::{self, Columns, bind_run, json, json_or_null, run_columns};
 use crate::store::{DryRun, Page, Run, RunFilter, RunId, Whose};
 
 const TABLE: &str = "sync_runs";
 
-/// All but the plan's text, which can be long.
 macro_rules! select {
     ($rest:literal) => {
-        concat!(
-            "SELECT id, account, mode, request_id, state, stage, trigger_kind, actor, options,
-                 create_time, start_time, end_time, counts, steps_total, steps_finished,
-                 stripe_reads, stripe_writes, stripe_retries, last_sequence, plan_digest, error,
-                 source_problems, warnings
-             FROM sync_runs ",
-            $rest
-        )
-    };
-}
-
-/// Binds what [`insert`] and [`update`] have in common: `$1` to `$24`.
-macro_rules! bind_run {
-    ($query:expr, $run:expr) => {
-        $query
-            .bind($run.id.as_str())
-            .bind($run.at.as_ref().map(|at| &*at.account))
-            .bind($run.at.as_ref().map(|at| at.mode.as_str()))
-            .bind($run.request_id.as_deref())
-            .bind($run.state.code())
-            .bind(&$run.stage)
-            .bind($run.trigger.code())
-            .bind(&$run.actor)
-            .bind(json(&$run.options)?)
-            .bind($run.options.dry_run)
-            .bind($run.create_time.timestamp_micros())
-            .bind($run.start_time.map(|time| time.timestamp_micros()))
-            .bind($run.end_time.map(|time| time.timestamp_micros()))
-            .bind(json(&$run.counts)?)
-            .bind($run.steps_total)
-            .bind($run.steps_finished)
-            .bind($run.stripe_reads)
-            .bind($run.stripe_writes)
-            .bind($run.stripe_retries)
-            .bind($run.last_sequence)
-            .bind($run.plan_digest.as_deref())
-            .bind(json_or_null($run.error.as_ref())?)
-            .bind(json(&$run.source_problems)?)
-            .bind(json(&$run.warnings)?)
+        concat!("SELECT ", run_columns!(), " FROM sync_runs ", $rest)
     };
 }
 
@@ -129,7 +87,7 @@ pub(super) async fn one(
         .bind(id.as_str())
         .fetch_optional(connection)
         .await?;
-    row.as_ref().map(read).transpose()
+    row.as_ref().map(rows::run).transpose()
 }
 
 pub(super) async fn by_request(
@@ -140,7 +98,7 @@ pub(super) async fn by_request(
         .bind(request_id)
         .fetch_optional(connection)
         .await?;
-    row.as_ref().map(read).transpose()
+    row.as_ref().map(rows::run).transpose()
 }
 
 pub(super) async fn page(
@@ -175,14 +133,14 @@ pub(super) async fn page(
     .bind(page.limit)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(read).collect()
+    rows.iter().map(rows::run).collect()
 }
 
 pub(super) async fn unfinished(connection: &mut SqliteConnection) -> Result<Vec<Run>, Fault> {
     let rows = sqlx::query(select!("WHERE state IN ('pending', 'running') ORDER BY id"))
         .fetch_all(connection)
         .await?;
-    rows.iter().map(read).collect()
+    rows.iter().map(rows::run).collect()
 }
 
 /// In the order they ended: what a later run brought in order counts.
@@ -197,40 +155,5 @@ pub(super) async fn unjudged(
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(read).collect()
-}
-
-fn read(row: &SqliteRow) -> Result<Run, Fault> {
-    let columns = Columns::new(row, TABLE);
-    let at = match columns.text_or_null("account")? {
-        None => None,
-        Some(account) => Some(AccountRef {
-            account: Arc::from(account),
-            mode: columns.code("mode")?,
-        }),
-    };
-    Ok(Run {
-        id: RunId::new(columns.text("id")?),
-        at,
-        request_id: columns.owned_or_null("request_id")?,
-        state: columns.code("state")?,
-        stage: columns.owned("stage")?,
-        trigger: columns.code("trigger_kind")?,
-        actor: columns.owned("actor")?,
-        options: columns.json("options")?,
-        create_time: columns.time("create_time")?,
-        start_time: columns.time_or_null("start_time")?,
-        end_time: columns.time_or_null("end_time")?,
-        counts: columns.json("counts")?,
-        steps_total: columns.count("steps_total")?,
-        steps_finished: columns.count("steps_finished")?,
-        stripe_reads: columns.count("stripe_reads")?,
-        stripe_writes: columns.count("stripe_writes")?,
-        stripe_retries: columns.count("stripe_retries")?,
-        last_sequence: columns.int("last_sequence")?,
-        plan_digest: columns.owned_or_null("plan_digest")?,
-        error: columns.json_or_null("error")?,
-        source_problems: columns.json("source_problems")?,
-        warnings: columns.json("warnings")?,
-    })
+    rows.iter().map(rows::run).collect()
 }

@@ -1,15 +1,11 @@
 //! Schedules: which slot was taken last, and whether they are paused.
 
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::fault::Fault;
-use super::row::Columns;
 use crate::plan::AccountRef;
 use crate::store::codes::Code as _;
-use crate::store::{Claim, Job, Pause, RunId, ScheduleRow, SlotDone};
-
-const TABLE: &str = "schedules";
+use crate::store::fault::Fault;
+use crate::store::{Claim, Job, Pause, RunId, ScheduleRow, SlotDone, rows};
 
 pub(super) async fn row(
     connection: &mut SqliteConnection,
@@ -27,7 +23,7 @@ pub(super) async fn row(
     .fetch_optional(connection)
     .await?;
     row.as_ref()
-        .map_or_else(|| Ok(ScheduleRow::default()), read)
+        .map_or_else(|| Ok(ScheduleRow::default()), rows::schedule)
 }
 
 /// Adds the row where there is none, and changes it only where it is as it was read.
@@ -151,33 +147,4 @@ pub(super) async fn resume(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-fn read(row: &SqliteRow) -> Result<ScheduleRow, Fault> {
-    let columns = Columns::new(row, TABLE);
-    let claim = match columns.time_or_null("slot")? {
-        None => None,
-        Some(slot) => Some(Claim {
-            slot,
-            attempt: columns.count("attempt")?,
-            time: columns.time("claim_time")?,
-            is_done: columns.flag("done")?,
-        }),
-    };
-    let last = match columns.time_or_null("last_slot")? {
-        None => None,
-        Some(slot) => Some(SlotDone {
-            slot,
-            time: columns.time("last_time")?,
-            run: columns.text_or_null("last_run_id")?.map(RunId::new),
-        }),
-    };
-    let pause = match columns.time_or_null("pause_time")? {
-        None => None,
-        Some(time) => Some(Pause {
-            time,
-            by: columns.owned("paused_by")?,
-        }),
-    };
-    Ok(ScheduleRow { claim, last, pause })
 }

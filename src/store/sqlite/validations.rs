@@ -2,10 +2,10 @@
 
 use sqlx::SqliteConnection;
 
-use super::fault::Fault;
-use super::row::{Columns, json};
 use crate::plan::AccountRef;
 use crate::store::Validation;
+use crate::store::fault::Fault;
+use crate::store::rows::{self, json};
 
 pub(super) async fn save(
     connection: &mut SqliteConnection,
@@ -51,18 +51,5 @@ pub(super) async fn last(
     .bind(at.mode.as_str())
     .fetch_optional(connection)
     .await?;
-    row.map(|row| {
-        let columns = Columns::new(&row, "validations");
-        Ok(Validation {
-            time: columns.time("time")?,
-            products: columns.count("products")?,
-            in_sync: columns.count("in_sync")?,
-            findings: columns.json("findings")?,
-            source_problems: columns.json("source_problems")?,
-            catalog_fingerprint: columns.owned("catalog_fingerprint")?,
-            stripe_calls: columns.count("stripe_calls")?,
-            unmended: columns.json("unmended")?,
-        })
-    })
-    .transpose()
+    row.as_ref().map(rows::validation).transpose()
 }

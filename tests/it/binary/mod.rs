@@ -8,6 +8,7 @@ mod grpcurl;
 mod kill;
 mod kills;
 mod partly;
+mod postgres;
 mod pushed;
 mod readme;
 mod refusals;

@@ -4,6 +4,7 @@ mod conformance;
 mod files;
 mod kill;
 mod lock;
+mod postgres;
 mod samples;
 mod sqlite;
 
@@ -23,6 +24,16 @@ pub(crate) trait Db: Send + Sync {
 
     /// Closes the store and opens it again.
     async fn reopen(&mut self);
+
+    /// The store of another process, or the same where only one may have the database.
+    async fn beside(&self) -> Arc<dyn Store> {
+        self.store()
+    }
+
+    /// Why this engine does otherwise than a property says, where it does.
+    fn exception(&self, _property: &str) -> Option<&'static str> {
+        None
+    }
 
     /// Runs a statement.
     async fn execute(&self, sql: &'static str);

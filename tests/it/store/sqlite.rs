@@ -20,14 +20,15 @@ pub(crate) struct SqliteDb {
 }
 
 impl SqliteDb {
-    pub(crate) async fn start() -> Self {
+    /// Always there.
+    pub(crate) async fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new/folder/sync.db");
-        Self {
+        Some(Self {
             store: Arc::new(Sqlite::open(&file).await.unwrap()),
             file,
             _folder: folder,
-        }
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 
 pub(crate) mod catalog;
 pub(crate) mod openapi;
+pub(crate) mod pgbouncer;
+pub(crate) mod postgres;
 pub(crate) mod programs;
 pub(crate) mod pushed;
 pub(crate) mod sink;

@@ -239,3 +239,25 @@ pub(crate) async fn its_constraints_hold(db: &mut dyn Db) {
     .await;
     assert_eq!(log, [["36", "plan.updated"]]);
 }
+
+pub(crate) async fn an_amount_that_its_column_does_not_hold_is_shown_as_none(db: &mut dyn Db) {
+    let store = db.store();
+    for (minor, shown) in [
+        ("9999999999", "99999999.99"),
+        ("10000000000", "0.00"),
+        ("9999999999.5", "0.00"),
+        ("999999999999", "0.00"),
+    ] {
+        let mut binding = binding("plan_a");
+        binding.applied = target("plan_a", price(terms(minor, "usd", None)));
+        store
+            .record(&bind(written(&here(), binding.clone())))
+            .await
+            .unwrap();
+        let found = rows(db, AS_TEXT).await;
+        assert_eq!((&*found[0][3], &*found[0][4]), ("price_plan_a", shown));
+        // What was last applied is known to the last digit all the same.
+        let known = store.known(&here()).await.unwrap();
+        assert_eq!(known.bindings["plan_a"], binding);
+    }
+}

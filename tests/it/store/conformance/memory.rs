@@ -119,8 +119,7 @@ pub(crate) async fn the_store_says_what_it_is(db: &mut dyn Db) {
     store.ping().await.unwrap();
     let info = store.info();
     assert!(!info.kind.is_empty() && !info.location.is_empty());
-    let newest = db
-        .rows("SELECT CAST(max(version) AS text) FROM _sqlx_migrations")
-        .await;
-    assert_eq!(newest, [[Some(info.schema_version.to_string())]]);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/");
+    let files = std::fs::read_dir(format!("{folder}{}", info.kind)).unwrap();
+    assert_eq!(usize::try_from(info.schema_version), Ok(files.count()));
 }

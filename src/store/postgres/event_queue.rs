@@ -1,0 +1,173 @@
+//! Change events as a queue: what waits, who takes it, how it ended.
+
+use sqlx::{PgConnection, Row as _};
+
+use super::row::{clean, clean_json};
+use crate::store::codes::Code as _;
+use crate::store::events::due_range;
+use crate::store::fault::Fault;
+use crate::store::rows::{Columns, json};
+use crate::store::{DueEvents, EventEnd, EventQueue, Run, RunId, Subject, Timestamp};
+
+const TABLE: &str = "change_events";
+
+pub(super) async fn summary(
+    connection: &mut PgConnection,
+    now: Timestamp,
+) -> Result<EventQueue, Fault> {
+    let (now, ahead) = due_range(now);
+    let row = sqlx::query(
+        "SELECT count(*) AS pending, min(receive_time) AS oldest, max(receive_time) AS newest,
+             count(*) FILTER (WHERE next_time <= $1 OR next_time > $2) AS due,
+             min(next_time) FILTER (WHERE next_time > $1 AND next_time <= $2) AS next_time,
+             (SELECT count(*) FROM change_events WHERE state = 'failed') AS failed
+         FROM change_events WHERE state = 'pending'",
+    )
+    .bind(now)
+    .bind(ahead)
+    .fetch_one(connection)
+    .await?;
+    let columns = Columns::new(&row, TABLE);
+    let count = |column| columns.count(column).map(u64::from);
+    Ok(EventQueue {
+        pending: count("pending")?,
+        oldest: columns.time_or_null("oldest")?,
+        newest: columns.time_or_null("newest")?,
+        due: count("due")?,
+        next_time: columns.time_or_null("next_time")?,
+        failed: count("failed")?,
+    })
+}
+
+pub(super) async fn due(
+    connection: &mut PgConnection,
+    now: Timestamp,
+) -> Result<Option<DueEvents>, Fault> {
+    let (now, ahead) = due_range(now);
+    let rows = sqlx::query(
+        "SELECT product_type, product_id, max(ordinal) AS upto,
+             min(user_id) AS first_user, max(user_id) AS last_user
+         FROM change_events
+         WHERE state = 'pending' AND (next_time <= $1 OR next_time > $2)
+         GROUP BY product_type, product_id ORDER BY product_type, product_id",
+    )
+    .bind(now)
+    .bind(ahead)
+    .fetch_all(connection)
+    .await?;
+    let mut due = DueEvents::default();
+    let mut users = std::collections::BTreeSet::new();
+    for row in &rows {
+        let columns = Columns::new(row, TABLE);
+        due.upto = due.upto.max(columns.int("upto")?);
+        due.subjects.push(Subject {
+            product_type: columns.owned("product_type")?,
+            product_id: columns.owned("product_id")?,
+        });
+        users.insert(columns.owned("first_user")?);
+        users.insert(columns.owned("last_user")?);
+    }
+    due.users = users.into_iter().take(2).collect();
+    Ok((!rows.is_empty()).then_some(due))
+}
+
+/// Gives a run what is due, up to an event. What another process is just taking
+/// is left to it.
+pub(super) async fn claim(
+    connection: &mut PgConnection,
+    run: &Run,
+    upto: i64,
+    now: Timestamp,
+) -> Result<u64, Fault> {
+    let (now, ahead) = due_range(now);
+    let done = sqlx::query(
+        "UPDATE change_events
+         SET state = 'running', run_id = $1, account = $2, mode = $3, attempts = attempts + 1
+         WHERE ordinal IN (
+             SELECT ordinal FROM change_events
+             WHERE state = 'pending' AND (next_time <= $5 OR next_time > $6) AND ordinal <= $4
+             ORDER BY ordinal FOR UPDATE SKIP LOCKED)",
+    )
+    .bind(run.id.as_str())
+    .bind(run.at.as_ref().map(|at| &*at.account))
+    .bind(run.at.as_ref().map(|at| at.mode.as_str()))
+    .bind(upto)
+    .bind(now)
+    .bind(ahead)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// One statement, with the CRM's log.
+pub(super) async fn end(
+    connection: &mut PgConnection,
+    run: &Run,
+    ends: &[EventEnd],
+) -> Result<(), Fault> {
+    let texts = |make: fn(&EventEnd) -> Result<String, Fault>| {
+        ends.iter().map(make).collect::<Result<Vec<_>, _>>()
+    };
+    sqlx::query(
+        "WITH told AS (
+             UPDATE change_events AS event
+             SET state = ended.state, next_time = ended.next_time, local_ids = ended.local_ids,
+                 flags = ended.flags, message = ended.message, account = $9, mode = $10
+             FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                         $7::text[])
+                 AS ended (ordinal, state, next_time, local_ids, flags, message, sync_result)
+             WHERE event.ordinal = ended.ordinal AND event.state = 'running' AND event.run_id = $8
+             RETURNING event.log_id, ended.sync_result
+         )
+         UPDATE public.product_change_log AS log
+         SET triggered_sync = true, sync_result = told.sync_result::jsonb
+         FROM told WHERE log.id = told.log_id::uuid",
+    )
+    .bind(ends.iter().map(|end| end.ordinal).collect::<Vec<_>>())
+    .bind(ends.iter().map(|end| end.state.code()).collect::<Vec<_>>())
+    .bind(ends.iter().map(|end| end.next_time).collect::<Vec<_>>())
+    .bind(texts(|end| json(&end.local_ids))?)
+    .bind(texts(|end| json(&end.flags))?)
+    .bind(
+        ends.iter()
+            .map(|end| clean(&end.message))
+            .collect::<Vec<_>>(),
+    )
+    .bind(texts(|end| json(&end.sync_result).map(clean_json))?)
+    .bind(run.id.as_str())
+    .bind(run.at.as_ref().map(|at| &*at.account))
+    .bind(run.at.as_ref().map(|at| at.mode.as_str()))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn stranded(connection: &mut PgConnection) -> Result<Vec<RunId>, Fault> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT event.run_id FROM change_events AS event
+         JOIN sync_runs AS run ON run.id = event.run_id
+         WHERE event.state = 'running' AND run.state NOT IN ('pending', 'running')
+         ORDER BY event.run_id",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| Ok(RunId::new(row.try_get::<&str, _>(0)?)))
+        .collect()
+}
+
+pub(super) async fn replay(
+    connection: &mut PgConnection,
+    event_ids: Option<&[String]>,
+) -> Result<Vec<String>, Fault> {
+    let ids = event_ids.map(|ids| ids.iter().map(|id| clean(id)).collect::<Vec<_>>());
+    let replayed = sqlx::query_scalar(
+        "UPDATE change_events SET state = 'pending', attempts = 0, next_time = 0
+         WHERE state = 'failed' AND ($1::text[] IS NULL OR event_id = ANY($1))
+         RETURNING event_id",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    Ok(replayed)
+}
