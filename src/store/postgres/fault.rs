@@ -4,6 +4,7 @@
 
 use std::io::ErrorKind;
 
+use super::place::WAIT;
 use crate::store::Error;
 use crate::store::fault::{Fault, is_unreadable};
 
@@ -79,7 +80,11 @@ fn on_the_way(error: &sqlx::Error, name: &str) -> (Next, String) {
         return (Mend, what);
     }
     let what = if matches!(error, sqlx::Error::PoolTimedOut) {
-        format!("`{name}` is busy: none of this process's connections came free in time")
+        // A pool that cannot connect tries until then, and says no more than one that is full.
+        format!(
+            "`{name}` is busy or away: within {} s no connection to it came free or could be made",
+            WAIT.as_secs()
+        )
     } else {
         format!("`{name}` did not answer")
     };

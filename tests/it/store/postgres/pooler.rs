@@ -48,3 +48,22 @@ async fn a_session_pooler_does() {
     assert_eq!(store.unfinished_runs().await.unwrap(), runs);
     store.close().await;
 }
+
+/// The pooler stands for a server that can be ended: it takes its connections with it.
+#[tokio::test]
+async fn a_server_that_went_away_is_for_later() {
+    let Some(server) = server() else { return };
+    let Some(pooler) = PgBouncer::start(server, "session") else {
+        return;
+    };
+    let database = server.migrated().await;
+    let url = pooler.url(database.name());
+    let store = Postgres::open(&url, SCHEMA).await.unwrap();
+    store.insert_run(&run(1)).await.unwrap();
+    drop(pooler);
+    for _ in 0..2 {
+        let error = store.insert_run(&run(2)).await.unwrap_err();
+        assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+        assert!(error.to_string().contains(database.name()), "{error}");
+    }
+}
