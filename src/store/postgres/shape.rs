@@ -14,7 +14,7 @@ const TABLES: [(&str, &str); 18] = [
     (
         "alerts",
         "id account mode kind message hint details run_id scope first_time last_time \
-         count end_time told posts attempts next_time delivery_error",
+         count end_time told told_open posts attempts next_time delivery_error",
     ),
     (
         "change_events",
