@@ -14,7 +14,7 @@ mod product;
 pub(crate) mod test_support;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use currency::{Currency, UnknownCurrency};
 pub use id::{InvalidId, LocalId, PriceKey};
@@ -37,6 +37,9 @@ pub struct Catalog {
     /// What is wrong but belongs to no single source, such as an id that two
     /// places define. Any of these makes the catalog incomplete as a whole.
     pub problems: Vec<Problem>,
+    /// Files that were read because scripts import them, relative to the root, with
+    /// `/`; they may lie in folders that are not searched.
+    pub imports: BTreeSet<String>,
 }
 
 /// A product with what the lint says of it.

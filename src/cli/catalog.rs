@@ -62,7 +62,7 @@ pub(super) fn files(config: &Config) -> Result<Files, Failure> {
     let bell = wake.clone();
     let mut lookout = Lookout::new(root, rules, move || bell.notify_one());
     Ok(Files {
-        look: Box::new(move || lookout.look()),
+        look: Box::new(move |imports| lookout.look(imports)),
         wake,
     })
 }

@@ -1,6 +1,6 @@
 //! All products to one catalog.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Catalog, LocalId, Problem, Product, Source, lint, normalize};
 
@@ -30,6 +30,7 @@ pub fn merge(products: Vec<Product>, sources: Vec<Source>, policy: &lint::Policy
         products: lint::lint(unique, policy),
         sources,
         problems,
+        imports: BTreeSet::new(),
     }
 }
 

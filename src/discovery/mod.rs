@@ -161,8 +161,10 @@ fn run(request: Request) -> Result<Catalog, Error> {
     if let Some((globs, _)) = rules.documents().filter(|_| only_document.is_none()) {
         sources.extend(globs.iter().filter_map(|glob| unmatched(glob, &scan)));
     }
+    let mut imports = BTreeSet::new();
     if only_document.is_none() {
-        let mut findings = typescript::read(&folder, &scan.scripts, &exports);
+        let (mut findings, imported) = typescript::read(&folder, &scan.scripts, &exports);
+        imports = imported;
         let is_anything =
             |finding: &Finding| !finding.files.is_empty() || !finding.problems.is_empty();
         let none_found = !findings.values().any(is_anything);
@@ -180,7 +182,8 @@ fn run(request: Request) -> Result<Catalog, Error> {
             sources.push(source);
         }
     }
-    Ok(merge(products, sources, &lint_policy))
+    let merged = merge(products, sources, &lint_policy);
+    Ok(Catalog { imports, ..merged })
 }
 
 /// The folder to walk; or the one document and its folder.

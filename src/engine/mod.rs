@@ -40,7 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use error::Error;
-pub use files::{FileWatch, Files, OnChange, Watching};
+pub use files::{FileWatch, Files, LookAt, OnChange, Watching};
 pub use queue::{IfBusy, Started, SyncRequest};
 pub use reading::{Broken, CatalogStatus, PushedVersions};
 pub use schedule::{ScheduleStatus, Scheduler, Schedules, Timetable};

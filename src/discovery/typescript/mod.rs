@@ -44,13 +44,13 @@ pub(crate) struct Finding {
     pub(crate) problems: Vec<Problem>,
 }
 
-/// Finds and evaluates the wanted exports. Needs a thread with
-/// [`nesting::STACK`].
+/// Finds and evaluates the wanted exports; also says which files were read for
+/// others. Needs a thread with [`nesting::STACK`].
 pub(crate) fn read(
     root: &Path,
     scripts: &[Script],
     wanted: &BTreeSet<&str>,
-) -> BTreeMap<String, Finding> {
+) -> (BTreeMap<String, Finding>, BTreeSet<String>) {
     let mut findings: BTreeMap<String, Finding> = BTreeMap::new();
     let mut program = Program::new(root);
     let mut modules: Vec<Arc<Module>> = Vec::new();
@@ -78,7 +78,7 @@ pub(crate) fn read(
         }
         findings.insert((*name).to_owned(), finding);
     }
-    findings
+    (findings, program.imports)
 }
 
 /// Evaluates one wanted export, if exactly one definition of it exists.

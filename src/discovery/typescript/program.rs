@@ -1,6 +1,6 @@
 //! Modules that refer to each other, loaded as they are needed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub(crate) struct Program {
     root: PathBuf,
     resolver: Resolver,
     modules: HashMap<String, Loaded>,
+    /// Files that were read for others.
+    pub(crate) imports: BTreeSet<String>,
     /// By file and name; `None` while it is being evaluated.
     values: HashMap<(String, Arc<str>), Option<Arc<Node>>>,
 }
@@ -38,6 +40,7 @@ impl Program {
             root: root.to_owned(),
             resolver: Resolver::new(root),
             modules: HashMap::new(),
+            imports: BTreeSet::new(),
             values: HashMap::new(),
         }
     }
@@ -54,6 +57,7 @@ impl Program {
             Ok(text) => parse(&SourceFile::new(path, text)),
             Err(error) => Err(format!("{path} {error}")),
         };
+        self.imports.insert(path.to_owned());
         self.modules.insert(path.to_owned(), loaded.clone());
         loaded
     }

@@ -26,6 +26,7 @@ fn scripts(files: &[(&str, &str)]) -> (tempfile::TempDir, Vec<Script>) {
 fn find(files: &[(&str, &str)]) -> Finding {
     let (dir, scripts) = scripts(files);
     read(dir.path(), &scripts, &BTreeSet::from(["X"]))
+        .0
         .remove("X")
         .unwrap()
 }

@@ -7,6 +7,7 @@
 mod notices;
 mod survey;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use self::notices::Notices;
@@ -45,9 +46,10 @@ impl Lookout {
         }
     }
 
-    /// Looks at all of it, opening no file. Blocks.
-    pub fn look(&mut self) -> Look {
-        let mut survey = survey::survey(&self.root, &self.rules);
+    /// Looks at all of it, and at the files that were read for others (as
+    /// [`Catalog::imports`](crate::catalog::Catalog) says), opening none. Blocks.
+    pub fn look(&mut self, imports: &BTreeSet<String>) -> Look {
+        let mut survey = survey::survey(&self.root, &self.rules, imports);
         let mut is_told = false;
         for _ in 0..ROUNDS {
             let followed = self.notices.follow(&survey.folders);
@@ -55,7 +57,7 @@ impl Lookout {
             if !followed.is_new {
                 break;
             }
-            survey = survey::survey(&self.root, &self.rules);
+            survey = survey::survey(&self.root, &self.rules, imports);
         }
         Look {
             stamp: survey.stamp,

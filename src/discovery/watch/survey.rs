@@ -1,6 +1,6 @@
 //! One walk over what the discovery would read, and what the system says of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ struct Facts {
 }
 
 /// Looks at the root, at whatever it leads to by now.
-pub(super) fn survey(root: &Path, rules: &Rules) -> Survey {
+pub(super) fn survey(root: &Path, rules: &Rules, imports: &BTreeSet<String>) -> Survey {
     let mut folders = BTreeMap::new();
     let mut follow = |folder: Option<&Path>| {
         let Some(folder) = folder else { return };
@@ -67,7 +67,7 @@ pub(super) fn survey(root: &Path, rules: &Rules) -> Survey {
         follow(root.parent());
     }
     if full.is_dir() {
-        let mut survey = of_folder(&full, rules);
+        let mut survey = of_folder(&full, rules, imports);
         survey.folders.append(&mut folders);
         return survey;
     }
@@ -78,7 +78,7 @@ pub(super) fn survey(root: &Path, rules: &Rules) -> Survey {
     Survey { stamp, folders }
 }
 
-fn of_folder(root: &Path, rules: &Rules) -> Survey {
+fn of_folder(root: &Path, rules: &Rules, imports: &BTreeSet<String>) -> Survey {
     let folders = Mutex::new(BTreeMap::new());
     let files = Mutex::new(BTreeMap::new());
     let note = |path: String, full: &Path| {
@@ -103,11 +103,21 @@ fn of_folder(root: &Path, rules: &Rules) -> Survey {
             return;
         }
         let path = walk::relative(root, full);
-        // What scripts import is read as well.
+        // What scripts may import is read as well.
         if typescript::may_be_imported(&path) || is_document(rules, &path) {
             note(path, full);
         }
     });
+    // Some of them in folders that are not walked.
+    for path in imports {
+        let full = root.join(path);
+        if let Some(folder) = full.parent()
+            && let Ok(metadata) = std::fs::metadata(folder)
+        {
+            lock(&folders).insert(folder.to_owned(), id(&metadata));
+        }
+        note(path.clone(), &full);
+    }
     let files = files.into_inner().unwrap_or_else(PoisonError::into_inner);
     Survey {
         stamp: Stamp::of((root, files, failed)),

@@ -1,5 +1,6 @@
 //! What counts as a change, on real files.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -18,6 +19,7 @@ const LONG: Duration = Duration::from_secs(30);
 struct Files {
     dir: TempDir,
     lookout: Lookout,
+    imports: BTreeSet<String>,
     rung: Receiver<()>,
 }
 
@@ -31,7 +33,12 @@ impl Files {
             let _nobody_listens = ring.send(());
         };
         let lookout = Lookout::new(dir.path().join(root), rules, wake);
-        Self { dir, lookout, rung }
+        Self {
+            dir,
+            lookout,
+            imports: BTreeSet::new(),
+            rung,
+        }
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -45,8 +52,12 @@ impl Files {
         std::fs::rename(at(from), at(to)).unwrap();
     }
 
+    fn look(&mut self) -> Look {
+        self.lookout.look(&self.imports)
+    }
+
     fn stamp(&mut self) -> Stamp {
-        self.lookout.look().stamp
+        self.look().stamp
     }
 
     /// Whether the stamp is another one afterwards.
@@ -112,16 +123,49 @@ fn what_it_would_not_read_is_not() {
 }
 
 #[test]
+fn what_scripts_import_from_folders_that_are_not_searched_is() {
+    let mut files = Files::at("crm");
+    files.write("crm/.gitignore", "/generated\n");
+    let plans =
+        "import { STARTER } from '../generated/prices'; export const ORG_PLANS = [STARTER];";
+    files.write("crm/src/plans.ts", plans);
+    files.write("crm/generated/prices.ts", "export const STARTER = {};");
+    files.write("crm/generated/other.ts", "");
+    let catalog = crate::discovery::discover(crate::discovery::Request {
+        root: files.dir.path().join("crm"),
+        rules: Rules::load("ghostcrm").unwrap(),
+        lint_policy: crate::catalog::lint::Policy::default(),
+        pushed: None,
+    });
+    files.imports = catalog.unwrap().imports;
+    assert_eq!(
+        files.imports,
+        BTreeSet::from(["generated/prices.ts".to_owned()])
+    );
+    let prices = |f: &Files| {
+        f.write(
+            "crm/generated/prices.ts",
+            "export const STARTER = { id: 1 };",
+        )
+    };
+    assert!(files.is_changed_by(prices));
+    assert!(!files.is_changed_by(|f| f.write("crm/generated/other.ts", "1")));
+    while files.rung.try_recv().is_ok() {}
+    files.write("crm/generated/prices.ts", "");
+    files.rung.recv_timeout(LONG).unwrap();
+}
+
+#[test]
 fn a_root_that_is_missing_comes_and_goes() {
     let mut files = Files::at("crm");
     assert!(files.is_changed_by(|f| f.write("crm/plans.ts", "")));
     assert!(files.is_changed_by(|f| f.rename("crm", "away")));
     assert!(files.is_changed_by(|f| f.rename("away", "crm")));
     let mut lost = Files::at("no/such/folder");
-    let look = lost.lookout.look();
+    let look = lost.look();
     assert!(!look.is_told, "there is nothing that could be watched");
     assert!(lost.is_changed_by(|f| f.write("no/such/folder/plans.ts", "")));
-    assert!(lost.lookout.look().is_told);
+    assert!(lost.look().is_told);
 }
 
 #[cfg(unix)]
@@ -169,7 +213,7 @@ fn a_swapped_link_is_a_change_below_the_root_and_as_the_root() {
             files.is_changed_by(|f| swap(f.dir.path(), "..two", "a: 2")),
             "{root}"
         );
-        assert!(files.lookout.look().is_told);
+        assert!(files.look().is_told);
         while files.rung.try_recv().is_ok() {}
         swap(files.dir.path(), "..three", "a: 3");
         files.rung.recv_timeout(LONG).unwrap();
@@ -203,12 +247,12 @@ fn a_mounted_config_map_has_its_catalog_and_a_link_makes_no_second_product() {
 fn a_change_rings_also_in_a_folder_that_was_not_there_and_in_one_that_was_moved() {
     let mut files = Files::at("crm");
     files.write("crm/a/plans.ts", "1");
-    assert!(files.lookout.look().is_told);
+    assert!(files.look().is_told);
     files.write("crm/b/c/plans.ts", "1");
     files.rung.recv_timeout(LONG).unwrap();
     files.rename("crm/a", "crm/moved");
     files.rung.recv_timeout(LONG).unwrap();
-    assert!(files.lookout.look().is_told);
+    assert!(files.look().is_told);
     for path in ["crm/b/c/plans.ts", "crm/moved/plans.ts"] {
         while files.rung.try_recv().is_ok() {}
         files.write(path, "22");

@@ -8,6 +8,7 @@
 
 mod change;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,10 +40,13 @@ const RETRY: Duration = Duration::from_millis(500);
 const LOST: Duration = Duration::from_secs(10);
 const TOO_LONG: Duration = Duration::from_secs(600);
 
+/// Looks at the files, and at those that were read for others.
+pub type LookAt = Box<dyn FnMut(&BTreeSet<String>) -> Look + Send>;
+
 /// The files, as somebody else sees them.
 pub struct Files {
     /// Looks at them; blocking, called on a thread of its own.
-    pub look: Box<dyn FnMut() -> Look + Send>,
+    pub look: LookAt,
     /// Rung when they may have changed.
     pub wake: Arc<Notify>,
 }
@@ -68,7 +72,9 @@ pub struct Watching {
 /// Follows the files for as long as its engine works.
 pub struct FileWatch {
     engine: Engine,
-    look: Arc<Mutex<Box<dyn FnMut() -> Look + Send>>>,
+    look: Arc<Mutex<LookAt>>,
+    /// As of the last reading.
+    imports: Arc<BTreeSet<String>>,
     wake: Arc<Notify>,
     on_change: OnChange,
     /// Of the files as they were read last.
@@ -108,6 +114,7 @@ impl FileWatch {
         Self {
             engine,
             look: Arc::new(Mutex::new(files.look)),
+            imports: Arc::default(),
             wake: files.wake,
             on_change,
             read: None,
@@ -158,8 +165,8 @@ impl FileWatch {
     /// Looks at the files and does what is due at this moment; says how long nothing
     /// is due then. The first look reads the catalog and finds what was missed.
     pub async fn look(&mut self, now: Instant) -> Duration {
-        let look = self.look.clone();
-        let look = tokio::task::spawn_blocking(move || lock(&look)()).await;
+        let (look, imports) = (self.look.clone(), self.imports.clone());
+        let look = tokio::task::spawn_blocking(move || lock(&look)(&imports)).await;
         let Ok(Look { stamp, is_told }) = look.inspect_err(|error| {
             tracing::error!(%error, "the catalog's files could not be looked at; they are in {TOLD:?}");
         }) else {
@@ -257,17 +264,19 @@ impl FileWatch {
     /// Reads the files and starts what they ask for; `false` if that can't be said yet.
     async fn attempt(&mut self) -> Result<bool, Error> {
         self.is_unsure |= self.engine.readings().1.is_some();
-        let read = match self.engine.read_and_judge().await {
-            Ok(Reading {
-                read,
-                is_good: true,
-            }) => read,
+        let reading = match self.engine.read_and_judge().await {
+            Ok(reading) => reading,
             // The status tells of it.
-            Ok(Reading { is_good: false, .. }) | Err(Error::Catalog(_) | Error::Internal(_)) => {
-                return Ok(false);
-            }
+            Err(Error::Catalog(_) | Error::Internal(_)) => return Ok(false),
             Err(error) => return Err(error),
         };
+        let Reading { read, is_good } = reading;
+        // That others are looked at from now on may look like a change: the same is
+        // read once more then, and nothing comes of it.
+        self.imports = Arc::new(read.catalog.imports.clone());
+        if !is_good {
+            return Ok(false);
+        }
         match self.on_change {
             OnChange::Rediscover => return Ok(true),
             OnChange::Sync => {}

@@ -56,6 +56,7 @@ fn catalog(products: impl IntoIterator<Item = Product>) -> Catalog {
             problems: Vec::new(),
         }],
         problems: Vec::new(),
+        imports: BTreeSet::new(),
     }
 }
 

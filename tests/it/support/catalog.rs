@@ -24,7 +24,7 @@ pub(crate) fn catalog(products: Vec<Product>) -> Catalog {
     Catalog {
         products: lint::lint(products, &lint::Policy::default()),
         sources,
-        problems: Vec::new(),
+        ..Catalog::default()
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) fn with_pushed(said: Catalog, pushed: Option<Vec<Product>>) -> Catalo
         products,
         mut sources,
         problems,
+        imports,
     } = said;
     sources.push(Source {
         rule: PUSHED.to_owned(),
@@ -22,5 +23,5 @@ pub(crate) fn with_pushed(said: Catalog, pushed: Option<Vec<Product>>) -> Catalo
     let products = products.chain(pushed).collect();
     let mut merged = discovery::merge(products, sources, &lint::Policy::default());
     merged.problems.extend(problems);
-    merged
+    Catalog { imports, ..merged }
 }
