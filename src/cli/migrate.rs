@@ -35,6 +35,12 @@ pub(super) async fn run(context: &Context, args: &args::Migrate) -> Result<Exit,
             return Ok(Exit::Done);
         }
     };
+    if args.check {
+        let missing = Sqlite::missing(&path).await?;
+        if !missing.is_empty() {
+            return Ok(lacks(context, &shown.to_string(), &missing));
+        }
+    }
     let store = Sqlite::open(path.clone()).await?;
     let version = store.info().schema_version;
     store.close().await;
@@ -57,10 +63,7 @@ async fn on_server(
     let printer = &context.printer;
     let version = match (args.check, looked.missing.is_empty()) {
         (true, false) => {
-            let missing: Vec<String> = looked.missing.iter().map(i64::to_string).collect();
-            printer.line(format!("{shown} lacks migrations {}", missing.join(", ")));
-            printer.hint("`migrate` applies them");
-            return Ok(Exit::Failed);
+            return Ok(lacks(context, &shown, &looked.missing));
         }
         (_, true) => looked.info.schema_version,
         (false, false) => {
@@ -71,4 +74,12 @@ async fn on_server(
     };
     printer.line(format!("{shown} is at version {version}, the newest"));
     Ok(Exit::Done)
+}
+
+fn lacks(context: &Context, shown: &str, missing: &[i64]) -> Exit {
+    let missing: Vec<String> = missing.iter().map(i64::to_string).collect();
+    let printer = &context.printer;
+    printer.line(format!("{shown} lacks migrations {}", missing.join(", ")));
+    printer.hint("`migrate` applies them");
+    Exit::Failed
 }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
 use sqlx::SqlSafeStr as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::Mutex;
 
 use super::Sqlite;
@@ -61,6 +61,38 @@ impl Sqlite {
     /// is full. Both name the file and what to do.
     pub async fn open(file: impl Into<PathBuf>) -> Result<Self, Error> {
         Self::open_with(file.into(), BUSY_TIMEOUT).await
+    }
+
+    /// Migrations that the database in this file lacks, by number; changes nothing.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open), but for what only shows at a write.
+    pub async fn missing(file: &Path) -> Result<Vec<i64>, Error> {
+        let read = async {
+            let mut connection = SqliteConnectOptions::new()
+                .filename(file)
+                .read_only(true)
+                .busy_timeout(BUSY_TIMEOUT)
+                .disable_statement_logging()
+                .connect()
+                .await?;
+            let list = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+            let has_list: i64 = sqlx::query_scalar(list).fetch_one(&mut connection).await?;
+            let applied = if has_list > 0 {
+                sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+                    .fetch_all(&mut connection)
+                    .await?
+            } else {
+                Vec::new()
+            };
+            connection.close().await?;
+            Ok(applied)
+        };
+        let applied: Vec<i64> = read
+            .await
+            .map_err(|error: sqlx::Error| fault::told(Fault::Sql(error), file))?;
+        let ours = MIGRATIONS.iter().map(|m| m.0);
+        Ok(ours.filter(|version| !applied.contains(version)).collect())
     }
 
     pub(super) async fn open_with(file: PathBuf, busy: Duration) -> Result<Self, Error> {

@@ -7,6 +7,7 @@ mod files;
 mod grpcurl;
 mod kill;
 mod kills;
+mod migrate;
 mod partly;
 mod postgres;
 mod pushed;
