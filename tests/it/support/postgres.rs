@@ -3,7 +3,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -80,7 +80,13 @@ fn start() -> Result<Server, String> {
         });
     }
     let programs = programs().ok_or("no initdb on the PATH or in /usr/lib/postgresql/*/bin")?;
-    let port = free_port();
+    // Another test may take the port until the server listens.
+    (0..3)
+        .find_map(|_| start_on(free_port(), &programs))
+        .ok_or_else(|| format!("{} does not start", programs.display()))
+}
+
+fn start_on(port: u16, programs: &Path) -> Option<Server> {
     // Everything below one folder of the server's user, which goes at the end.
     let script = r#"
         set -e
@@ -96,21 +102,21 @@ fn start() -> Result<Server, String> {
     let mut command = as_unprivileged("sh");
     let mut child = command
         .args(["-c", script, "sh"])
-        .arg(&programs)
+        .arg(programs)
         .arg(port.to_string())
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| error.to_string())?;
+        .ok()?;
     let mut line = String::new();
     let _ = BufReader::new(child.stdout.take().unwrap()).read_line(&mut line);
     if line.trim() != "ready" {
         let _ = child.wait();
-        return Err(format!("{} does not start", programs.display()));
+        return None;
     }
-    Ok(Server {
+    Some(Server {
         base: format!("postgres://postgres@127.0.0.1:{port}"),
         lasts: false,
         _process: Some(child),
