@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::engine::with_causes;
+
 /// The exit codes that scripts rely on. Warnings never change them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -107,17 +109,7 @@ impl Failure {
 
     /// The error's own words, then those of its causes.
     pub(super) fn chain(exit: Exit, error: &dyn std::error::Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(next) = cause {
-            let text = next.to_string();
-            // Some errors repeat their cause in their own words.
-            if !message.contains(&text) {
-                message = format!("{message}: {text}");
-            }
-            cause = next.source();
-        }
-        Self::new(exit, message)
+        Self::new(exit, with_causes(error))
     }
 }
 

@@ -61,6 +61,21 @@ pub enum Error {
     Internal(String),
 }
 
+/// The error's own words, then those of its causes.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let text = next.to_string();
+        // Some errors repeat their cause in their own words.
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = next.source();
+    }
+    message
+}
+
 fn pushed(local_id: Option<&LocalId>) -> String {
     match local_id {
         Some(local_id) => format!("the pushed product {local_id} is"),

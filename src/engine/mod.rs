@@ -39,7 +39,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use error::Error;
+pub use error::{Error, with_causes};
 pub use files::{FileWatch, Files, LookAt, OnChange, Watching};
 pub use queue::{IfBusy, Started, SyncRequest};
 pub use reading::{Broken, CatalogStatus, PushedVersions};

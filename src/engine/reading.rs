@@ -2,12 +2,11 @@
 //! lacks nothing which the one before had.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Engine, Error, lock, pushed};
+use super::{Engine, Error, lock, pushed, with_causes};
 use crate::catalog::{Catalog, LocalId, Problem, Product, SourceKind};
 use crate::store::{Pushed, Timestamp};
 
@@ -147,7 +146,7 @@ impl Engine {
         let catalog = catalog.inspect_err(|error| {
             let problem = Problem {
                 place: None,
-                message: whole(error),
+                message: with_causes(error),
             };
             lock(&self.inner.readings).refuse(vec![(String::new(), problem)], self.now());
         })?;
@@ -183,21 +182,6 @@ impl Engine {
     pub(super) fn catalog_id(&self) -> &str {
         &self.settings().naming.catalog_id
     }
-}
-
-/// An error with its causes.
-fn whole(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Identifies what a catalog says: SHA-256 of its products and problems.

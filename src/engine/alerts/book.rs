@@ -182,20 +182,21 @@ impl Book {
 
     /// A run saw to all that it covered, but for what failed.
     fn brought_in_order(&mut self, kind: AlertKind, covered: &Scope, failed: Option<&Scope>) {
-        let Some(open) = self.open(kind) else {
+        let now = self.now;
+        let is_it = |alert: &&mut Alert| alert.notice.kind == kind && alert.is_open();
+        let Some(open) = self.alerts.iter_mut().find(is_it) else {
             return;
         };
         let rest = rest(&open.scope, covered, failed);
-        if rest == Scope::Products(BTreeSet::new()) {
-            self.close(kind);
-        } else if rest != open.scope {
-            let id = open.id.clone();
-            let mut alerts = self.alerts.iter_mut();
-            if let Some(alert) = alerts.find(|alert| alert.id == id) {
-                alert.scope = rest;
-            }
-            self.changed.insert(id);
+        if rest == open.scope {
+            return;
         }
+        if rest == Scope::Products(BTreeSet::new()) {
+            open.end_time = Some(now.max(open.last_time));
+        } else {
+            open.scope = rest;
+        }
+        self.changed.insert(open.id.clone());
     }
 }
 

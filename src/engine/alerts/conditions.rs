@@ -66,10 +66,15 @@ impl Alerter {
     /// What could not be read of the catalog, also now. A run that met it has told it.
     async fn catalog(&self, book: &mut Book) {
         let engine = &self.engine;
-        let found = of_catalog(engine);
-        let Some(Found { since, .. }) = found else {
+        let Some(Found { since, problems }) = of_catalog(engine) else {
             return;
         };
+        if problems.is_empty() {
+            if !book.is_any_of_runs_open() {
+                book.close(AlertKind::CatalogBroken);
+            }
+            return;
+        }
         let age = engine.now() - since;
         // By a clock that was put back, nobody knows since when.
         let is_being_written = TimeDelta::zero() <= age && age < WRITTEN;

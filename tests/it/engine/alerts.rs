@@ -1,11 +1,12 @@
 //! What people are told of, and how often.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use stripe_product_sync::catalog::Problem;
 use stripe_product_sync::engine::alerts::{AlertRules, Alerter, NotTaken};
-use stripe_product_sync::engine::{Engine, Scheduler};
+use stripe_product_sync::engine::{Engine, Parts, Scheduler};
 use stripe_product_sync::store::{Job, NewEvent, RunOptions, RunState};
 
 use crate::support::catalog::product;
@@ -470,6 +471,29 @@ async fn a_catalog_that_stays_broken_is_told_before_a_run_meets_it() {
     for _ in 0..3 {
         assert_eq!(told.look().await, Vec::<String>::new());
     }
+}
+
+#[tokio::test]
+async fn a_catalog_in_order_is_not_read_to_look_for_alerts() {
+    let app = TestApp::new(vec![product("plan_a", "10")]).await;
+    let readings = Arc::new(AtomicU32::new(0));
+    let (count, discover) = (readings.clone(), app.parts().discover);
+    let parts = Parts {
+        discover: Arc::new(move |pushed| {
+            count.fetch_add(1, Ordering::SeqCst);
+            discover(pushed)
+        }),
+        ..app.parts()
+    };
+    let app = app.on(parts);
+    app.sync().await;
+    let told = Told::of(app);
+    told.engine.discover().await.unwrap();
+    let before = readings.load(Ordering::SeqCst);
+    for _ in 0..3 {
+        assert_eq!(told.look().await, Vec::<String>::new());
+    }
+    assert_eq!(readings.load(Ordering::SeqCst), before);
 }
 
 #[tokio::test]
