@@ -11,7 +11,8 @@ use stripe_product_sync::store::Timestamp;
 
 use super::TestApp;
 
-/// Stands still until it is put forward or back.
+/// Stands still until it is put forward or back. It begins far ahead of the machine's
+/// own clock, by which some of what came before it was dated.
 #[derive(Clone)]
 pub(crate) struct Wall(Arc<Mutex<Timestamp>>);
 
