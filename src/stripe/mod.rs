@@ -80,6 +80,37 @@ pub struct Call {
     pub deadline: Option<tokio::time::Instant>,
     /// Told before a request is sent again.
     pub on_retry: Option<RetryHook>,
+    /// Asked right before a request goes out; `None`: it may.
+    pub permit: Option<Permit>,
+}
+
+impl Call {
+    /// Whether a request may go out now.
+    pub fn is_permitted(&self) -> bool {
+        self.permit.as_ref().is_none_or(Permit::holds)
+    }
+}
+
+/// Whether requests may go out: a process that stood still must not send what
+/// another one sees to by now.
+#[derive(Clone)]
+pub struct Permit(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Permit {
+    /// It holds as long as this says so; it must not block.
+    pub fn new(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+
+    fn holds(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Permit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Permit")
+    }
 }
 
 /// Told before a request is sent again because an attempt failed. Waiting for a

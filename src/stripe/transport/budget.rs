@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tower::Service;
 
 use super::queue::{Flow, Limit, Queue};
-use super::{Answer, Failure, Operation, Outgoing};
+use super::{Answer, Failure, Operation, Outgoing, Stop};
 
 /// How much of the account's budget is spent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -165,6 +165,10 @@ where
                 let turn = budget.admit(&operation, flow, request.sent > 0);
                 request.unless_stopped(turn).await?
             };
+            // Nothing is waited for from here on.
+            if !request.call.is_permitted() {
+                return Err(Failure::Stopped(Stop::Cancelled));
+            }
             let answer = inner.call(request).await;
             if let Ok(answer) = &answer
                 && let Some(limit) = answer.rate_limit()
