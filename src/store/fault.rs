@@ -19,6 +19,8 @@ pub(super) enum Fault {
     Present(String),
     /// What a plan was made on has changed.
     Overtaken(LocalId),
+    /// A lease has another epoch than the write it was to be let through for.
+    LeaseLost(String),
     /// What was pushed has changed.
     Moved {
         expected: i64,
@@ -45,6 +47,7 @@ impl Fault {
             },
             Self::Corrupt { table, message } => Error::Corrupt { table, message },
             Self::Overtaken(local_id) => Error::Overtaken { local_id },
+            Self::LeaseLost(lease) => Error::LeaseLost { lease },
             Self::Moved { expected, found } => Error::Moved { expected, found },
             Self::Closed => Error::Unavailable {
                 message: format!("`{name}` was closed: the service is stopping"),

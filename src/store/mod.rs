@@ -6,6 +6,7 @@ mod codes;
 mod crm;
 mod events;
 mod fault;
+mod leases;
 pub mod lock;
 pub mod postgres;
 mod pushed;
@@ -15,12 +16,15 @@ mod rows;
 mod schedules;
 pub mod sqlite;
 
+use std::time::Duration;
+
 pub use alerts::{Alert, AlertKind, Delivery, Notice, Scope, Told};
 use async_trait::async_trait;
 pub use events::{
     DueEvents, EventEnd, EventFilter, EventFlag, EventQueue, EventRow, EventState, NewEvent,
     Subject,
 };
+pub use leases::{Begun, Fence, Leased, Queued};
 pub use pushed::{Pushed, PushedChange, PushedProduct};
 pub use records::{
     ActionKind, Basis, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
@@ -30,6 +34,7 @@ pub use records::{
 };
 pub use retention::{Retention, Tidied};
 pub use schedules::{Claim, Job, Pause, ScheduleRow, SlotDone};
+use tokio::sync::watch;
 
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
@@ -72,11 +77,69 @@ pub trait Store: Send + Sync {
         ids: &[LocalId],
     ) -> Result<Vec<MappingRow>, Error>;
 
-    /// Adds a run. [`Error::Duplicate`] if its request id is taken.
-    async fn insert_run(&self, run: &Run) -> Result<(), Error>;
+    /// Rings whenever another process may have changed runs, progress or events, and
+    /// now and then for nothing: what counts is what is read then. `None`: no other
+    /// process works on this database.
+    fn changes(&self) -> Option<watch::Receiver<u64>>;
 
-    /// Replaces a run's row; the plan's text is kept as it is.
-    async fn update_run(&self, run: &Run) -> Result<(), Error>;
+    /// Takes a lease, or renews it. By the database's clock, the only one that all of
+    /// its processes share. An owner whose time had run out gets another epoch, also
+    /// where nobody else had the lease meanwhile.
+    async fn take_lease(&self, name: &str, owner: &str, lasts: Duration) -> Result<Leased, Error>;
+
+    /// Gives a lease back, if this owner still has it.
+    async fn leave_lease(&self, name: &str, owner: &str) -> Result<(), Error>;
+
+    /// Who has a lease; `None`: nobody at this moment.
+    async fn lease_holder(&self, name: &str) -> Result<Option<String>, Error>;
+
+    /// Runs of these queues that have not ended: those at work, then those that wait,
+    /// each in the order they were made.
+    async fn queue(&self, queues: &[String]) -> Result<Vec<Queued>, Error>;
+
+    /// Adds a run that waits in a queue, unless one waits there already; whether it
+    /// was added. [`Error::Duplicate`] if its request id is taken.
+    async fn line_up(&self, queue: &str, run: &Run) -> Result<bool, Error>;
+
+    /// The same with a run that takes the events which are due, up to one; how many
+    /// they are. `None`: a run waits already.
+    async fn line_up_for_events(
+        &self,
+        queue: &str,
+        run: &Run,
+        upto: i64,
+        now: Timestamp,
+        fence: &Fence,
+    ) -> Result<Option<u64>, Error>;
+
+    /// Has a run that waits serve another request, too; whether it still waited.
+    async fn join_run(&self, run: &RunId) -> Result<bool, Error>;
+
+    /// Begins a run that waits: from here on nobody joins it. `None`: it doesn't wait
+    /// any more.
+    async fn begin_run(
+        &self,
+        run: &RunId,
+        start_time: Timestamp,
+        fence: &Fence,
+    ) -> Result<Option<Begun>, Error>;
+
+    /// Asks a run to stop. One of a queue that only waits ends with that, cancelled at
+    /// this time; of one at work [`Queued::is_cancelled`] says so; one that has ended
+    /// stays as it is.
+    async fn cancel_run(&self, run: &RunId, now: Timestamp) -> Result<(), Error>;
+
+    /// Adds a run that waits for nobody, a dry run. `queue` names the lease of the
+    /// process that works on it. [`Error::Duplicate`] if its request id is taken.
+    async fn insert_run(&self, queue: &str, run: &Run) -> Result<(), Error>;
+
+    /// Dry runs that have not ended and whose process doesn't have its lease any more;
+    /// none of `queue`.
+    async fn dry_runs_left(&self, queue: &str) -> Result<Vec<Run>, Error>;
+
+    /// Replaces a run's row; the plan's text is kept as it is, as is whether it was
+    /// joined or asked to stop.
+    async fn update_run(&self, run: &Run, fence: Option<&Fence>) -> Result<(), Error>;
 
     /// Keeps what a dry run found: the rendered plan. Results are kept by [`Store::record`].
     async fn save_dry_run(&self, run: &RunId, dry_run: &DryRun) -> Result<(), Error>;
@@ -112,22 +175,33 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ProgressRow>, Error>;
 
-    /// Commits what happened to one product, all or nothing.
-    /// [`Error::Overtaken`] if its basis doesn't hold. Progress that is there
+    /// Commits what happened to one product, all or nothing. [`Error::LeaseLost`] if
+    /// its fence doesn't hold, [`Error::Overtaken`] if its basis doesn't. Progress that is there
     /// already is taken again as it was, and [`Error::Duplicate`] otherwise.
     async fn record(&self, record: &Record) -> Result<(), Error>;
 
     /// Writes that were begun and have no outcome yet, in the order they were begun.
     async fn open_intents(&self, at: &AccountRef) -> Result<Vec<Intent>, Error>;
 
-    /// Replaces the latest validation.
-    async fn save_validation(&self, at: &AccountRef, validation: &Validation) -> Result<(), Error>;
+    /// Replaces the latest validation. Like everything with a fence it fails with
+    /// [`Error::LeaseLost`] if that doesn't hold until the commit; `None`: no run's.
+    async fn save_validation(
+        &self,
+        at: &AccountRef,
+        validation: &Validation,
+        fence: Option<&Fence>,
+    ) -> Result<(), Error>;
 
     /// The latest validation.
     async fn last_validation(&self, at: &AccountRef) -> Result<Option<Validation>, Error>;
 
     /// Replaces what a listing of the whole account found.
-    async fn save_listing(&self, at: &AccountRef, listing: &Listing) -> Result<(), Error>;
+    async fn save_listing(
+        &self,
+        at: &AccountRef,
+        listing: &Listing,
+        fence: Option<&Fence>,
+    ) -> Result<(), Error>;
 
     /// What the last listing found.
     async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, Error>;
@@ -177,11 +251,8 @@ pub trait Store: Send + Sync {
     /// What a run could take now; `None`: nothing.
     async fn due_events(&self, now: Timestamp) -> Result<Option<DueEvents>, Error>;
 
-    /// Adds a run that takes the events which are due, up to one; how many they are.
-    async fn insert_event_run(&self, run: &Run, upto: i64, now: Timestamp) -> Result<u64, Error>;
-
     /// Gives a run everything that waits, also for another attempt; how many they are.
-    async fn absorb_events(&self, run: &Run) -> Result<u64, Error>;
+    async fn absorb_events(&self, run: &Run, fence: &Fence) -> Result<u64, Error>;
 
     /// Events that a run has taken, in the order they were received.
     async fn run_events(&self, run: &RunId, after: i64, limit: u32)
@@ -189,7 +260,7 @@ pub trait Store: Send + Sync {
 
     /// Keeps what became of events that this run had taken and still has; shows
     /// it in the CRM's log.
-    async fn end_events(&self, run: &Run, ends: &[EventEnd]) -> Result<(), Error>;
+    async fn end_events(&self, run: &Run, ends: &[EventEnd], fence: &Fence) -> Result<(), Error>;
 
     /// Runs that ended, with events that they had taken and nobody told the end of.
     async fn runs_with_stranded_events(&self) -> Result<Vec<RunId>, Error>;
@@ -278,6 +349,12 @@ pub enum Error {
     Overtaken {
         /// The product.
         local_id: LocalId,
+    },
+    /// Stop: another process has the lease, and does what this one was doing.
+    #[error("another process works for {lease} by now")]
+    LeaseLost {
+        /// Its name.
+        lease: String,
     },
     /// Look again: the pushed products that a change was decided on are others by now.
     #[error("the pushed products are at version {found} by now, not at {expected}")]

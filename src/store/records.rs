@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Fence;
 use crate::catalog::{Amount, Currency, LocalId, PriceKey, Terms};
 use crate::plan::{AccountRef, Binding, FieldChange, Finding, PriceId, ProductId, Step};
 
@@ -356,6 +357,8 @@ pub struct Basis {
 /// What happened to one product, committed together.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
+    /// The lease under which it is written; `None`: under none.
+    pub fence: Option<Fence>,
     /// What has to be true, or nothing is committed ([`super::Error::Overtaken`]).
     pub basis: Option<Basis>,
     /// Intents that ended.

@@ -185,6 +185,7 @@ pub(super) fn pooled(name: &str) -> String {
 fn duplicate(constraint: &str) -> String {
     match constraint {
         "sync_runs_request_id_key" => "the run of this request id".to_owned(),
+        "sync_runs_waiting" => "a run that waits in this queue".to_owned(),
         "sync_runs_pkey" => "a run of this id".to_owned(),
         "sync_run_events_pkey" => "a progress event of this number".to_owned(),
         other => format!("a row of the same {other}"),

@@ -9,7 +9,7 @@ use crate::store::Error;
 
 /// Number, name and text; a released one never changes. Each can be run again,
 /// and notes itself in `sync_schema_versions`, so that `psql -f` does as well.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (
         1,
         "core",
@@ -34,6 +34,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         5,
         "alerts",
         include_str!("../../../migrations/postgres/0005_alerts.sql"),
+    ),
+    (
+        6,
+        "leases",
+        include_str!("../../../migrations/postgres/0006_leases.sql"),
     ),
 ];
 

@@ -7,12 +7,15 @@
 
 mod accounts;
 mod alerts;
+mod bell;
 mod bindings;
 mod crm;
 mod event_log;
 mod event_queue;
 mod fault;
 mod journal;
+mod leases;
+mod lent;
 mod listings;
 mod migrate;
 mod open;
@@ -20,6 +23,7 @@ mod place;
 mod pooler;
 mod progress;
 mod pushed;
+mod queue;
 mod record;
 mod results;
 mod retention;
@@ -29,15 +33,21 @@ mod schedules;
 mod shape;
 mod validations;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
+use bell::Bell;
+use lent::{Lent, Way};
 pub use open::Looked;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
+use tokio::sync::watch;
 
 use super::{
-    Alert, Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow, Info,
-    Intent, Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed,
-    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter,
-    RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
+    Alert, Begun, Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow,
+    Fence, Info, Intent, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause,
+    ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter, ResultRow,
+    Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
@@ -48,30 +58,41 @@ use crate::store::fault::Fault;
 pub struct Postgres {
     /// `host:port/database`, for messages.
     name: String,
+    way: Arc<Way>,
     pool: PgPool,
+    bell: Bell,
 }
 
 impl Postgres {
     /// Closes the connections after what is under way on them.
     pub async fn close(&self) {
+        self.bell.stop().await;
         self.pool.close().await;
     }
 }
 
-/// Runs one statement, or several in a transaction (committed), and gives a fault
-/// the database's name.
+/// Runs one statement, or several in a transaction (committed), which may have to
+/// hold a lease (`fenced`), and gives a fault the database's name.
 macro_rules! run {
     (one $self:ident, |$connection:ident| $body:expr) => {
         async {
-            let mut connection = $self.pool.acquire().await?;
-            let $connection = &mut *connection;
-            $body.await
+            let mut lent = Lent::of(&$self.pool).await?;
+            let $connection = lent.connection()?;
+            let value = $self.way.answer($body).await?;
+            lent.give_back();
+            value
         }
         .await
         .map_err(|fault: Fault| fault::told(fault, &$self.name))
     };
     (write $self:ident, |$connection:ident| $body:expr) => {
         run!("BEGIN" $self, |$connection| $body)
+    };
+    (fenced $self:ident, $fence:expr, |$connection:ident| $body:expr) => {
+        run!(write $self, |$connection| async {
+            leases::hold($connection, $fence).await?;
+            $body.await
+        })
     };
     (snapshot $self:ident, |$connection:ident| $body:expr) => {
         run!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" $self, |$connection| $body)
@@ -84,11 +105,18 @@ macro_rules! run {
     };
     ($begin:tt $self:ident, |$connection:ident| $body:expr) => {
         async {
-            let mut transaction = $self.pool.begin_with($begin).await?;
-            let $connection = &mut *transaction;
-            let value = $body.await?;
-            transaction.commit().await?;
-            Ok(value)
+            let mut lent = Lent::of(&$self.pool).await?;
+            let connection = lent.connection()?;
+            let committed = async {
+                let mut transaction = connection.begin_with($begin).await?;
+                let $connection = &mut *transaction;
+                let value = $body.await?;
+                transaction.commit().await?;
+                Ok(value)
+            };
+            let committed = $self.way.answer(committed).await?;
+            lent.give_back();
+            committed
         }
         .await
         .map_err(|fault: Fault| fault::told(fault, &$self.name))
@@ -141,12 +169,76 @@ impl Store for Postgres {
         run!(one self, |c| bindings::by_id(c, at, ids))
     }
 
-    async fn insert_run(&self, run: &Run) -> Result<(), Error> {
-        run!(one self, |c| runs::insert(c, run))
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.bell.rings())
     }
 
-    async fn update_run(&self, run: &Run) -> Result<(), Error> {
-        run!(one self, |c| runs::update(c, run))
+    async fn take_lease(&self, name: &str, owner: &str, lasts: Duration) -> Result<Leased, Error> {
+        run!(one self, |c| leases::take(c, name, owner, lasts))
+    }
+
+    async fn leave_lease(&self, name: &str, owner: &str) -> Result<(), Error> {
+        run!(one self, |c| leases::leave(c, name, owner))
+    }
+
+    async fn lease_holder(&self, name: &str) -> Result<Option<String>, Error> {
+        run!(one self, |c| leases::holder(c, name))
+    }
+
+    async fn queue(&self, queues: &[String]) -> Result<Vec<Queued>, Error> {
+        run!(one self, |c| queue::waiting_and_at_work(c, queues))
+    }
+
+    async fn line_up(&self, queue: &str, run: &Run) -> Result<bool, Error> {
+        run!(one self, |c| runs::line_up(c, queue, run))
+    }
+
+    async fn line_up_for_events(
+        &self,
+        queue: &str,
+        run: &Run,
+        upto: i64,
+        now: Timestamp,
+        fence: &Fence,
+    ) -> Result<Option<u64>, Error> {
+        run!(fenced self, Some(fence), |c| async {
+            if !runs::line_up(c, queue, run).await? {
+                return Ok(None);
+            }
+            event_queue::claim(c, run, upto, now).await.map(Some)
+        })
+    }
+
+    async fn join_run(&self, run: &RunId) -> Result<bool, Error> {
+        run!(one self, |c| queue::join(c, run))
+    }
+
+    async fn begin_run(
+        &self,
+        run: &RunId,
+        start_time: Timestamp,
+        fence: &Fence,
+    ) -> Result<Option<Begun>, Error> {
+        run!(fenced self, Some(fence), |c| queue::begin(c, run, start_time))
+    }
+
+    async fn cancel_run(&self, run: &RunId, now: Timestamp) -> Result<(), Error> {
+        run!(one self, |c| queue::cancel(c, run, now))
+    }
+
+    async fn insert_run(&self, queue: &str, run: &Run) -> Result<(), Error> {
+        run!(one self, |c| runs::insert(c, queue, run))
+    }
+
+    async fn dry_runs_left(&self, queue: &str) -> Result<Vec<Run>, Error> {
+        run!(one self, |c| queue::dry_runs_left(c, queue))
+    }
+
+    async fn update_run(&self, run: &Run, fence: Option<&Fence>) -> Result<(), Error> {
+        if fence.is_none() {
+            return run!(one self, |c| runs::update(c, run));
+        }
+        run!(fenced self, fence, |c| runs::update(c, run))
     }
 
     async fn save_dry_run(&self, run: &RunId, dry_run: &DryRun) -> Result<(), Error> {
@@ -199,16 +291,29 @@ impl Store for Postgres {
         run!(one self, |c| journal::open(c, at))
     }
 
-    async fn save_validation(&self, at: &AccountRef, validation: &Validation) -> Result<(), Error> {
-        run!(one self, |c| validations::save(c, at, validation))
+    async fn save_validation(
+        &self,
+        at: &AccountRef,
+        validation: &Validation,
+        fence: Option<&Fence>,
+    ) -> Result<(), Error> {
+        if fence.is_none() {
+            return run!(one self, |c| validations::save(c, at, validation));
+        }
+        run!(fenced self, fence, |c| validations::save(c, at, validation))
     }
 
     async fn last_validation(&self, at: &AccountRef) -> Result<Option<Validation>, Error> {
         run!(one self, |c| validations::last(c, at))
     }
 
-    async fn save_listing(&self, at: &AccountRef, listing: &Listing) -> Result<(), Error> {
-        run!(write self, |c| listings::save(c, at, listing))
+    async fn save_listing(
+        &self,
+        at: &AccountRef,
+        listing: &Listing,
+        fence: Option<&Fence>,
+    ) -> Result<(), Error> {
+        run!(fenced self, fence, |c| listings::save(c, at, listing))
     }
 
     async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, Error> {
@@ -264,15 +369,8 @@ impl Store for Postgres {
         run!(cut self, |c| event_queue::due(c, now))
     }
 
-    async fn insert_event_run(&self, run: &Run, upto: i64, now: Timestamp) -> Result<u64, Error> {
-        run!(write self, |c| async {
-            runs::insert(c, run).await?;
-            event_queue::claim(c, run, upto, now).await
-        })
-    }
-
-    async fn absorb_events(&self, run: &Run) -> Result<u64, Error> {
-        run!(one self, |c| event_queue::claim(c, run, i64::MAX, Timestamp::MAX_UTC))
+    async fn absorb_events(&self, run: &Run, fence: &Fence) -> Result<u64, Error> {
+        run!(fenced self, Some(fence), |c| event_queue::claim(c, run, i64::MAX, Timestamp::MAX_UTC))
     }
 
     async fn run_events(
@@ -284,8 +382,8 @@ impl Store for Postgres {
         run!(one self, |c| event_log::of_run(c, run, after, limit))
     }
 
-    async fn end_events(&self, run: &Run, ends: &[EventEnd]) -> Result<(), Error> {
-        run!(one self, |c| event_queue::end(c, run, ends))
+    async fn end_events(&self, run: &Run, ends: &[EventEnd], fence: &Fence) -> Result<(), Error> {
+        run!(fenced self, Some(fence), |c| event_queue::end(c, run, ends))
     }
 
     async fn runs_with_stranded_events(&self) -> Result<Vec<RunId>, Error> {

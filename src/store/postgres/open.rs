@@ -1,20 +1,20 @@
 //! Opening the database: a way that keeps sessions, migrated, proven usable.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use sqlx::Connection as _;
 use sqlx::PgConnection;
 use sqlx::postgres::PgPoolOptions;
 
+use super::bell::Bell;
+use super::lent::Way;
 use super::place::{Place, WAIT, begin_session, check_server};
 use super::{Postgres, fault, migrate, pooler, shape};
 use crate::store::{Error, Info};
 
-/// A service has few things to do at once; a database has few connections.
+/// A service has few things to do at once; a database has few connections. One more
+/// is listened on.
 const CONNECTIONS: u32 = 8;
-/// A connection that rested for longer is asked whether it is still there. One
-/// that was at work just now is not: that would double every round trip.
-const RESTED: Duration = Duration::from_secs(5);
 
 /// A database that was looked at, and not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +63,18 @@ impl Postgres {
     }
 
     fn pooled(place: Place) -> Self {
+        let bell = Bell::hang(place.options.clone(), place.schema.clone());
         let schema = place.schema;
+        let way = Arc::new(Way::new(place.options.clone()));
+        let known = way.clone();
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(WAIT)
             .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
+            .before_acquire(move |connection, meta| {
+                let is_in_doubt = known.is_in_doubt(meta.idle_for);
                 Box::pin(async move {
-                    if meta.idle_for > RESTED {
+                    if is_in_doubt {
                         connection.ping().await?;
                     }
                     Ok(true)
@@ -83,7 +87,9 @@ impl Postgres {
             .connect_lazy_with(place.options);
         Self {
             name: place.name,
+            way,
             pool,
+            bell,
         }
     }
 }

@@ -79,7 +79,9 @@ pub(super) async fn begin_session(
     sqlx::query(
         "SELECT set_config('search_path', quote_ident($1), false),
              set_config('statement_timeout', '30s', false),
-             set_config('idle_in_transaction_session_timeout', '30s', false),
+             -- A process that is stopped or cut off in the middle of a transaction holds a
+             -- lease's row or the events' lock: others get past it before its lease is over.
+             set_config('idle_in_transaction_session_timeout', '5s', false),
              set_config('default_transaction_isolation', 'read committed', false),
              set_config('client_min_messages', 'warning', false),
              -- What was committed has to be on the disk; what is stronger may stay.

@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::{bindings, journal, progress, results, runs};
+use super::{bindings, journal, leases, progress, results, runs};
 use crate::catalog::LocalId;
 use crate::plan::AccountRef;
 use crate::store::fault::Fault;
 use crate::store::{Basis, Record};
 
 pub(super) async fn record(connection: &mut PgConnection, record: &Record) -> Result<(), Fault> {
-    // First, and in one order: nobody waits for a product while somebody waits for him.
-    alone(connection, record).await?;
     let Record {
+        fence,
         basis,
         finished,
         begun,
@@ -22,6 +21,10 @@ pub(super) async fn record(connection: &mut PgConnection, record: &Record) -> Re
         progress: events,
         run,
     } = record;
+    // First: who has lost the lease keeps nobody from a product.
+    leases::hold(connection, fence.as_ref()).await?;
+    // Then, and in one order: nobody waits for a product while somebody waits for him.
+    alone(connection, record).await?;
     // The run next: its rows take their account from it.
     if let Some(run) = run {
         runs::update(connection, run).await?;

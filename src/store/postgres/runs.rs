@@ -33,19 +33,67 @@ fn kept(run: &Run) -> Cow<'_, Run> {
     })
 }
 
-pub(super) async fn insert(connection: &mut PgConnection, run: &Run) -> Result<(), Fault> {
+macro_rules! insert {
+    ($rest:literal) => {
+        concat!(
+            "INSERT INTO sync_runs
+                 (id, account, mode, request_id, state, stage, trigger_kind, actor, options, dry_run,
+                  create_time, start_time, end_time, counts, steps_total, steps_finished,
+                  stripe_reads, stripe_writes, stripe_retries, last_sequence, plan_digest, error,
+                  source_problems, warnings, queue, judged)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                     $19, $20, $21, $22, $23, $24, $25, $10)",
+            $rest
+        )
+    };
+}
+
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    queue: &str,
+    run: &Run,
+) -> Result<(), Fault> {
     let run = kept(run);
-    let query = sqlx::query(
-        "INSERT INTO sync_runs
-             (id, account, mode, request_id, state, stage, trigger_kind, actor, options, dry_run,
-              create_time, start_time, end_time, counts, steps_total, steps_finished,
-              stripe_reads, stripe_writes, stripe_retries, last_sequence, plan_digest, error,
-              source_problems, warnings, judged)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 $19, $20, $21, $22, $23, $24, $10)",
-    );
-    bind_run!(query, run).execute(connection).await?;
+    let query = sqlx::query(insert!(""));
+    bind_run!(query, run)
+        .bind(queue)
+        .execute(connection)
+        .await?;
     Ok(())
+}
+
+/// Adds a run that waits, unless one does already.
+pub(super) async fn line_up(
+    connection: &mut PgConnection,
+    queue: &str,
+    run: &Run,
+) -> Result<bool, Fault> {
+    let run = kept(run);
+    let query = sqlx::query(insert!(
+        " ON CONFLICT (queue) WHERE state = 'pending' AND NOT dry_run AND queue IS NOT NULL
+          DO NOTHING"
+    ));
+    let done = bind_run!(query, run)
+        .bind(queue)
+        .execute(&mut *connection)
+        .await?;
+    if done.rows_affected() == 1 {
+        return Ok(true);
+    }
+    // That it was made already counts for more than that another one waits.
+    let made = sqlx::query("SELECT id FROM sync_runs WHERE id = $1 OR request_id = $2 LIMIT 1")
+        .bind(run.id.as_str())
+        .bind(run.request_id.as_deref())
+        .fetch_optional(connection)
+        .await?;
+    let Some(made) = made else { return Ok(false) };
+    let is_this = Columns::new(&made, "sync_runs").text("id")? == run.id.as_str();
+    let what = if is_this {
+        "a run of this id"
+    } else {
+        "the run of this request id"
+    };
+    Err(Fault::Present(what.to_owned()))
 }
 
 pub(super) async fn update(connection: &mut PgConnection, run: &Run) -> Result<(), Fault> {

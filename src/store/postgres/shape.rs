@@ -9,7 +9,7 @@ use super::place::Place;
 use crate::store::Error;
 
 /// Every table and its columns, the CRM's with their schema.
-const TABLES: [(&str, &str); 18] = [
+const TABLES: [(&str, &str); 19] = [
     ("account_keys", "key_hash account display_name"),
     (
         "alerts",
@@ -27,6 +27,7 @@ const TABLES: [(&str, &str); 18] = [
         "ordinal id account mode run_id local_id step prices attempt begin_time state \
          request_id price_id",
     ),
+    ("leases", "name owner epoch expire_time"),
     (
         "listed_products",
         "account mode product_id local_id catalog",
@@ -73,7 +74,7 @@ const TABLES: [(&str, &str); 18] = [
         "id account mode request_id state stage trigger_kind actor options dry_run \
          create_time start_time end_time counts steps_total steps_finished stripe_reads \
          stripe_writes stripe_retries last_sequence plan_digest plan_text error \
-         source_problems warnings judged",
+         source_problems warnings judged queue is_joined is_cancelled",
     ),
     ("sync_schema_versions", "version name apply_time"),
     (

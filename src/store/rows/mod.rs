@@ -17,7 +17,7 @@ pub(super) use event::event;
 pub(super) use intent::intent;
 pub(super) use memory::{account, listed, progress, pushed_product, validation};
 pub(super) use result::result;
-pub(super) use run::{bind_run, run, run_columns};
+pub(super) use run::{bind_run, queued, run, run_columns};
 pub(super) use schedule::schedule;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

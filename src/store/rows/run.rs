@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Run, RunId};
+use super::super::{Queued, Run, RunId};
 use super::{Cells, Columns, Fault};
 use crate::plan::AccountRef;
 
@@ -80,5 +80,13 @@ pub(in crate::store) fn run(row: &impl Cells) -> Result<Run, Fault> {
         error: columns.json_or_null("error")?,
         source_problems: columns.json("source_problems")?,
         warnings: columns.json("warnings")?,
+    })
+}
+
+/// A run with whether it was asked to stop.
+pub(in crate::store) fn queued(row: &impl Cells) -> Result<Queued, Fault> {
+    Ok(Queued {
+        run: run(row)?,
+        is_cancelled: Columns::new(row, "sync_runs").flag("is_cancelled")?,
     })
 }

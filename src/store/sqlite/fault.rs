@@ -111,6 +111,8 @@ fn duplicate(message: &str) -> String {
     let column = message.rsplit(": ").next().unwrap_or_default();
     if column.contains("request_id") {
         "the run of this request id".to_owned()
+    } else if column == "sync_runs.queue" {
+        "a run that waits in this queue".to_owned()
     } else if column.starts_with("sync_run_events") {
         "a progress event of this number".to_owned()
     } else if column.starts_with("sync_runs") {

@@ -13,10 +13,12 @@ mod event_log;
 mod event_queue;
 mod fault;
 mod journal;
+mod leases;
 mod listings;
 mod open;
 mod progress;
 mod pushed;
+mod queue;
 mod record;
 mod results;
 mod retention;
@@ -28,17 +30,19 @@ mod tests;
 mod validations;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, SqliteConnection, SqlitePool};
-use tokio::sync::Mutex;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
+use tokio::sync::{Mutex, watch};
 
 use super::{
-    Alert, Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow, Info,
-    Intent, Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed,
-    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter,
-    RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
+    Alert, Begun, Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow,
+    Fence, Info, Intent, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause,
+    ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter, ResultRow,
+    Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
@@ -51,6 +55,8 @@ pub struct Sqlite {
     /// `None` once closed. Not in a pool, which would spend as much again on
     /// every write to see whether the connection still answers.
     writer: Mutex<Option<SqliteConnection>>,
+    /// To make it again.
+    options: SqliteConnectOptions,
     readers: SqlitePool,
     schema_version: i64,
 }
@@ -66,12 +72,24 @@ impl Sqlite {
         }
     }
 
+    /// Where a disk is full, say, SQLite ends a transaction by itself. The driver
+    /// believes that it goes on, and would never begin another one.
+    async fn mend(&self, writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        // What was to be undone is, as far as it can be.
+        writer.ping().await?;
+        if writer.is_in_transaction() {
+            *writer = self.options.connect().await?;
+        }
+        Ok(())
+    }
+
     async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, Fault> {
         Ok(self.readers.acquire().await?)
     }
 }
 
-/// Runs a read or a write (`tx`, committed) and gives a fault the file's name.
+/// Runs a read or a write (in a transaction, committed), which may have to hold a
+/// lease (`fenced`), and gives a fault the file's name.
 macro_rules! run {
     (read $self:ident, |$connection:ident| $body:expr) => {
         async {
@@ -86,10 +104,16 @@ macro_rules! run {
         async {
             let mut writer = $self.writer.lock().await;
             let writer = writer.as_mut().ok_or(Fault::Closed)?;
-            run!(transaction writer, |$connection| $body)
+            run!(transaction $self writer, |$connection| $body)
         }
         .await
         .map_err(|fault: Fault| fault::told(fault, &$self.file))
+    };
+    (fenced $self:ident, $fence:expr, |$connection:ident| $body:expr) => {
+        run!(write $self, |$connection| async {
+            leases::hold($connection, $fence).await?;
+            $body.await
+        })
     };
     (write_through $self:ident, |$connection:ident| $body:expr) => {
         async {
@@ -97,22 +121,31 @@ macro_rules! run {
             let writer = writer.as_mut().ok_or(Fault::Closed)?;
             // Held for no longer than this one transaction.
             sqlx::query("PRAGMA synchronous = FULL").execute(&mut *writer).await?;
-            let value = run!(transaction writer, |$connection| $body);
+            let value = run!(transaction $self writer, |$connection| $body);
             sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *writer).await?;
             value
         }
         .await
         .map_err(|fault: Fault| fault::told(fault, &$self.file))
     };
-    (transaction $writer:ident, |$connection:ident| $body:expr) => {
+    (transaction $self:ident $writer:ident, |$connection:ident| $body:expr) => {
         async {
-            // Takes the write lock at once: a transaction that began by reading
-            // could not wait for it later.
-            let mut transaction = $writer.begin_with("BEGIN IMMEDIATE").await?;
-            let $connection = &mut *transaction;
-            let value = $body.await?;
-            transaction.commit().await?;
-            Ok::<_, Fault>(value)
+            let committed = async {
+                // Takes the write lock at once: a transaction that began by reading
+                // could not wait for it later.
+                let mut transaction = $writer.begin_with("BEGIN IMMEDIATE").await?;
+                let $connection = &mut *transaction;
+                let value = $body.await?;
+                transaction.commit().await?;
+                Ok::<_, Fault>(value)
+            }
+            .await;
+            if committed.is_err()
+                && let Err(error) = $self.mend($writer).await
+            {
+                tracing::warn!(%error, "the database file cannot be opened again for now");
+            }
+            committed
         }
         .await
     };
@@ -171,12 +204,73 @@ impl Store for Sqlite {
         run!(read self, |c| bindings::by_id(c, at, ids))
     }
 
-    async fn insert_run(&self, run: &Run) -> Result<(), Error> {
-        run!(write self, |c| runs::insert(c, run))
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        None
     }
 
-    async fn update_run(&self, run: &Run) -> Result<(), Error> {
-        run!(write self, |c| runs::update(c, run))
+    async fn take_lease(&self, name: &str, owner: &str, _lasts: Duration) -> Result<Leased, Error> {
+        run!(write self, |c| leases::take(c, name, owner))
+    }
+
+    async fn leave_lease(&self, name: &str, owner: &str) -> Result<(), Error> {
+        run!(write self, |c| leases::leave(c, name, owner))
+    }
+
+    async fn lease_holder(&self, name: &str) -> Result<Option<String>, Error> {
+        run!(read self, |c| leases::holder(c, name))
+    }
+
+    async fn queue(&self, queues: &[String]) -> Result<Vec<Queued>, Error> {
+        run!(read self, |c| queue::waiting_and_at_work(c, queues))
+    }
+
+    async fn line_up(&self, queue: &str, run: &Run) -> Result<bool, Error> {
+        run!(write self, |c| runs::line_up(c, queue, run))
+    }
+
+    async fn line_up_for_events(
+        &self,
+        queue: &str,
+        run: &Run,
+        upto: i64,
+        now: Timestamp,
+        fence: &Fence,
+    ) -> Result<Option<u64>, Error> {
+        run!(fenced self, Some(fence), |c| async {
+            if !runs::line_up(c, queue, run).await? {
+                return Ok(None);
+            }
+            event_queue::claim(c, run, upto, now).await.map(Some)
+        })
+    }
+
+    async fn join_run(&self, run: &RunId) -> Result<bool, Error> {
+        run!(write self, |c| queue::join(c, run))
+    }
+
+    async fn begin_run(
+        &self,
+        run: &RunId,
+        start_time: Timestamp,
+        fence: &Fence,
+    ) -> Result<Option<Begun>, Error> {
+        run!(fenced self, Some(fence), |c| queue::begin(c, run, start_time))
+    }
+
+    async fn cancel_run(&self, run: &RunId, now: Timestamp) -> Result<(), Error> {
+        run!(write self, |c| queue::cancel(c, run, now))
+    }
+
+    async fn insert_run(&self, queue: &str, run: &Run) -> Result<(), Error> {
+        run!(write self, |c| runs::insert(c, queue, run))
+    }
+
+    async fn dry_runs_left(&self, queue: &str) -> Result<Vec<Run>, Error> {
+        run!(read self, |c| queue::dry_runs_left(c, queue))
+    }
+
+    async fn update_run(&self, run: &Run, fence: Option<&Fence>) -> Result<(), Error> {
+        run!(fenced self, fence, |c| runs::update(c, run))
     }
 
     async fn save_dry_run(&self, run: &RunId, dry_run: &DryRun) -> Result<(), Error> {
@@ -229,16 +323,26 @@ impl Store for Sqlite {
         run!(read self, |c| journal::open(c, at))
     }
 
-    async fn save_validation(&self, at: &AccountRef, validation: &Validation) -> Result<(), Error> {
-        run!(write self, |c| validations::save(c, at, validation))
+    async fn save_validation(
+        &self,
+        at: &AccountRef,
+        validation: &Validation,
+        fence: Option<&Fence>,
+    ) -> Result<(), Error> {
+        run!(fenced self, fence, |c| validations::save(c, at, validation))
     }
 
     async fn last_validation(&self, at: &AccountRef) -> Result<Option<Validation>, Error> {
         run!(read self, |c| validations::last(c, at))
     }
 
-    async fn save_listing(&self, at: &AccountRef, listing: &Listing) -> Result<(), Error> {
-        run!(write self, |c| listings::save(c, at, listing))
+    async fn save_listing(
+        &self,
+        at: &AccountRef,
+        listing: &Listing,
+        fence: Option<&Fence>,
+    ) -> Result<(), Error> {
+        run!(fenced self, fence, |c| listings::save(c, at, listing))
     }
 
     async fn last_listing(&self, at: &AccountRef) -> Result<Option<Listing>, Error> {
@@ -294,15 +398,8 @@ impl Store for Sqlite {
         run!(read self, |c| event_queue::due(c, now))
     }
 
-    async fn insert_event_run(&self, run: &Run, upto: i64, now: Timestamp) -> Result<u64, Error> {
-        run!(write self, |c| async {
-            runs::insert(c, run).await?;
-            event_queue::claim(c, run, upto, now).await
-        })
-    }
-
-    async fn absorb_events(&self, run: &Run) -> Result<u64, Error> {
-        run!(write self, |c| event_queue::claim(c, run, i64::MAX, Timestamp::MAX_UTC))
+    async fn absorb_events(&self, run: &Run, fence: &Fence) -> Result<u64, Error> {
+        run!(fenced self, Some(fence), |c| event_queue::claim(c, run, i64::MAX, Timestamp::MAX_UTC))
     }
 
     async fn run_events(
@@ -314,8 +411,8 @@ impl Store for Sqlite {
         run!(read self, |c| event_log::of_run(c, run, after, limit))
     }
 
-    async fn end_events(&self, run: &Run, ends: &[EventEnd]) -> Result<(), Error> {
-        run!(write self, |c| event_queue::end(c, run, ends))
+    async fn end_events(&self, run: &Run, ends: &[EventEnd], fence: &Fence) -> Result<(), Error> {
+        run!(fenced self, Some(fence), |c| event_queue::end(c, run, ends))
     }
 
     async fn runs_with_stranded_events(&self) -> Result<Vec<RunId>, Error> {

@@ -17,7 +17,7 @@ use crate::store::fault::Fault;
 use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (
         1,
         "core",
@@ -42,6 +42,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         5,
         "alerts",
         include_str!("../../../migrations/sqlite/0005_alerts.sql"),
+    ),
+    (
+        6,
+        "leases",
+        include_str!("../../../migrations/sqlite/0006_leases.sql"),
     ),
 ];
 
@@ -103,11 +108,13 @@ impl Sqlite {
             .busy_timeout(busy)
             .foreign_keys(true)
             .disable_statement_logging();
-        let mut writer = options
+        let writes = options
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal);
+        let mut writer = writes
             .clone()
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
             .connect()
             .await
             .map_err(told)?;
@@ -125,6 +132,7 @@ impl Sqlite {
         Ok(Self {
             file,
             writer: Mutex::new(Some(writer)),
+            options: writes,
             readers,
             schema_version,
         })

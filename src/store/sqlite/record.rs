@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{bindings, journal, progress, results, runs};
+use super::{bindings, journal, leases, progress, results, runs};
 use crate::store::fault::Fault;
 use crate::store::{Basis, Record};
 
@@ -15,6 +15,7 @@ pub(super) async fn record(
     record: &Record,
 ) -> Result<(), Fault> {
     let Record {
+        fence,
         basis,
         finished,
         begun,
@@ -23,7 +24,8 @@ pub(super) async fn record(
         progress: events,
         run,
     } = record;
-    // The run first: its rows take their account from it.
+    leases::hold(connection, fence.as_ref()).await?;
+    // The run next: its rows take their account from it.
     if let Some(run) = run {
         runs::update(connection, run).await?;
     }

@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::leases;
 use crate::store::fault::Fault;
 use crate::store::{Retention, Tidied};
 
@@ -56,8 +57,9 @@ pub(super) async fn tidy(
     // Few: each kind is open once.
     sqlx::query("DELETE FROM alerts WHERE end_time < $1")
         .bind(before)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    leases::tidy(connection).await?;
     let most = runs
         .rows_affected()
         .max(events.rows_affected())

@@ -95,13 +95,13 @@ async fn a_full_disk_is_for_later_and_leaves_all_as_it_was() {
     };
     opened
         .store
-        .save_listing(&here(), &listing(3))
+        .save_listing(&here(), &listing(3), None)
         .await
         .unwrap();
     opened.sql("PRAGMA max_page_count = 1").await; // taken as: the pages there are
     let error = opened
         .store
-        .save_listing(&here(), &listing(5_000))
+        .save_listing(&here(), &listing(5_000), None)
         .await
         .unwrap_err();
     let text = unavailable(&error);
@@ -111,7 +111,7 @@ async fn a_full_disk_is_for_later_and_leaves_all_as_it_was() {
     opened.sql("PRAGMA max_page_count = 100000").await;
     opened
         .store
-        .save_listing(&here(), &listing(5_000))
+        .save_listing(&here(), &listing(5_000), None)
         .await
         .unwrap();
 }

@@ -8,7 +8,7 @@ use stripe_product_sync::store::{
     ActionKind, MappingFilter, Outcome, Page, Record, ResultFilter, RunState, Store as _,
 };
 
-use super::samples::{binding, here, intent, progress, result, run, written};
+use super::samples::{add_run, binding, here, intent, progress, result, run, written};
 use super::{child, place};
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_killed_process_leaves_whole_records() {
     assert_eq!(mappings.len(), intents.len());
     assert_eq!(row.last_sequence, events.last().unwrap().sequence);
     // And it goes on.
-    store.update_run(&row).await.unwrap();
+    store.update_run(&row, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn record_until_killed() {
     let store = Sqlite::open(&file).await.unwrap();
     let mut run = run(1);
     run.state = RunState::Running;
-    store.insert_run(&run).await.unwrap();
+    add_run(&store, &run).await.unwrap();
     for n in 1.. {
         let id = format!("plan_{n:06}");
         run.last_sequence = n;

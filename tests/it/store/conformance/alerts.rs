@@ -6,7 +6,7 @@ use stripe_product_sync::store::{
 };
 
 use crate::store::Db;
-use crate::store::samples::{local, run, time};
+use crate::store::samples::{add_run, local, run, time};
 
 fn alert(id: &str, kind: AlertKind) -> Alert {
     Alert {
@@ -147,7 +147,7 @@ pub(crate) async fn a_run_is_judged_once_and_together_with_what_it_means(db: &mu
     let mut open = run(4);
     open.state = RunState::Running;
     for run in [&dry, &late, &early, &open] {
-        store.insert_run(run).await.unwrap();
+        add_run(&*store, run).await.unwrap();
     }
     let unjudged = async || {
         let runs = store.unjudged_runs(10).await.unwrap();
@@ -171,9 +171,9 @@ pub(crate) async fn a_run_is_judged_once_and_together_with_what_it_means(db: &mu
     assert!(unjudged().await.is_empty());
 
     // What is written of a run later doesn't make it a new one.
-    store.update_run(&late).await.unwrap();
+    store.update_run(&late, None).await.unwrap();
     open.state = RunState::Succeeded;
     open.end_time = Some(time(10));
-    store.update_run(&open).await.unwrap();
+    store.update_run(&open, None).await.unwrap();
     assert_eq!(unjudged().await, ["0193-000004"]);
 }

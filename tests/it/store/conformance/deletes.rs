@@ -5,7 +5,7 @@ use stripe_product_sync::store::{
 };
 
 use crate::store::Db;
-use crate::store::samples::{all, here, intent, progress, result, run, time};
+use crate::store::samples::{add_run, all, here, intent, progress, result, run, time};
 
 /// Everything that was over by then.
 fn by_age(micros: i64) -> Retention {
@@ -24,7 +24,7 @@ pub(crate) async fn a_run_goes_with_what_is_its_own(db: &mut dyn Db) {
             end_time: Some(time(i64::from(number))),
             ..run(number)
         };
-        store.insert_run(&over).await.unwrap();
+        add_run(&*store, &over).await.unwrap();
         let record = Record {
             results: vec![(
                 over.id.clone(),
@@ -88,7 +88,7 @@ pub(crate) async fn a_run_without_an_end_goes_by_its_beginning(db: &mut dyn Db) 
             end_time: (number == 2).then(|| time(50)),
             ..run(number)
         };
-        store.insert_run(&over).await.unwrap();
+        add_run(&*store, &over).await.unwrap();
     }
     let gone = store.tidy(&by_age(3)).await.unwrap();
     assert_eq!(gone.runs, 1);

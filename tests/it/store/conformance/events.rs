@@ -8,7 +8,7 @@ use stripe_product_sync::store::{
 };
 
 use crate::store::Db;
-use crate::store::samples::{at, here, local, run, time};
+use crate::store::samples::{add_run, at, end_events, fence, here, local, run, take_events, time};
 
 /// One of the CRM's; `n` seconds after the others' beginning.
 fn event(id: &str, product_id: &str, n: i64) -> NewEvent {
@@ -184,10 +184,7 @@ pub(crate) async fn a_run_takes_what_was_there_and_no_more(db: &mut dyn Db) {
         }
     );
     store.insert_events(&[event("e4", "c", 4)]).await.unwrap();
-    let taken = store
-        .insert_event_run(&run(1), due.upto, now)
-        .await
-        .unwrap();
+    let taken = take_events(&*store, &run(1), due.upto, now).await.unwrap();
     assert_eq!(taken, 3);
     let of_run = store.run_events(&run(1).id, 0, 10).await.unwrap();
     let ids: Vec<&str> = of_run.iter().map(|e| e.event.event_id.as_str()).collect();
@@ -204,8 +201,7 @@ pub(crate) async fn a_run_takes_what_was_there_and_no_more(db: &mut dyn Db) {
     assert_eq!(rest.len(), 1);
     assert_eq!(store.event_queue(now).await.unwrap().pending, 1);
     // The same run cannot be made twice, and nothing of that is left.
-    store
-        .insert_event_run(&run(1), i64::MAX, now)
+    take_events(&*store, &run(1), i64::MAX, now)
         .await
         .unwrap_err();
     assert_eq!(store.event_queue(now).await.unwrap().pending, 1);
@@ -218,16 +214,13 @@ pub(crate) async fn a_full_run_takes_also_what_waits_for_another_attempt(db: &mu
         .insert_events(&[event("e1", "a", 1), event("e2", "b", 2)])
         .await
         .unwrap();
-    store
-        .insert_event_run(&run(1), i64::MAX, now)
-        .await
-        .unwrap();
+    take_events(&*store, &run(1), i64::MAX, now).await.unwrap();
     let events = store.run_events(&run(1).id, 0, 10).await.unwrap();
     let ends = [
         again(events[0].ordinal, 60_000_000),
         done(events[1].ordinal),
     ];
-    store.end_events(&ended(1), &ends).await.unwrap();
+    end_events(&*store, &ended(1), &ends).await.unwrap();
     let queue = store.event_queue(now).await.unwrap();
     assert_eq!((queue.pending, queue.due), (1, 0));
     assert_eq!(queue.next_time, Some(time(60_000_000)));
@@ -235,8 +228,14 @@ pub(crate) async fn a_full_run_takes_also_what_waits_for_another_attempt(db: &mu
     // A clock that went back by days doesn't make it wait for days.
     let long_ago = time(60_000_000 - 3 * 24 * 60 * 60 * 1_000_000);
     assert!(store.due_events(long_ago).await.unwrap().is_some());
-    store.insert_run(&run(2)).await.unwrap();
-    assert_eq!(store.absorb_events(&run(2)).await.unwrap(), 1);
+    add_run(&*store, &run(2)).await.unwrap();
+    assert_eq!(
+        store
+            .absorb_events(&run(2), &fence(&*store).await)
+            .await
+            .unwrap(),
+        1
+    );
     let taken = store.run_events(&run(2).id, 0, 10).await.unwrap();
     assert_eq!(
         (taken[0].event.event_id.as_str(), taken[0].attempts),
@@ -250,23 +249,20 @@ pub(crate) async fn an_end_is_told_once_and_shown_to_the_crm(db: &mut dyn Db) {
         .insert_events(&[event("e1", "a", 1), event("e2", "b", 2)])
         .await
         .unwrap();
-    store
-        .insert_event_run(&run(1), i64::MAX, time(9_000_000))
+    take_events(&*store, &run(1), i64::MAX, time(9_000_000))
         .await
         .unwrap();
     let events = store.run_events(&run(1).id, 0, 10).await.unwrap();
-    store
-        .end_events(&ended(1), &[done(events[0].ordinal)])
+    end_events(&*store, &ended(1), &[done(events[0].ordinal)])
         .await
         .unwrap();
     let changed = EventEnd {
         message: "said twice".to_owned(),
         ..done(events[0].ordinal)
     };
-    store.end_events(&ended(1), &[changed]).await.unwrap();
+    end_events(&*store, &ended(1), &[changed]).await.unwrap();
     // Nor by a run that didn't take it.
-    store
-        .end_events(&ended(2), &[done(events[1].ordinal)])
+    end_events(&*store, &ended(2), &[done(events[1].ordinal)])
         .await
         .unwrap();
     let after = store.run_events(&run(1).id, 0, 10).await.unwrap();
@@ -293,19 +289,17 @@ pub(crate) async fn an_end_is_told_once_and_shown_to_the_crm(db: &mut dyn Db) {
 pub(crate) async fn events_whose_run_ended_without_a_word_are_found(db: &mut dyn Db) {
     let store = db.store();
     store.insert_events(&[event("e1", "a", 1)]).await.unwrap();
-    store
-        .insert_event_run(&run(1), i64::MAX, time(9_000_000))
+    take_events(&*store, &run(1), i64::MAX, time(9_000_000))
         .await
         .unwrap();
     assert_eq!(store.runs_with_stranded_events().await.unwrap(), []);
-    store.update_run(&ended(1)).await.unwrap();
+    store.update_run(&ended(1), None).await.unwrap();
     assert_eq!(
         store.runs_with_stranded_events().await.unwrap(),
         [run(1).id]
     );
     let events = store.run_events(&run(1).id, 0, 10).await.unwrap();
-    store
-        .end_events(&ended(1), &[done(events[0].ordinal)])
+    end_events(&*store, &ended(1), &[done(events[0].ordinal)])
         .await
         .unwrap();
     assert_eq!(store.runs_with_stranded_events().await.unwrap(), []);
@@ -316,8 +310,7 @@ pub(crate) async fn what_was_given_up_can_be_replayed(db: &mut dyn Db) {
     let all = ["e1", "e2", "e3"];
     let events: Vec<NewEvent> = all.iter().map(|id| event(id, "a", 1)).collect();
     store.insert_events(&events).await.unwrap();
-    store
-        .insert_event_run(&run(1), i64::MAX, time(9_000_000))
+    take_events(&*store, &run(1), i64::MAX, time(9_000_000))
         .await
         .unwrap();
     let taken = store.run_events(&run(1).id, 0, 10).await.unwrap();
@@ -326,7 +319,7 @@ pub(crate) async fn what_was_given_up_can_be_replayed(db: &mut dyn Db) {
         ..done(ordinal)
     };
     let ends: Vec<EventEnd> = taken.iter().map(|event| failed(event.ordinal)).collect();
-    store.end_events(&ended(1), &ends).await.unwrap();
+    end_events(&*store, &ended(1), &ends).await.unwrap();
     assert_eq!(store.event_queue(time(0)).await.unwrap().failed, 3);
     let named = ["e2".to_owned(), "no such".to_owned()];
     assert_eq!(store.replay_events(Some(&named)).await.unwrap(), ["e2"]);
@@ -343,8 +336,7 @@ pub(crate) async fn filters_choose_events(db: &mut dyn Db) {
     let mut events = vec![rich("r1"), event("e1", "pro", 3), event("e2", "starter", 5)];
     events[2].event_type = "addon.updated".to_owned();
     store.insert_events(&events).await.unwrap();
-    store
-        .insert_event_run(&run(1), 2, time(9_000_000))
+    take_events(&*store, &run(1), 2, time(9_000_000))
         .await
         .unwrap();
     let found = |filter: EventFilter, after: Option<&str>| {
@@ -399,8 +391,8 @@ pub(crate) async fn requests_are_found_by_run_and_product(db: &mut dyn Db) {
 
     let store = db.store();
     let elsewhere = at("acct_2", Mode::Live);
-    store.insert_run(&run(1)).await.unwrap();
-    store.insert_run(&run(2)).await.unwrap();
+    add_run(&*store, &run(1)).await.unwrap();
+    add_run(&*store, &run(2)).await.unwrap();
     for (n, (id, request)) in [("i1", Some("req_1")), ("i2", None), ("i3", Some("req_3"))]
         .into_iter()
         .enumerate()
@@ -444,19 +436,18 @@ pub(crate) async fn what_is_over_goes_by_age_and_number(db: &mut dyn Db) {
             end_time: Some(time(i64::from(n) * 1_000_000)),
             ..ended(n)
         };
-        store.insert_run(&over).await.unwrap();
+        add_run(&*store, &over).await.unwrap();
     }
     let open = run(15);
-    store.insert_run(&open).await.unwrap();
+    add_run(&*store, &open).await.unwrap();
     let events: Vec<NewEvent> = (1..=6).map(|n| event(&format!("e{n}"), "a", n)).collect();
     store.insert_events(&events).await.unwrap();
-    store
-        .insert_event_run(&run(16), 4, time(9_000_000))
+    take_events(&*store, &run(16), 4, time(9_000_000))
         .await
         .unwrap();
     let taken = store.run_events(&run(16).id, 0, 10).await.unwrap();
     let ends: Vec<EventEnd> = taken[..3].iter().map(|event| done(event.ordinal)).collect();
-    store.end_events(&ended(16), &ends).await.unwrap();
+    end_events(&*store, &ended(16), &ends).await.unwrap();
 
     let by_age = Retention {
         before: time(3_000_000),

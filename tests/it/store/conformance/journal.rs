@@ -4,7 +4,7 @@ use stripe_product_sync::plan::{Mode, PriceId};
 use stripe_product_sync::store::{Intent, IntentId, IntentOutcome, Record, Run, Store};
 
 use crate::store::Db;
-use crate::store::samples::{at, here, intent, run, time};
+use crate::store::samples::{add_run, at, here, intent, run, time};
 
 async fn begin(store: &dyn Store, begun: Vec<Intent>) {
     let record = Record {
@@ -25,7 +25,7 @@ fn outcome(id: &str, state: &'static str) -> IntentOutcome {
 
 async fn with_run(store: &dyn Store) -> Run {
     let run = run(1);
-    store.insert_run(&run).await.unwrap();
+    add_run(store, &run).await.unwrap();
     run
 }
 

@@ -61,13 +61,19 @@ pub(crate) async fn a_validation_replaces_the_one_before(db: &mut dyn Db) {
         stripe_calls: 3,
         unmended: vec![local("plan_a"), local("plan_b")],
     };
-    store.save_validation(&here(), &validation).await.unwrap();
+    store
+        .save_validation(&here(), &validation, None)
+        .await
+        .unwrap();
     let found = store.last_validation(&here()).await.unwrap();
     assert_eq!(found.as_ref(), Some(&validation));
 
     validation.findings.clear();
     validation.time = time(123_458);
-    store.save_validation(&here(), &validation).await.unwrap();
+    store
+        .save_validation(&here(), &validation, None)
+        .await
+        .unwrap();
     db.reopen().await;
     let found = db.store().last_validation(&here()).await.unwrap();
     assert_eq!(found, Some(validation));
@@ -88,7 +94,7 @@ pub(crate) async fn a_listing_replaces_the_one_before(db: &mut dyn Db) {
         // Two products of one local id, and one that could not be ours.
         products: (0..450).map(|n| listed(n, "plan é/…")).collect(),
     };
-    store.save_listing(&here(), &listing).await.unwrap();
+    store.save_listing(&here(), &listing, None).await.unwrap();
     let found = store.last_listing(&here()).await.unwrap();
     assert_eq!(found.as_ref(), Some(&listing));
 
@@ -97,7 +103,7 @@ pub(crate) async fn a_listing_replaces_the_one_before(db: &mut dyn Db) {
         time: time(2),
         products: vec![listed(2, "old"), listed(1, "b"), listed(2, "a")],
     };
-    store.save_listing(&here(), &twice).await.unwrap();
+    store.save_listing(&here(), &twice, None).await.unwrap();
     listing = Listing {
         time: time(2),
         products: vec![listed(1, "b"), listed(2, "a")],
@@ -108,7 +114,7 @@ pub(crate) async fn a_listing_replaces_the_one_before(db: &mut dyn Db) {
         time: time(3),
         products: Vec::new(),
     };
-    store.save_listing(&here(), &empty).await.unwrap();
+    store.save_listing(&here(), &empty, None).await.unwrap();
     assert_eq!(store.last_listing(&here()).await.unwrap(), Some(empty));
     let other = at("acct_2", Mode::Test);
     assert_eq!(store.last_listing(&other).await.unwrap(), None);

@@ -7,8 +7,10 @@ pub(crate) mod crm;
 pub(crate) mod deletes;
 pub(crate) mod events;
 pub(crate) mod journal;
+pub(crate) mod leases;
 pub(crate) mod memory;
 pub(crate) mod pushed;
+pub(crate) mod queue;
 pub(crate) mod record;
 pub(crate) mod runs;
 pub(crate) mod schedules;
@@ -67,6 +69,11 @@ macro_rules! conformance {
             finished_intents_are_gone,
             another_attempt_opens_an_intent_again,
         }
+        properties! { leases, $start,
+            a_lease_is_one_owners_until_it_is_given_back,
+            what_is_written_under_an_old_epoch_is_refused,
+            epochs_grow_also_over_tidying_up,
+        }
         properties! { memory, $start,
             accounts_are_remembered_by_key,
             a_validation_replaces_the_one_before,
@@ -80,6 +87,16 @@ macro_rules! conformance {
             a_change_on_another_basis_leaves_nothing,
             catalogs_are_apart,
             many_fit_into_one_change,
+        }
+        properties! { queue, $start,
+            in_a_queue_one_run_waits,
+            a_request_that_was_served_is_told_before_the_line,
+            who_joins_a_run_knows_whether_it_still_waited,
+            a_run_that_waits_ends_as_it_is_cancelled,
+            a_queue_comes_in_its_order,
+            what_others_asked_of_a_run_outlasts_what_is_written_of_it,
+            dry_runs_whose_process_is_gone_are_found,
+            runs_of_an_older_program_get_their_place,
         }
         properties! { record, $start,
             results_come_back_by_local_id,
@@ -110,6 +127,10 @@ macro_rules! conformance {
         }
         properties! { several, $start,
             of_many_with_one_request_one_is_made,
+            of_many_that_line_up_one_waits,
+            a_run_is_begun_by_one_of_many,
+            no_request_that_joined_is_lost,
+            no_epoch_is_given_out_twice,
             a_product_is_changed_by_one_of_many_on_one_basis,
             an_event_is_taken_by_one_of_many,
             a_run_takes_no_event_that_it_was_not_told_of,

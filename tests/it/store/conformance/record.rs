@@ -10,13 +10,13 @@ use stripe_product_sync::store::{
 
 use crate::store::Db;
 use crate::store::samples::{
-    all, at, binding, here, intent, local, progress, result, rich_binding, rich_result, run,
-    written,
+    add_run, all, at, binding, here, intent, local, progress, result, rich_binding, rich_result,
+    run, written,
 };
 
 async fn with_run(store: &dyn Store, number: u32) -> Run {
     let run = run(number);
-    store.insert_run(&run).await.unwrap();
+    add_run(store, &run).await.unwrap();
     run
 }
 

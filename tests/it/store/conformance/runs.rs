@@ -6,11 +6,11 @@ use stripe_product_sync::store::{
 };
 
 use crate::store::Db;
-use crate::store::samples::{all, at, here, rich_run, run, time};
+use crate::store::samples::{add_run, all, at, here, rich_run, run, time};
 
 async fn add(store: &dyn Store, runs: impl IntoIterator<Item = Run>) {
     for run in runs {
-        store.insert_run(&run).await.unwrap();
+        add_run(store, &run).await.unwrap();
     }
 }
 
@@ -36,12 +36,12 @@ pub(crate) async fn every_field_comes_back(db: &mut dyn Db) {
 
 pub(crate) async fn a_run_can_be_replaced_but_not_made_by_it(db: &mut dyn Db) {
     let store = db.store();
-    store.insert_run(&run(1)).await.unwrap();
+    add_run(&*store, &run(1)).await.unwrap();
     let rich = rich_run(1);
-    store.update_run(&rich).await.unwrap();
+    store.update_run(&rich, None).await.unwrap();
     assert_eq!(store.run(&rich.id).await.unwrap(), Some(rich));
 
-    let error = store.update_run(&run(2)).await.unwrap_err();
+    let error = store.update_run(&run(2), None).await.unwrap_err();
     assert!(error.to_string().contains("0193-000002"), "{error}");
     assert_eq!(store.run(&run(2).id).await.unwrap(), None);
 }
@@ -53,13 +53,13 @@ pub(crate) async fn ids_and_request_ids_are_taken_once(db: &mut dyn Db) {
         request_id: Some("5a9e-ü".to_owned()),
         ..run(4)
     };
-    let error = store.insert_run(&same_request).await.unwrap_err();
+    let error = add_run(&*store, &same_request).await.unwrap_err();
     assert!(matches!(error, Error::Duplicate { .. }), "{error:?}");
     assert_eq!(
         error.to_string(),
         "the run of this request id exists already"
     );
-    let error = store.insert_run(&run(1)).await.unwrap_err();
+    let error = add_run(&*store, &run(1)).await.unwrap_err();
     assert!(matches!(error, Error::Duplicate { .. }), "{error:?}");
     let runs = store.runs(&RunFilter::default(), &all()).await.unwrap();
     assert_eq!(ids(&runs), ["000003", "000002", "000001"]);
@@ -174,7 +174,7 @@ pub(crate) async fn unfinished_runs_come_oldest_first(db: &mut dyn Db) {
     assert_eq!(ids(&runs), ["000001", "000003"]);
     for mut run in runs {
         run.state = RunState::Cancelled;
-        store.update_run(&run).await.unwrap();
+        store.update_run(&run, None).await.unwrap();
     }
     assert!(store.unfinished_runs().await.unwrap().is_empty());
 }
@@ -182,14 +182,14 @@ pub(crate) async fn unfinished_runs_come_oldest_first(db: &mut dyn Db) {
 pub(crate) async fn dry_runs_keep_their_plan(db: &mut dyn Db) {
     let store = db.store();
     let mut run = run(1);
-    store.insert_run(&run).await.unwrap();
+    add_run(&*store, &run).await.unwrap();
     assert_eq!(store.dry_run(&run.id).await.unwrap(), None);
     let plan = DryRun {
         text: "+ create “Café”\n".repeat(10_000),
     };
     store.save_dry_run(&run.id, &plan).await.unwrap();
     run.state = RunState::Succeeded;
-    store.update_run(&run).await.unwrap();
+    store.update_run(&run, None).await.unwrap();
     assert_eq!(store.dry_run(&run.id).await.unwrap(), Some(plan.clone()));
     let other = RunId::new("other");
     assert_eq!(store.dry_run(&other).await.unwrap(), None);

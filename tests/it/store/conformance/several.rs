@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use stripe_product_sync::store::{
-    Basis, Error, EventFilter, EventState, NewEvent, Page, Record, Run, Store,
+    Basis, Error, EventFilter, EventState, Leased, NewEvent, Page, Record, Run, Store,
 };
 
 use super::text::event;
 use crate::store::Db;
-use crate::store::samples::{all, bind, binding, here, local, run, time, written};
+use crate::store::samples::{
+    HOUR, add_run, all, bind, binding, fence, here, local, run, take_events, time, written,
+};
 
 /// Stores to take turns with.
 async fn stores(db: &dyn Db) -> [Arc<dyn Store>; 2] {
@@ -25,12 +27,103 @@ pub(crate) async fn of_many_with_one_request_one_is_made(db: &mut dyn Db) {
             ..run(n)
         };
         let store = stores[n as usize % 2].clone();
-        async move { store.insert_run(&run).await }
+        async move { add_run(&*store, &run).await }
     }))
     .await;
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1);
     let refused = |made: &Result<(), Error>| matches!(made, Err(Error::Duplicate { .. }) | Ok(()));
     assert!(made.iter().all(refused), "{made:?}");
+}
+
+pub(crate) async fn of_many_that_line_up_one_waits(db: &mut dyn Db) {
+    let stores = stores(db).await;
+    for round in 0..5 {
+        let queue = format!("q{round}");
+        let lined_up = join_all((0..8).map(|n: u32| {
+            let (store, queue) = (stores[n as usize % 2].clone(), &queue);
+            async move { store.line_up(queue, &run(round * 8 + n)).await.unwrap() }
+        }))
+        .await;
+        assert_eq!(lined_up.iter().filter(|was_added| **was_added).count(), 1);
+        let queued = stores[0].queue(&[queue]).await.unwrap();
+        assert_eq!(queued.len(), 1);
+    }
+    // The same request at several processes is told that it was made already.
+    let made = join_all((0..8).map(|n: u32| {
+        let run = Run {
+            request_id: Some("same".to_owned()),
+            ..run(100 + n)
+        };
+        let store = stores[n as usize % 2].clone();
+        async move { store.line_up("requested", &run).await }
+    }))
+    .await;
+    let others = |made: &Result<bool, Error>| matches!(made, Err(Error::Duplicate { .. }));
+    assert_eq!(made.iter().filter(|made| others(made)).count(), 7);
+    assert!(made.iter().any(|made| matches!(made, Ok(true))), "{made:?}");
+}
+
+pub(crate) async fn a_run_is_begun_by_one_of_many(db: &mut dyn Db) {
+    let stores = stores(db).await;
+    stores[0].line_up("q", &run(1)).await.unwrap();
+    let fence = fence(&*stores[0]).await;
+    let begun = join_all((0..8).map(|n: i64| {
+        let (store, fence) = (stores[usize::from(n % 2 == 0)].clone(), &fence);
+        async move { store.begin_run(&run(1).id, time(n), fence).await.unwrap() }
+    }))
+    .await;
+    assert_eq!(begun.iter().flatten().count(), 1, "{begun:?}");
+}
+
+/// Who joined is served by the run: it has to know of him when it begins.
+pub(crate) async fn no_request_that_joined_is_lost(db: &mut dyn Db) {
+    let stores = stores(db).await;
+    let fence = fence(&*stores[0]).await;
+    for round in 0..20 {
+        let id = run(round).id;
+        stores[0]
+            .line_up(&format!("q{round}"), &run(round))
+            .await
+            .unwrap();
+        let joins = (0..4_u32).map(|n| {
+            let (store, id) = (stores[n as usize % 2].clone(), &id);
+            async move {
+                // Some before, some after it begins.
+                for _ in 0..(n * round) % 7 {
+                    tokio::task::yield_now().await;
+                }
+                store.join_run(id).await.unwrap()
+            }
+        });
+        let (joined, begun) =
+            tokio::join!(join_all(joins), stores[1].begin_run(&id, time(1), &fence));
+        let has_joined = joined.into_iter().any(|joined| joined);
+        assert_eq!(begun.unwrap().unwrap().is_joined, has_joined);
+    }
+}
+
+pub(crate) async fn no_epoch_is_given_out_twice(db: &mut dyn Db) {
+    let stores = stores(db).await;
+    let always = db.exception("no_epoch_is_given_out_twice").is_some();
+    for round in 1..=5 {
+        let leased = join_all((0..8).map(|n: u32| {
+            let store = stores[n as usize % 2].clone();
+            async move {
+                let owner = format!("owner {n}");
+                (store.take_lease("runs", &owner, HOUR).await.unwrap(), owner)
+            }
+        }))
+        .await;
+        let mut epochs = BTreeSet::new();
+        for (leased, owner) in &leased {
+            if let Leased::Ours { epoch, .. } = leased {
+                assert!(epochs.insert(*epoch), "{leased:?}");
+                stores[0].leave_lease("runs", owner).await.unwrap();
+            }
+        }
+        let expected = if always { 8 } else { 1 };
+        assert_eq!(epochs.len(), expected, "{round}: {leased:?}");
+    }
 }
 
 pub(crate) async fn a_product_is_changed_by_one_of_many_on_one_basis(db: &mut dyn Db) {
@@ -74,7 +167,7 @@ pub(crate) async fn an_event_is_taken_by_one_of_many(db: &mut dyn Db) {
         let store = stores[number as usize % 2].clone();
         async move {
             let run = run(number);
-            let taken = store.insert_event_run(&run, i64::MAX, time(1_000)).await;
+            let taken = take_events(&*store, &run, i64::MAX, time(1_000)).await;
             let taken = taken.unwrap();
             let of_run = store.run_events(&run.id, 0, 1_000).await.unwrap();
             assert_eq!(of_run.len() as u64, taken);
@@ -119,7 +212,7 @@ pub(crate) async fn a_run_takes_no_event_that_it_was_not_told_of(db: &mut dyn Db
         number += 1;
         let told: BTreeSet<String> = due.subjects.into_iter().map(|s| s.product_id).collect();
         let run = run(number);
-        let taken = stores[0].insert_event_run(&run, due.upto, time(1)).await;
+        let taken = take_events(&*stores[0], &run, due.upto, time(1)).await;
         let taken = taken.unwrap();
         let events = stores[0].run_events(&run.id, 0, 1_000).await.unwrap();
         let named: BTreeSet<String> = events.into_iter().map(|e| e.event.product_id).collect();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use stripe_product_sync::store::{EventFilter, NewEvent, Run, Timestamp};
 
 use crate::store::Db;
-use crate::store::samples::{all, run, time};
+use crate::store::samples::{add_run, all, run, time};
 
 /// Texts that databases have been seen to change or to take for each other.
 const TEXTS: [&str; 12] = [
@@ -33,7 +33,7 @@ pub(crate) async fn texts_come_back_as_they_were(db: &mut dyn Db) {
             warnings: vec![text.to_owned()],
             ..run(number)
         };
-        store.insert_run(&run).await.unwrap();
+        add_run(&*store, &run).await.unwrap();
         assert_eq!(store.run(&run.id).await.unwrap(), Some(run));
     }
 }
@@ -45,7 +45,7 @@ pub(crate) async fn ids_are_told_apart_by_their_bytes(db: &mut dyn Db) {
             request_id: Some(text.to_owned()),
             ..run(number)
         };
-        store.insert_run(&run).await.unwrap();
+        add_run(&*store, &run).await.unwrap();
     }
     for (number, text) in (1..).zip(TEXTS) {
         let found = store.run_by_request(text).await.unwrap().unwrap();
@@ -62,7 +62,7 @@ pub(crate) async fn a_nul_is_kept(db: &mut dyn Db) {
         warnings: vec!["in JSON \0".to_owned()],
         ..run(1)
     };
-    store.insert_run(&run).await.unwrap();
+    add_run(&*store, &run).await.unwrap();
     let expected = match db.exception("a_nul_is_kept") {
         None => run.clone(),
         Some(_) => Run {

@@ -7,7 +7,7 @@ use stripe_product_sync::catalog::LocalId;
 use stripe_product_sync::store::postgres::Postgres;
 use stripe_product_sync::store::{Error, RememberedAccount, Store};
 
-use crate::store::samples::{here, run};
+use crate::store::samples::{add_run, here, run};
 use crate::support::postgres::{Database, SCHEMA, execute, free_port, server};
 
 /// A migrated database, its store, and a URL with a password in it.
@@ -116,7 +116,7 @@ async fn a_role_that_may_not_do_its_work_is_told_what_it_lacks() {
         ))
         .await;
     let store = Postgres::open(&as_reader, SCHEMA).await.unwrap();
-    store.insert_run(&run(1)).await.unwrap();
+    add_run(&store, &run(1)).await.unwrap();
     store.close().await;
     database
         .execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 0"))
@@ -157,10 +157,10 @@ async fn connections_that_were_ended_are_made_again() {
         )
         .await;
     let mut failed = 0;
-    while let Err(error) = store.insert_run(&run(1)).await {
+    while let Err(error) = add_run(&*store, &run(1)).await {
         try_again(&error);
         failed += 1;
-        assert!(failed <= 8, "{error}");
+        assert!(failed <= 1, "the others are looked at: {error}");
     }
     store.ping().await.unwrap();
 }
@@ -179,7 +179,7 @@ async fn a_standby_is_for_later() {
         .await;
     let store = Postgres::open(&database.url(), SCHEMA).await.unwrap();
     assert!(store.unfinished_runs().await.is_ok());
-    let text = try_again(&store.insert_run(&run(1)).await.unwrap_err());
+    let text = try_again(&add_run(&store, &run(1)).await.unwrap_err());
     assert!(text.contains("takes no writes"), "{text}");
 }
 
@@ -222,6 +222,11 @@ async fn a_row_that_was_tampered_with_is_named() {
     assert_eq!(known.hints[&asked[0]].as_str(), "prod_a");
 }
 
+/// Who waits for the table of runs in this database: those that other tests copied from
+/// the same template know it by the same number.
+const WAITING: &str = "FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE datname = current_database() AND NOT granted AND relation = 'sync_runs'::regclass";
+
 #[tokio::test]
 async fn a_busy_pool_says_so_and_serves_the_others() {
     let Some((database, store, _)) = opened().await else {
@@ -236,9 +241,8 @@ async fn a_busy_pool_says_so_and_serves_the_others() {
         })
         .collect();
     // All of its connections wait for that lock.
-    let locks = "SELECT count(*)::text FROM pg_locks WHERE NOT granted
-                 AND relation = 'sync_runs'::regclass";
-    while database.texts(locks).await != ["8"] {
+    let locks = format!("SELECT count(*)::text {WAITING}");
+    while database.texts(&locks).await != ["8"] {
         tokio::task::yield_now().await;
     }
     let text = try_again(&store.account_of_key("hash").await.unwrap_err());
@@ -247,6 +251,28 @@ async fn a_busy_pool_says_so_and_serves_the_others() {
     for waiting in waiting {
         waiting.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_for_later() {
+    let Some((database, store, _)) = opened().await else {
+        return;
+    };
+    let mut other = database.connect().await;
+    execute(&mut other, "BEGIN; LOCK TABLE sync_runs").await;
+    let waiting = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.unfinished_runs().await })
+    };
+    // As the server does by itself after its limit, which would be long for a test.
+    let cancel = format!("SELECT pg_cancel_backend(pid)::text {WAITING}");
+    while database.texts(&cancel).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let text = try_again(&waiting.await.unwrap().unwrap_err());
+    assert!(text.contains("took too long"), "{text}");
+    execute(&mut other, "COMMIT").await;
+    store.unfinished_runs().await.unwrap();
 }
 
 #[tokio::test]

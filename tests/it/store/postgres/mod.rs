@@ -1,9 +1,12 @@
 //! The suite on PostgreSQL, and what is its own.
 
+mod bell;
 mod beside_crm;
+mod dropped;
 mod errors;
 mod pooler;
 mod schema;
+mod takeover;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use stripe_product_sync::store::postgres::Postgres;
 use stripe_product_sync::store::{Error, Store as _};
 
-use crate::store::samples::run;
+use crate::store::samples::{add_run, run};
 use crate::support::pgbouncer::PgBouncer;
 use crate::support::postgres::{SCHEMA, server};
 
@@ -41,7 +41,7 @@ async fn a_session_pooler_does() {
         .await
         .unwrap();
     let runs = (1..=40).map(run).collect::<Vec<_>>();
-    let inserted = futures_util::future::join_all(runs.iter().map(|run| store.insert_run(run)));
+    let inserted = futures_util::future::join_all(runs.iter().map(|run| add_run(&store, run)));
     for inserted in inserted.await {
         inserted.unwrap();
     }
@@ -59,10 +59,10 @@ async fn a_server_that_went_away_is_for_later() {
     let database = server.migrated().await;
     let url = pooler.url(database.name());
     let store = Postgres::open(&url, SCHEMA).await.unwrap();
-    store.insert_run(&run(1)).await.unwrap();
+    add_run(&store, &run(1)).await.unwrap();
     drop(pooler);
     for _ in 0..2 {
-        let error = store.insert_run(&run(2)).await.unwrap_err();
+        let error = add_run(&store, &run(2)).await.unwrap_err();
         assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
         assert!(error.to_string().contains(database.name()), "{error}");
     }

@@ -10,7 +10,7 @@ use stripe_product_sync::store::postgres::Postgres;
 use stripe_product_sync::store::sqlite::Sqlite;
 use stripe_product_sync::store::{Error, Store as _};
 
-use crate::store::samples::run;
+use crate::store::samples::{add_run, run};
 use crate::store::sqlite::connect;
 use crate::support::postgres::{Database, SCHEMA, server};
 use crate::support::programs::has;
@@ -38,12 +38,14 @@ async fn refused(url: &str, schema: &str) -> String {
 }
 
 /// Truth values, which SQLite has none of.
-const BOOLEANS: [&str; 6] = [
+const BOOLEANS: [&str; 8] = [
     "product_bindings.active",
     "product_bindings.on_sale",
     "sync_runs.dry_run",
     "alerts.told_open",
     "sync_runs.judged",
+    "sync_runs.is_joined",
+    "sync_runs.is_cancelled",
     "schedules.done",
 ];
 /// The CRM's own types, which SQLite has none of.
@@ -209,7 +211,7 @@ async fn psql_applies_the_files_in_order_and_again() {
     assert_eq!(looked.missing, Vec::<i64>::new());
     let by_hand = applied(&database).await;
     let store = Postgres::open(&database.url(), SCHEMA).await.unwrap();
-    store.insert_run(&run(1)).await.unwrap();
+    add_run(&store, &run(1)).await.unwrap();
     assert_eq!(applied(&database).await, by_hand);
     let template = server.migrated().await;
     assert_eq!(applied(&template).await, by_hand);
@@ -229,7 +231,7 @@ async fn a_file_that_was_half_applied_is_finished() {
         .execute("INSERT INTO account_keys VALUES ('hash', 'acct_1', NULL)")
         .await;
     let looked = Postgres::look(&database.url(), SCHEMA).await.unwrap();
-    assert_eq!(looked.missing, [1, 2, 3, 4, 5]);
+    assert_eq!(looked.missing, [1, 2, 3, 4, 5, 6]);
     let store = Postgres::open(&database.url(), SCHEMA).await.unwrap();
     let kept = store.account_of_key("hash").await.unwrap();
     assert_eq!(kept.map(|account| account.id), Some("acct_1".to_owned()));
@@ -238,9 +240,9 @@ async fn a_file_that_was_half_applied_is_finished() {
         .execute("DROP TABLE schedules; DELETE FROM sync_schema_versions WHERE version = 3")
         .await;
     let looked = Postgres::look(&database.url(), SCHEMA).await.unwrap();
-    assert_eq!((looked.missing, looked.info.schema_version), (vec![3], 5));
+    assert_eq!((looked.missing, looked.info.schema_version), (vec![3], 6));
     Postgres::open(&database.url(), SCHEMA).await.unwrap();
-    assert_eq!(applied(&database).await.len(), 5);
+    assert_eq!(applied(&database).await.len(), 6);
 }
 
 #[tokio::test]
@@ -252,7 +254,7 @@ async fn of_several_that_start_at_once_one_migrates() {
     for store in futures_util::future::join_all(opened).await {
         store.unwrap().ping().await.unwrap();
     }
-    assert_eq!(applied(&database).await.len(), 5);
+    assert_eq!(applied(&database).await.len(), 6);
 }
 
 #[tokio::test]
@@ -262,7 +264,7 @@ async fn two_schemas_of_one_database_are_apart() {
     for schema in ["public", SCHEMA, "select"] {
         let store = Postgres::open(&database.url(), schema).await.unwrap();
         assert_eq!(store.run(&run(1).id).await.unwrap(), None, "{schema}");
-        store.insert_run(&run(1)).await.unwrap();
+        add_run(&store, &run(1)).await.unwrap();
     }
 }
 

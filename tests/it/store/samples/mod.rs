@@ -1,5 +1,6 @@
 //! Values to put into a database.
 
+mod leases;
 mod products;
 mod pushed;
 
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::DateTime;
+pub(crate) use leases::*;
 pub(crate) use products::*;
 pub(crate) use pushed::*;
 use stripe_product_sync::catalog::{LocalId, PriceKey};
