@@ -184,6 +184,7 @@ async fn engine(client: &Client, dir: &Path) -> Engine {
         debounce: Duration::from_secs(5),
         max_wait: Duration::from_secs(30),
         trigger_events: Vec::new(),
+        replica: "bench".to_owned(),
     };
     Engine::start(parts, settings)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::execute::Pass;
-use super::outcome::failure;
+use super::outcome::{STORE_UNAVAILABLE, failure};
 use crate::catalog::{Catalog, LocalId, Severity};
 use crate::plan::{self, FindingKind, Plan};
 use crate::store::{Failure, Run, RunOptions, RunState, SourceNote, Validation};
@@ -78,7 +78,7 @@ pub(super) fn out_of_reach(run: &Run) -> Option<String> {
         }
     }
     let error = run.error.as_ref()?;
-    ["STRIPE_UNREACHABLE", "STORE_UNAVAILABLE", "INTERRUPTED"]
+    ["STRIPE_UNREACHABLE", STORE_UNAVAILABLE, "INTERRUPTED"]
         .contains(&error.reason.as_str())
         .then(|| error.message.clone())
 }

@@ -13,7 +13,7 @@ use super::bind::fill;
 use super::journal::Journal;
 use super::outcome;
 use super::progress::Progress;
-use super::queue::Active;
+use super::work::Active;
 use super::{Engine, Error, lock};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Action, Hold, Known, Plan, ProductPlan, Step};
@@ -526,17 +526,10 @@ impl Executor<'_> {
     }
 
     pub(super) async fn keep(&self, mut record: Record) -> Result<(), store::Error> {
-        record.progress = self.active.log.take_unsaved();
         if !record.results.is_empty() {
             record.run = Some(self.active.log.run());
         }
-        match self.engine.store().record(&record).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.active.log.return_unsaved(record.progress);
-                Err(error)
-            }
-        }
+        self.engine.record(self.active, record).await
     }
 }
 

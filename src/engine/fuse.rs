@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::outcome::DUPLICATE;
-use super::queue::Active;
+use super::work::Active;
 use super::{Engine, Error};
 use crate::catalog::LocalId;
 use crate::plan::check::Earlier;

@@ -14,12 +14,15 @@ pub mod events;
 mod execute;
 mod failing;
 mod files;
+mod follow;
 mod fuse;
 mod intent;
 mod journal;
+mod lease;
 mod observe;
 mod outcome;
 mod passes;
+mod perform;
 pub mod progress;
 pub mod pushed;
 mod queue;
@@ -29,9 +32,11 @@ mod retention;
 mod run;
 mod schedule;
 mod status;
+mod takeover;
 #[cfg(test)]
 mod test_support;
 mod validate;
+mod work;
 mod write;
 
 use std::collections::BTreeSet;
@@ -118,6 +123,8 @@ pub struct Settings {
     pub max_wait: Duration,
     /// The types of change events that start a run.
     pub trigger_events: Vec<String>,
+    /// The name of this process among those on one database, for people.
+    pub replica: String,
 }
 
 /// The handle; clones share one engine.
@@ -129,18 +136,33 @@ pub struct Engine {
 struct Inner {
     parts: Parts,
     settings: Settings,
-    queue: Mutex<queue::State>,
+    /// The runs that this process works on, waits for or follows.
+    state: Mutex<work::State>,
     /// Held while a request finds its place in the line.
     submitting: tokio::sync::Mutex<()>,
     /// Wakes the worker.
     wake: Notify,
-    /// The run at work, for watchers of "the current or next one".
+    /// Among all processes on the database.
+    owner: String,
+    /// The lease on the queue, as it was had last.
+    lease: watch::Sender<Option<Arc<lease::Lease>>>,
+    /// Held while it is asked for.
+    holding: tokio::sync::Mutex<()>,
+    /// Whether there is something that it is needed for.
+    wanted: watch::Sender<bool>,
+    /// The run of the line that is at work here.
+    working: watch::Sender<Option<RunId>>,
+    /// The run at work here or elsewhere, for watchers of "the current or next one".
     current: watch::Sender<Option<Arc<RunLog>>>,
     /// The run that began last; unlike `current` it stays when that run ends, so
     /// that whoever waits for the next run doesn't miss a short one.
     begun: watch::Sender<Option<Arc<RunLog>>>,
     /// Ends the worker between two products.
     stop: CancellationToken,
+    /// The worker has ended.
+    over: CancellationToken,
+    /// The lease was given back.
+    left: CancellationToken,
     at: OnceCell<AccountRef>,
     /// One validation at a time: the second one finds the first one's result.
     validating: tokio::sync::Mutex<()>,
@@ -168,15 +190,28 @@ impl Engine {
     /// the first request.
     pub fn start(parts: Parts, settings: Settings) -> Self {
         let start = (parts.clock)();
+        // Random: two processes of one name must not be taken for each other.
+        let owner = format!(
+            "{}#{:016x}",
+            settings.replica,
+            uuid::Uuid::new_v4().as_u64_pair().0
+        );
         let inner = Arc::new(Inner {
             parts,
             settings,
-            queue: Mutex::default(),
+            state: Mutex::default(),
             submitting: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
+            owner,
+            lease: watch::Sender::new(None),
+            holding: tokio::sync::Mutex::new(()),
+            wanted: watch::Sender::new(false),
+            working: watch::Sender::new(None),
             current: watch::Sender::new(None),
             begun: watch::Sender::new(None),
             stop: CancellationToken::new(),
+            over: CancellationToken::new(),
+            left: CancellationToken::new(),
             at: OnceCell::new(),
             validating: tokio::sync::Mutex::new(()),
             readings: Mutex::default(),
@@ -190,7 +225,11 @@ impl Engine {
             news: Notify::new(),
         });
         let engine = Self { inner };
+        tokio::spawn(engine.clone().campaign());
         tokio::spawn(engine.clone().work());
+        if engine.is_shared() {
+            tokio::spawn(engine.clone().look_on());
+        }
         engine
     }
 
@@ -209,9 +248,9 @@ impl Engine {
         (self.inner.parts.clock)()
     }
 
-    /// The run at work or queued with this id.
+    /// The run with this id if it is at work or waits here, or is followed from here.
     pub fn live(&self, id: &RunId) -> Option<Arc<RunLog>> {
-        self.queue().live(id)
+        self.state().log(id)
     }
 
     /// The run at work, and every one that follows it.
@@ -228,7 +267,7 @@ impl Engine {
     /// One run, live or from the database.
     pub async fn run(&self, id: &RunId) -> Result<Run, Error> {
         if let Some(log) = self.live(id) {
-            return Ok(log.run());
+            return Ok(log.snapshot());
         }
         self.store()
             .run(id)
@@ -252,7 +291,7 @@ impl Engine {
         timeout: Duration,
         reached: impl Fn(&Run) -> bool + Send,
     ) -> Result<Run, Error> {
-        let Some(log) = self.live(id) else {
+        let Some(log) = self.follow(id).await? else {
             return self.run(id).await;
         };
         let mut changed = log.subscribe();
@@ -265,29 +304,15 @@ impl Engine {
             }
         };
         let _timed_out = tokio::time::timeout(timeout, arrived).await;
-        Ok(log.run())
+        Ok(log.snapshot())
     }
 
-    /// Stops a run: at once if it waits, between two products if it is at work.
-    /// A run that has ended stays as it is.
-    pub async fn cancel(&self, id: &RunId) -> Result<Run, Error> {
-        let waiting = {
-            let mut queue = self.queue();
-            queue.cancel(id)
-        };
-        if let Some(log) = waiting {
-            self.end_cancelled(&log).await?;
-        }
-        self.run(id).await
-    }
-
-    /// Ends the worker: the run at work stops between two products and stays
-    /// open, to be taken up by the next process. Returns when it has stopped.
+    /// Ends the worker: the run at work stops between two products and stays open, to
+    /// be taken up by the next process, which can have the lease at once. Returns when
+    /// that is so.
     pub async fn stop(&self) {
         self.inner.stop.cancel();
-        let mut current = self.current();
-        // The sender lives as long as this engine: waiting can only end well.
-        let _ended = current.wait_for(Option::is_none).await;
+        self.inner.left.cancelled().await;
     }
 
     /// Whether a scope names only products that the catalog or the database has.
@@ -315,8 +340,8 @@ impl Engine {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, queue::State> {
-        lock(&self.inner.queue)
+    fn state(&self) -> MutexGuard<'_, work::State> {
+        lock(&self.inner.state)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::plan::{
     Target, Unreadable, archived_by_others, creates, details_to_read, lookup_keys_to_read, lost,
     products_to_find, products_to_price, products_to_read, rebuilds,
 };
-use crate::store::{Listed, Listing};
+use crate::store::{Fence, Listed, Listing};
 use crate::stripe::{self, Call, Expand, ProductPage, Stripe};
 
 /// Reads that are under way at once.
@@ -36,6 +36,8 @@ pub(super) struct Extra {
     /// is put on sale again, a live one of the same local id has to be known. A
     /// validation needs no more than that it is archived.
     pub(super) twins_of_archived: bool,
+    /// The lease under which a listing is kept; `None`: under none.
+    pub(super) fence: Option<Fence>,
 }
 
 impl Engine {
@@ -55,7 +57,7 @@ impl Engine {
         let mut ids = products_to_read(catalog, known, options);
         let last_listing = self.store().last_listing(at).await?;
         if extra.list || self.has_to_list(catalog, known, options, last_listing.as_ref()) {
-            self.list(call, at, &expand, &mut observed).await?;
+            self.list(call, at, &expand, extra, &mut observed).await?;
             // Listed or not there. What is mapped is asked for by its id all the
             // same if the listing lacks it: nothing is held to be deleted on
             // the word of one page.
@@ -87,7 +89,7 @@ impl Engine {
         let archived =
             extra.twins_of_archived && archived_by_others(catalog, known, &observed, options);
         if creates || archived {
-            self.list(call, at, &expand, &mut observed).await?;
+            self.list(call, at, &expand, extra, &mut observed).await?;
         }
         if rebuilds(catalog, known, &observed, options) {
             let (prices, unreadable) = prices_of(stripe, call, None, true, &expand).await?;
@@ -121,13 +123,17 @@ impl Engine {
         call: &Call,
         at: &AccountRef,
         expand: &Expand,
+        extra: &Extra,
         observed: &mut Observed,
     ) -> Result<(), Error> {
         let time = self.now();
         list(self.inner.parts.stripe.as_ref(), call, expand, observed).await?;
         observed.listed = true;
         let listing = listing(time, observed);
-        Ok(self.store().save_listing(at, &listing).await?)
+        let kept = self
+            .store()
+            .save_listing(at, &listing, extra.fence.as_ref());
+        Ok(kept.await?)
     }
 
     /// With nothing bound, the listing *is* the read. Later, a local id that was

@@ -9,6 +9,8 @@ use crate::stripe::{self, Obstacle};
 
 /// Stripe does not take the key, or not for this.
 pub(super) const STRIPE_UNAUTHORIZED: &str = "STRIPE_UNAUTHORIZED";
+/// The database cannot be reached, or used.
+pub(super) const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
 /// More would be archived than a run may.
 pub(super) const ARCHIVE_FUSE_BLOWN: &str = "ARCHIVE_FUSE_BLOWN";
 
@@ -247,7 +249,7 @@ pub(super) fn run_failure(error: &super::Error) -> Failure {
     match error {
         super::Error::Stripe(error) => stripe_failure(error),
         super::Error::Store(error) => failure(
-            "STORE_UNAVAILABLE",
+            STORE_UNAVAILABLE,
             error.to_string(),
             Some("check database.url"),
         ),

@@ -8,12 +8,12 @@ use super::journal::Journal;
 use super::observe::{self, Extra};
 use super::outcome::{self, run_failure};
 use super::progress::Progress;
-use super::queue::Active;
+use super::work::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::check::Fuse;
 use crate::plan::{AccountRef, Known, Options, Plan};
-use crate::store::{ActionKind, Failure};
+use crate::store::{ActionKind, Failure, Fence};
 use crate::stripe::Call;
 
 /// How often a product is looked at and planned in one run.
@@ -40,7 +40,13 @@ impl Engine {
             let again = all.again.clone();
             journal.begun.append(&mut all.begun);
             let looked = self
-                .look_again(call, at, catalog, (options, &again, &fuse), journal)
+                .look_again(
+                    call,
+                    at,
+                    catalog,
+                    (options, &again, &fuse),
+                    (journal, active.fence()),
+                )
                 .await;
             let (plan, known) = match looked {
                 Ok(looked) => looked,
@@ -78,7 +84,7 @@ impl Engine {
         at: &AccountRef,
         catalog: &Catalog,
         (options, again, fuse): (&Options, &BTreeSet<LocalId>, &Fuse),
-        journal: &mut Journal,
+        (journal, fence): (&mut Journal, Fence),
     ) -> Result<(Plan, Known), Failure> {
         self.settle(call, at, |local_id| again.contains(local_id), journal)
             .await
@@ -96,6 +102,7 @@ impl Engine {
             lookup_keys,
             twins_of_archived: true,
             list: false,
+            fence: Some(fence),
         };
         let (plan, known) = self
             .look(call, at, catalog, &options, &extra, journal)

@@ -1,8 +1,13 @@
 //! What a run tells while it works. Every event has a sequence number and is
-//! kept; watchers read from memory while the run is here, and from the database
-//! otherwise. A watcher holds a position, not a queue: a slow one costs nothing.
+//! kept; watchers read from memory while the run is here or is followed here, and
+//! from the database otherwise. A watcher holds a position, not a queue: a slow one
+//! costs nothing.
+//!
+//! An event is told once the database has it. If its process is killed, whoever goes
+//! on with the run goes on from there, and a watcher from the place that it was told:
+//! there are never two events of one number.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
@@ -97,7 +102,7 @@ pub enum Progress {
     },
 }
 
-/// The live side of a run in this process.
+/// The live side of a run in this process, which works on it or follows it.
 pub struct RunLog {
     id: RunId,
     clock: Clock,
@@ -107,7 +112,12 @@ pub struct RunLog {
 
 struct State {
     run: Run,
+    /// The newest ones, also those that are not told yet.
     events: VecDeque<Arc<Event>>,
+    /// The database has all up to here.
+    told: i64,
+    /// And of the later ones these: commits overtake each other.
+    early: BTreeSet<i64>,
     unsaved: Vec<ProgressRow>,
     /// Results that no commit would take.
     lost: Vec<ResultRow>,
@@ -127,7 +137,7 @@ impl Ending {
 }
 
 impl State {
-    fn push(&mut self, progress: Progress, time: Timestamp) -> i64 {
+    fn push(&mut self, progress: Progress, time: Timestamp) {
         let sequence = self.run.last_sequence + 1;
         self.run.last_sequence = sequence;
         let event = Arc::new(Event {
@@ -137,7 +147,23 @@ impl State {
         });
         self.unsaved.push(row(&event));
         self.keep(event);
-        sequence
+    }
+
+    /// Everything up to here can be told.
+    fn tell_to(&mut self, sequence: i64) {
+        self.told = self.told.max(sequence);
+        while self.early.remove(&(self.told + 1)) {
+            self.told += 1;
+        }
+        self.early = self.early.split_off(&(self.told + 1));
+    }
+
+    /// As watchers may know it: they go on from the sequence that it names.
+    fn as_told(&self) -> Run {
+        Run {
+            last_sequence: self.told,
+            ..self.run.clone()
+        }
     }
 
     fn keep(&mut self, event: Arc<Event>) {
@@ -174,8 +200,10 @@ impl RunLog {
             id,
             clock,
             state: Mutex::new(State {
+                told: run.last_sequence,
                 run,
                 events: VecDeque::new(),
+                early: BTreeSet::new(),
                 unsaved: Vec::new(),
                 lost: Vec::new(),
             }),
@@ -193,6 +221,11 @@ impl RunLog {
         self.lock().run.clone()
     }
 
+    /// The run as it is now; `last_sequence` is that of the last event told.
+    pub fn snapshot(&self) -> Run {
+        self.lock().as_told()
+    }
+
     /// Whether the run has ended; cheaper than to ask for the run.
     pub fn is_over(&self) -> bool {
         self.lock().run.state.is_final()
@@ -208,11 +241,23 @@ impl RunLog {
         run
     }
 
-    /// Adds an event, for the watchers at once and for the database with the
-    /// next commit.
+    /// Adds an event, for the database with the next commit and then for the watchers.
     pub(super) fn emit(&self, progress: Progress) {
-        let sequence = self.lock().push(progress, (self.clock)());
-        self.changed.send_replace(sequence);
+        self.lock().push(progress, (self.clock)());
+    }
+
+    /// Tells the watchers what a commit has taken.
+    pub(super) fn tell(&self, rows: &[(RunId, ProgressRow)]) {
+        if rows.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        state.early.extend(rows.iter().map(|(_, row)| row.sequence));
+        let told = state.told;
+        state.tell_to(told);
+        let told = state.told;
+        drop(state);
+        self.changed.send_replace(told);
     }
 
     /// The run as it ends, its last event included, before anybody is told.
@@ -246,8 +291,62 @@ impl RunLog {
         state.run = ending.run;
         state.keep(ending.event);
         let sequence = state.run.last_sequence;
+        state.tell_to(sequence);
         drop(state);
         self.changed.send_replace(sequence);
+    }
+
+    /// Goes on with a run that another process had begun: its events are numbered
+    /// from here on.
+    pub(super) fn take_up(&self, run: &Run, newest: i64) {
+        let mut state = self.lock();
+        state.run.clone_from(run);
+        state.run.last_sequence = newest;
+        if state.told != newest {
+            // What is between was not read here: who watches gets a snapshot.
+            state.events.clear();
+        }
+        state.told = newest;
+        drop(state);
+        self.changed.send_replace(newest);
+    }
+
+    /// Lets go of a run that this process works on no longer: what was not told is
+    /// not so.
+    pub(super) fn let_go(&self) {
+        let mut state = self.lock();
+        let told = state.told;
+        state.events.retain(|event| event.sequence <= told);
+        (state.unsaved, state.lost) = (Vec::new(), Vec::new());
+        state.early.clear();
+        state.run.last_sequence = told;
+    }
+
+    /// Up to where a follower has read.
+    pub(super) fn position(&self) -> i64 {
+        self.lock().told
+    }
+
+    /// Takes what the database says of a run that another process works on: the run,
+    /// and what follows the position.
+    pub(super) fn follow(&self, run: Run, events: Vec<Event>) {
+        let mut state = self.lock();
+        for event in events {
+            let sequence = event.sequence;
+            if sequence > state.told + 1 {
+                // What is missing never comes: who watches gets a snapshot.
+                state.events.clear();
+            }
+            if sequence > state.told {
+                state.keep(Arc::new(event));
+                state.told = sequence;
+            }
+        }
+        let told = state.told;
+        state.run = run;
+        state.run.last_sequence = state.run.last_sequence.max(told);
+        drop(state);
+        self.changed.send_replace(told);
     }
 
     /// Events that no commit has taken yet.
@@ -285,12 +384,18 @@ impl RunLog {
         let first = state
             .events
             .front()
-            .map_or(state.run.last_sequence + 1, |event| event.sequence);
-        if after > state.run.last_sequence || after + 1 < first {
-            return Next::Reset(Box::new(state.run.clone()));
+            .map_or(state.told + 1, |event| event.sequence);
+        if after > state.told || after + 1 < first {
+            return Next::Reset(Box::new(state.as_told()));
         }
+        let told = state.told;
         let skip = usize::try_from(after + 1 - first).unwrap_or(usize::MAX);
-        Next::Events(state.events.iter().skip(skip).cloned().collect())
+        let told = state
+            .events
+            .iter()
+            .skip(skip)
+            .take_while(|event| event.sequence <= told);
+        Next::Events(told.cloned().collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -310,14 +415,19 @@ mod tests {
         )
     }
 
-    fn finished(log: &RunLog) {
-        let counts = Counts::default();
-        log.emit(Progress::RunFinished {
+    fn happened() -> Progress {
+        Progress::RunFinished {
             state: RunState::Succeeded,
-            counts,
+            counts: Counts::default(),
             stripe_calls: 0,
             error: None,
-        });
+        }
+    }
+
+    /// Kept at once.
+    fn finished(log: &RunLog) {
+        log.emit(happened());
+        log.tell(&log.take_unsaved());
     }
 
     fn sequences(next: Next) -> Vec<i64> {
@@ -349,9 +459,9 @@ mod tests {
     #[test]
     fn what_a_failed_commit_gave_back_keeps_its_place() {
         let log = log();
-        finished(&log);
+        log.emit(happened());
         let rows = log.take_unsaved();
-        finished(&log);
+        log.emit(happened());
         log.return_unsaved(rows);
         let again: Vec<i64> = log
             .take_unsaved()
@@ -359,5 +469,46 @@ mod tests {
             .map(|(_, row)| row.sequence)
             .collect();
         assert_eq!(again, [1, 2]);
+    }
+
+    #[test]
+    fn an_event_is_told_once_it_and_all_before_it_are_kept() {
+        let log = log();
+        log.emit(happened());
+        let first = log.take_unsaved();
+        log.emit(happened());
+        let second = log.take_unsaved();
+        assert_eq!(sequences(log.next(0)), Vec::<i64>::new());
+        log.tell(&second);
+        assert_eq!(sequences(log.next(0)), Vec::<i64>::new());
+        assert_eq!(log.snapshot().last_sequence, 0);
+        log.tell(&first);
+        assert_eq!(sequences(log.next(0)), [1, 2]);
+        assert_eq!(log.snapshot().last_sequence, 2);
+    }
+
+    #[test]
+    fn what_was_not_told_is_not_so_once_another_process_goes_on() {
+        let log = log();
+        finished(&log);
+        log.emit(happened());
+        log.let_go();
+        let event = |sequence| Event {
+            sequence,
+            time: Timestamp::UNIX_EPOCH,
+            progress: happened(),
+        };
+        log.follow(log.run(), vec![event(2), event(3)]);
+        assert_eq!(sequences(log.next(1)), [2, 3]);
+        assert_eq!(log.take_unsaved(), []);
+        // It takes the run back, with nothing in between.
+        log.take_up(&log.run(), 3);
+        finished(&log);
+        assert_eq!(sequences(log.next(3)), [4]);
+        // What it has not read is no gap that nobody sees.
+        log.let_go();
+        log.follow(log.run(), vec![event(9)]);
+        assert!(matches!(log.next(4), Next::Reset(_)));
+        assert_eq!(sequences(log.next(8)), [9]);
     }
 }

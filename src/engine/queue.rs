@@ -1,14 +1,13 @@
-//! One run at a time for an account: what waits, what is at work, and the task
-//! that works. Dry runs and validations never wait here.
+//! The line: one run at a time for an account, one that waits for it, and who may
+//! join that. It stands in the database, for every process to see. Dry runs and
+//! validations never wait here.
 
-use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
-
-use super::progress::RunLog;
 use super::{Engine, Error};
-use crate::catalog::{Catalog, LocalId};
-use crate::store::{Counts, Failure, Record, Run, RunId, RunOptions, RunState, Trigger};
+use crate::catalog::LocalId;
+use crate::store::{self, Counts, Queued, Run, RunId, RunOptions, RunState, Trigger};
+
+/// How often a place in the line is looked for anew because others were first.
+const TRIES: u32 = 10;
 
 /// A request for a run.
 #[derive(Clone, Debug)]
@@ -67,56 +66,6 @@ pub struct Started {
     pub joined: bool,
 }
 
-/// A run at work.
-#[derive(Clone)]
-pub(super) struct Active {
-    pub(super) log: Arc<RunLog>,
-    /// A person's wish to stop it.
-    pub(super) cancel: CancellationToken,
-    /// Whether another process had begun it.
-    pub(super) resumed: bool,
-    /// Read just now, after the change events were counted that the run takes.
-    pub(super) catalog: Option<Arc<Catalog>>,
-}
-
-/// What waits and what is at work.
-#[derive(Default)]
-pub(super) struct State {
-    running: Option<Active>,
-    pending: Option<Active>,
-    dry_runs: Vec<Active>,
-}
-
-impl State {
-    fn all(&self) -> impl Iterator<Item = &Active> {
-        self.running
-            .iter()
-            .chain(&self.pending)
-            .chain(&self.dry_runs)
-    }
-
-    /// Whether a run is at work or waits.
-    pub(super) fn is_busy(&self) -> bool {
-        self.running.is_some() || self.pending.is_some()
-    }
-
-    pub(super) fn live(&self, id: &RunId) -> Option<Arc<RunLog>> {
-        self.all()
-            .find(|active| active.log.id() == id)
-            .map(|active| active.log.clone())
-    }
-
-    /// Asks a run to stop; returns it if it only waited and is out of the line now.
-    pub(super) fn cancel(&mut self, id: &RunId) -> Option<Arc<RunLog>> {
-        if let Some(active) = self.all().find(|active| active.log.id() == id) {
-            active.cancel.cancel();
-        }
-        self.pending
-            .take_if(|active| active.log.id() == id)
-            .map(|active| active.log)
-    }
-}
-
 /// Whether a run that waits does what another request asks for. A person gets
 /// exactly the run asked for; a change is content with any run that brings it.
 fn serves(pending: &RunOptions, request: &SyncRequest) -> bool {
@@ -139,79 +88,122 @@ fn serves(pending: &RunOptions, request: &SyncRequest) -> bool {
     pending == asked || (is_change && brings_it)
 }
 
+/// Where a request finds its place.
 enum Place {
-    Join(Arc<RunLog>),
-    Busy(RunId),
+    /// With this one that waits.
+    Join(Run),
+    /// Nowhere, for this one.
+    Busy(Run),
+    /// At the end.
     Free,
+}
+
+fn place(queue: &[Queued], request: &SyncRequest) -> Place {
+    let of = |state| {
+        queue
+            .iter()
+            .map(|queued| &queued.run)
+            .find(|run| run.state == state)
+    };
+    match (of(RunState::Pending), of(RunState::Running)) {
+        (Some(pending), _) if serves(&pending.options, request) => Place::Join(pending.clone()),
+        (Some(pending), _) => Place::Busy(pending.clone()),
+        (None, Some(running)) if request.if_busy == IfBusy::Reject => Place::Busy(running.clone()),
+        (None, Some(_) | None) => Place::Free,
+    }
 }
 
 impl Engine {
     /// Starts a run, or joins the one that waits with the same options.
     pub async fn sync(&self, request: SyncRequest) -> Result<Started, Error> {
-        let submitting = self.inner.submitting.lock().await;
-        if let Some(request_id) = &request.request_id
-            && let Some(run) = self.store().run_by_request(request_id).await?
-        {
-            if run.options != request.options {
-                return Err(Error::RequestIdReused {
-                    request_id: request_id.clone(),
-                });
-            }
-            return Ok(Started {
-                run: self.run(&run.id).await?,
-                joined: true,
-            });
+        if let Some(earlier) = self.earlier(&request).await? {
+            return Ok(earlier);
         }
         self.check_scope(&request.options.product_ids).await?;
-        let started = self.line_up(request).await?;
-        drop(submitting);
-        Ok(started)
+        match self.line_up(request.clone()).await {
+            // Another process was given the same request just now.
+            Err(Error::Store(store::Error::Duplicate { what })) => {
+                let earlier = self.earlier(&request).await?;
+                earlier.ok_or(Error::Store(store::Error::Duplicate { what }))
+            }
+            started => started,
+        }
     }
 
-    /// Finds the place of a request in the line, for whoever holds `submitting`.
+    /// The run that the same request was given before.
+    async fn earlier(&self, request: &SyncRequest) -> Result<Option<Started>, Error> {
+        let Some(request_id) = &request.request_id else {
+            return Ok(None);
+        };
+        let Some(run) = self.store().run_by_request(request_id).await? else {
+            return Ok(None);
+        };
+        if run.options != request.options {
+            return Err(Error::RequestIdReused {
+                request_id: request_id.clone(),
+            });
+        }
+        Ok(Some(Started {
+            run: self.run(&run.id).await?,
+            joined: true,
+        }))
+    }
+
+    /// Finds the place of a request in the line.
     pub(super) async fn line_up(&self, request: SyncRequest) -> Result<Started, Error> {
-        if !request.options.dry_run {
-            match self.place(&request) {
-                Place::Join(log) => {
-                    return Ok(Started {
-                        run: log.run(),
-                        joined: true,
-                    });
+        if request.options.dry_run {
+            return self.start_dry_run(request).await;
+        }
+        let _one_at_a_time = self.inner.submitting.lock().await;
+        let mut last = None;
+        for _ in 0..TRIES {
+            let queue = self.store().queue(&self.queues().await?).await?;
+            match place(&queue, &request) {
+                Place::Join(run) => {
+                    last = Some(run.id.clone());
+                    // It may have begun just now.
+                    if self.store().join_run(&run.id).await? {
+                        self.waits(&run);
+                        return Ok(Started { run, joined: true });
+                    }
                 }
                 Place::Busy(run) => {
+                    if run.state == RunState::Pending {
+                        // A process that ended may have left it.
+                        self.waits(&run);
+                    }
                     return Err(Error::Busy {
-                        run: run.to_string(),
+                        run: run.id.to_string(),
                     });
                 }
-                Place::Free => {}
+                Place::Free => {
+                    let run = self.new_run(request.clone()).await?;
+                    if self
+                        .store()
+                        .line_up(&self.queue_name().await?, &run)
+                        .await?
+                    {
+                        self.waits(&run);
+                        return Ok(Started { run, joined: false });
+                    }
+                }
             }
         }
-        let run = self.new_run(request).await?;
-        self.store().insert_run(&run).await?;
-        self.enqueue(run.clone(), false);
-        Ok(Started { run, joined: false })
+        Err(match last {
+            Some(run) => Error::Busy {
+                run: run.to_string(),
+            },
+            None => Error::Internal("the line of runs changes all the time".to_owned()),
+        })
     }
 
-    fn place(&self, request: &SyncRequest) -> Place {
-        let mut queue = self.queue();
-        let queue = &mut *queue;
-        // One that has ended is only being cleared away.
-        let running = queue
-            .running
-            .as_ref()
-            .filter(|running| !running.log.run().state.is_final());
-        match (&mut queue.pending, running) {
-            (Some(pending), _) if serves(&pending.log.run().options, request) => {
-                // Who joins may have changed the catalog since it was read.
-                pending.catalog = None;
-                Place::Join(pending.log.clone())
-            }
-            (Some(pending), _) => Place::Busy(pending.log.id().clone()),
-            (None, Some(running)) if request.if_busy == IfBusy::Reject => {
-                Place::Busy(running.log.id().clone())
-            }
-            (None, Some(_) | None) => Place::Free,
+    /// Whether a run is at work, or waits and will be.
+    pub(super) async fn is_busy(&self) -> Result<bool, Error> {
+        if self.is_at_work() {
+            return Ok(true);
         }
+        let queue = self.store().queue(&self.queues().await?).await?;
+        Ok(queue.iter().any(|queued| self.has_its_turn(queued)))
     }
 
     pub(super) async fn new_run(&self, request: SyncRequest) -> Result<Run, Error> {
@@ -239,116 +231,5 @@ impl Engine {
             source_problems: Vec::new(),
             warnings: Vec::new(),
         })
-    }
-
-    fn enqueue(&self, run: Run, resumed: bool) {
-        self.enqueue_on(run, resumed, None);
-    }
-
-    /// Puts a run in line; `catalog`: what it is to be made on.
-    pub(super) fn enqueue_on(&self, run: Run, resumed: bool, catalog: Option<Arc<Catalog>>) {
-        let dry_run = run.options.dry_run;
-        let log = RunLog::new(run, self.inner.parts.clock.clone());
-        let active = Active {
-            log,
-            cancel: CancellationToken::new(),
-            resumed,
-            catalog,
-        };
-        if !dry_run {
-            self.queue().pending = Some(active);
-            self.inner.wake.notify_one();
-            return;
-        }
-        self.queue().dry_runs.push(active.clone());
-        let engine = self.clone();
-        tokio::spawn(async move {
-            engine.perform(&active).await;
-            engine
-                .queue()
-                .dry_runs
-                .retain(|other| other.log.id() != active.log.id());
-        });
-    }
-
-    /// The engine's own task.
-    pub(super) async fn work(self) {
-        while !self.inner.stop.is_cancelled() {
-            let next = {
-                let mut queue = self.queue();
-                let next = queue.pending.take();
-                queue.running.clone_from(&next);
-                next
-            };
-            let Some(active) = next else {
-                tokio::select! {
-                    () = self.inner.wake.notified() => {}
-                    () = self.inner.stop.cancelled() => {}
-                }
-                continue;
-            };
-            self.inner.current.send_replace(Some(active.log.clone()));
-            self.inner.begun.send_replace(Some(active.log.clone()));
-            self.perform(&active).await;
-            self.queue().running = None;
-            self.inner.current.send_replace(None);
-        }
-    }
-
-    /// Takes up runs that another process left open. Call it once, before
-    /// requests come in. `resume`: go on with them; otherwise they end as
-    /// interrupted, and the next run settles what they left. Returns the one that
-    /// goes on.
-    pub async fn take_up(&self, resume: bool) -> Result<Option<Run>, Error> {
-        let mut resumed = None;
-        let here = self.remembered_account().await?;
-        for mut run in self.store().unfinished_runs().await? {
-            // What was begun in one account is not gone on with in another.
-            let is_ours = run.at.is_none() || run.at == here;
-            if resume && resumed.is_none() && is_ours && !run.options.dry_run {
-                run.last_sequence = self.newest_sequence(&run).await?;
-                resumed = Some(run.clone());
-                self.enqueue(run, true);
-                continue;
-            }
-            run.state = RunState::Failed;
-            run.end_time = Some(self.now());
-            run.error = Some(Failure {
-                reason: "INTERRUPTED".to_owned(),
-                message: "the process that ran it ended before the run did".to_owned(),
-                stripe_request_id: None,
-                hint: Some(
-                    "start a sync: it settles what was left open and does the rest".to_owned(),
-                ),
-            });
-            self.store().update_run(&run).await?;
-        }
-        self.end_stranded().await?;
-        Ok(resumed)
-    }
-
-    async fn newest_sequence(&self, run: &Run) -> Result<i64, Error> {
-        let mut newest = run.last_sequence;
-        loop {
-            let rows = self.store().progress(&run.id, newest, 1000).await?;
-            match rows.last() {
-                Some(row) => newest = row.sequence,
-                None => return Ok(newest),
-            }
-        }
-    }
-
-    /// Ends a run that never began.
-    pub(super) async fn end_cancelled(&self, log: &RunLog) -> Result<(), Error> {
-        let now = self.now();
-        let run = log.update(|run| {
-            run.state = RunState::Cancelled;
-            run.end_time = Some(now);
-        });
-        let record = Record {
-            run: Some(run),
-            ..Record::default()
-        };
-        Ok(self.store().record(&record).await?)
     }
 }

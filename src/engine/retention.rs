@@ -19,6 +19,7 @@ impl Engine {
             let stop = engine.inner.stop.clone();
             let tidying = async {
                 loop {
+                    engine.leads().await;
                     if let Err(error) = engine.tidy().await {
                         tracing::warn!(error = %error, "old runs and events stay for now: {error}");
                     }

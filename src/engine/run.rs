@@ -1,149 +1,24 @@
-//! One run from its start to its end.
+//! What a run does, stage by stage.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
 use super::events::Claimed;
-use super::execute::{Before, RUN_DEADLINE};
+use super::execute::Before;
 use super::journal::Journal;
 use super::observe::Extra;
 use super::outcome::{self, failure, run_failure};
-use super::progress::{Progress, RunLog};
-use super::queue::Active;
+use super::progress::Progress;
+use super::work::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
 use crate::store::{DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState};
-use crate::stripe::{Call, Meter};
+use crate::stripe::Call;
 
 impl Engine {
-    /// Carries a run through, whatever happens on the way.
-    pub(super) async fn perform(&self, active: &Active) {
-        let log = &active.log;
-        let call = Call {
-            meter: Arc::new(Meter::default()),
-            cancel: active.cancel.clone(),
-            deadline: Some(tokio::time::Instant::now() + RUN_DEADLINE),
-            on_retry: None,
-        };
-        let now = self.now();
-        let run = log.update(|run| {
-            run.state = RunState::Running;
-            run.start_time.get_or_insert(now);
-            // A resumed run tells what it does from here on; what was done
-            // before is in its results.
-            run.counts = crate::store::Counts::default();
-            run.steps_finished = 0;
-        });
-        log.emit(Progress::RunStarted {
-            trigger: run.trigger,
-            actor: run.actor.clone(),
-            options: run.options.clone(),
-            resumed: active.resumed,
-        });
-        let mut events = OfEvents::default();
-        let ended = match self.carry_out(active, &call, &mut events).await {
-            Ok(ended) => ended,
-            Err(_) if active.cancel.is_cancelled() => Ended {
-                state: RunState::Cancelled,
-                error: None,
-            },
-            Err(error) if run.options.dry_run => Ended {
-                state: RunState::Failed,
-                error: Some(error),
-            },
-            // What was done before it failed stays done.
-            Err(error) => ending::of(&log.run(), Some(error), false),
-        };
-        let is_stopping = self.inner.stop.is_cancelled() && !active.cancel.is_cancelled();
-        if is_stopping && !run.options.dry_run && ended.state == RunState::Cancelled {
-            // The process ends; the next one takes the run up.
-            let run = log.update(|run| count_calls(run, &call));
-            let record = Record {
-                run: Some(run),
-                progress: log.take_unsaved(),
-                results: log.take_lost(),
-                ..Record::default()
-            };
-            self.keep(log, &record).await;
-            return;
-        }
-        self.tell_events(&run, &ended, &events).await;
-        self.finish(active, &call, ended).await;
-    }
-
-    /// Tells the run's end to the events that it took, before it is told to people.
-    async fn tell_events(&self, run: &Run, ended: &Ended, events: &OfEvents) {
-        if run.options.dry_run {
-            return;
-        }
-        let run = Run {
-            at: events.at.clone().or_else(|| run.at.clone()),
-            state: ended.state,
-            error: ended.error.clone(),
-            ..run.clone()
-        };
-        let told = self.end_events(&run, events.claimed.as_ref(), Some(&events.done));
-        if let Err(error) = told.await {
-            // They are told as soon as the database is back.
-            tracing::warn!(run.id = %run.id, error = %error, "the run's change events could not be told its end");
-        }
-    }
-
-    /// Writes the run's end down, then tells it: who hears of it may end the process.
-    async fn finish(&self, active: &Active, call: &Call, ended: Ended) {
-        let log = &active.log;
-        let now = self.now();
-        let ending = log.ending(|run| {
-            run.state = ended.state;
-            "done".clone_into(&mut run.stage);
-            run.error = ended.error;
-            run.end_time = Some(now);
-            count_calls(run, call);
-        });
-        let run = &ending.run;
-        let reason = run.error.as_ref().map_or("", |error| error.reason.as_str());
-        tracing::info!(
-            run.id = %run.id, run.state = ?run.state, run.reason = reason,
-            stripe.calls = run.stripe_reads + run.stripe_writes,
-            stripe.retries = run.stripe_retries, stripe.rate_limited = call.meter.limited(),
-            "run finished"
-        );
-        let mut progress = log.take_unsaved();
-        progress.push(ending.row());
-        let record = Record {
-            run: Some(run.clone()),
-            progress,
-            results: log.take_lost(),
-            ..Record::default()
-        };
-        self.keep(log, &record).await;
-        if let Err(error) = self.report(run).await {
-            tracing::warn!(run.id = %run.id, error = %error, "the run's report could not be written");
-        }
-        log.end(ending);
-        self.news();
-    }
-
-    /// Writes the run's row, patiently: what it says of its end is the truth
-    /// that others wait for.
-    async fn keep(&self, log: &RunLog, record: &Record) {
-        for attempt in 0_u32..5 {
-            match self.store().record(record).await {
-                Ok(()) => return,
-                Err(error) => {
-                    tracing::warn!(run.id = %log.id(), error = %error, attempt, "the run could not be written");
-                    tokio::time::sleep(std::time::Duration::from_millis(200) * 2_u32.pow(attempt))
-                        .await;
-                }
-            }
-        }
-        tracing::error!(run.id = %log.id(), "the run's end was not written; the next start takes it up again");
-    }
-
-    async fn carry_out(
+    pub(super) async fn carry_out(
         &self,
         active: &Active,
         call: &Call,
@@ -178,11 +53,15 @@ impl Engine {
             .await
             .map_err(|error| run_failure(&error))?;
         log.update(|run| run.at = Some(at.clone()));
+        if !requested.dry_run {
+            self.work_for(active, &at).await?;
+        }
         let mut extra = Extra {
             // What is to be repaired may stand anywhere in the account.
             list: requested.comprehensive
                 || (requested.force_update && requested.product_ids.is_empty()),
             twins_of_archived: true,
+            fence: Some(active.fence()),
             ..Extra::default()
         };
         events.at = Some(at.clone());
@@ -276,9 +155,13 @@ impl Engine {
         self.enter(active, "record").await?;
         if requested.product_ids.is_empty() && pass.abort.is_none() {
             let validation = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
-            self.store()
-                .save_validation(&at, &validation)
-                .await
+            let fence = active.fence();
+            let saved = self
+                .store()
+                .save_validation(&at, &validation, Some(&fence))
+                .await;
+            active
+                .heed(saved)
                 .map_err(|error| run_failure(&Error::Store(error)))?;
         }
         let ended = ending::of(
@@ -305,13 +188,32 @@ impl Engine {
         let run = log.update(|run| stage.clone_into(&mut run.stage));
         let record = Record {
             run: Some(run),
-            progress: log.take_unsaved(),
             ..Record::default()
         };
-        self.store().record(&record).await.map_err(|error| {
-            log.return_unsaved(record.progress);
-            run_failure(&Error::Store(error))
-        })
+        let kept = self.record(active, record).await;
+        kept.map_err(|error| run_failure(&Error::Store(error)))
+    }
+
+    /// Sees to it that no other process works for the account that the run turned out
+    /// to be for.
+    async fn work_for(&self, active: &Active, at: &AccountRef) -> Result<(), Failure> {
+        let held = active.lease.borrow().clone();
+        let lease = self.lease_of(at, &held).await;
+        match lease.map_err(|error| run_failure(&error))? {
+            Some(lease) => {
+                active.lease.send_replace(lease);
+                Ok(())
+            }
+            None => {
+                // It goes on with the run.
+                held.lose();
+                Err(failure(
+                    "CANCELLED",
+                    format!("another process works for {} by now", at.account),
+                    None,
+                ))
+            }
+        }
     }
 
     /// Observes and plans; returns what the plan was made on as well.
@@ -354,7 +256,8 @@ impl Engine {
         let waiting = self.store().event_queue(self.now()).await?;
         if waiting.pending > 0 {
             let run = active.log.run();
-            let events = self.store().absorb_events(&run).await?;
+            let absorbed = self.store().absorb_events(&run, &active.fence()).await;
+            let events = active.heed(absorbed)?;
             tracing::info!(run.id = %run.id, events, "the run takes the change events that wait");
         }
         Ok(())
@@ -400,7 +303,7 @@ impl Engine {
         active.log.update(|run| run.counts = outcome::counts(plan));
         let kept = async {
             self.store().save_dry_run(&id, &text).await?;
-            self.store().record(&record).await
+            self.record(active, record).await
         };
         kept.await
             .map_err(|error| run_failure(&Error::Store(error)))?;
@@ -426,12 +329,12 @@ impl Engine {
 
 /// What a run has to tell its change events at its end.
 #[derive(Default)]
-struct OfEvents {
-    at: Option<AccountRef>,
+pub(super) struct OfEvents {
+    pub(super) at: Option<AccountRef>,
     /// What they say; `None` as long as it has none.
-    claimed: Option<Claimed>,
+    pub(super) claimed: Option<Claimed>,
     /// Products that are as they should be.
-    done: BTreeSet<LocalId>,
+    pub(super) done: BTreeSet<LocalId>,
 }
 
 impl OfEvents {

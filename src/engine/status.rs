@@ -54,9 +54,26 @@ pub struct Status {
     pub oldest_event: Option<Duration>,
     /// What is wrong and told of.
     pub alerts: Vec<Alert>,
+    /// The name of this process among those on the database.
+    pub replica: String,
+    /// Which of them works, now; `None`: none.
+    pub working_replica: Option<String>,
 }
 
 impl Engine {
+    /// The run at work, whoever works on it.
+    async fn current_run(&self) -> Result<Option<Run>, Error> {
+        let current = self.current().borrow().as_ref().map(|log| log.snapshot());
+        // One that has ended is only being cleared away.
+        let current = current.filter(|run| !run.state.is_final());
+        if current.is_some() || !self.is_shared() {
+            return Ok(current);
+        }
+        let queue = self.store().queue(&self.queues().await?).await?;
+        let mut runs = queue.into_iter().map(|queued| queued.run);
+        Ok(runs.find(|run| run.state == RunState::Running))
+    }
+
     /// Where everything stands.
     pub async fn status(&self) -> Result<Status, Error> {
         let at = self.remembered_account().await?;
@@ -64,9 +81,7 @@ impl Engine {
             Some(at) => self.store().last_validation(at).await?,
             None => None,
         };
-        let current = self.current().borrow().as_ref().map(|log| log.run());
-        // One that has ended is only being cleared away.
-        let current = current.filter(|run| !run.state.is_final());
+        let current = self.current_run().await?;
         let ended = |states: Vec<RunState>| {
             let filter = RunFilter {
                 whose: Whose::Of(at.clone()),
@@ -141,6 +156,8 @@ impl Engine {
             oldest_event,
             schedules,
             alerts,
+            replica: self.replica().to_owned(),
+            working_replica: self.working_replica().await?,
         })
     }
 }

@@ -120,7 +120,7 @@ impl Engine {
             unmended: unmended.map(|product| product.local_id.clone()).collect(),
         };
         if scope.is_empty() {
-            self.store().save_validation(&at, &validation).await?;
+            self.store().save_validation(&at, &validation, None).await?;
         }
         Ok(Validated {
             validation,

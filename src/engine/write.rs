@@ -85,9 +85,10 @@ impl Executor<'_> {
 
     /// What has begun is carried through: only the first write can still be called off.
     fn call_for(&self, product: &ProductPlan, begun: bool) -> Call {
-        let (log, local_id) = (self.active.log.clone(), product.local_id.to_string());
+        let (engine, active) = (self.engine.clone(), self.active.clone());
+        let local_id = product.local_id.to_string();
         let on_retry = RetryHook::new(move |retry| {
-            log.emit(Progress::StepRetried {
+            active.log.emit(Progress::StepRetried {
                 local_id: local_id.clone(),
                 attempt: retry.attempt,
                 delay_ms: u64::try_from(retry.delay.as_millis()).unwrap_or(u64::MAX),
@@ -95,6 +96,13 @@ impl Executor<'_> {
                     stripe_request_id: retry.request_id.clone(),
                     ..outcome::failure("STRIPE_UNREACHABLE", retry.reason.clone(), None)
                 },
+            });
+            // The next commit may be long in coming, and what is not kept is not told.
+            let (engine, active) = (engine.clone(), active.clone());
+            tokio::spawn(async move {
+                if let Err(error) = engine.record(&active, Record::default()).await {
+                    tracing::debug!(run.id = %active.log.id(), %error, "a retry is told with the next commit");
+                }
             });
         });
         let cancel = if begun {

@@ -33,7 +33,7 @@ impl Alerter {
         let queue = engine.event_queue().await?;
         dead_letters(book, &queue);
         // What a run has taken waits as well, until it is over.
-        if !engine.queue().is_busy() {
+        if !engine.is_busy().await? {
             old_queue(book, self.waits_for(&queue), self.rules.queue_age, &queue);
         }
         let row = engine.store().schedule(&at, Job::Validate).await?;

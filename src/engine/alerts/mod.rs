@@ -191,6 +191,7 @@ impl Alerter {
 
     async fn keep_looking(&self) {
         loop {
+            self.engine.leads().await;
             let next = self.look().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "alerts cannot be looked at; they are in 30 s");
                 None

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::claimed::{Claimed, PAGE};
 use super::reach::Reach;
 use crate::catalog::LocalId;
+use crate::engine::lease::Lease;
 use crate::engine::{Engine, Error};
 use crate::store::{
-    ActionKind, EventEnd, EventFlag, EventRow, EventState, Outcome, ResultFilter, ResultRow, Run,
-    RunState, Timestamp,
+    ActionKind, EventEnd, EventFlag, EventRow, EventState, Fence, Outcome, ResultFilter, ResultRow,
+    Run, RunState, Timestamp,
 };
 
 /// The waits before the next attempts; after the last of them an event is given up.
@@ -52,6 +53,7 @@ impl Engine {
         run: &Run,
         claimed: Option<&Claimed>,
         done: Option<&BTreeSet<LocalId>>,
+        fence: &Fence,
     ) -> Result<(), Error> {
         let mut after = 0;
         let mut left = None;
@@ -76,7 +78,7 @@ impl Engine {
                 let events = 1 + failed.count();
                 tracing::warn!(run.id = %run.id, events, reason = %first.message, "change events were given up");
             }
-            self.store().end_events(run, &ends).await?;
+            self.store().end_events(run, &ends, fence).await?;
         }
     }
 
@@ -114,7 +116,7 @@ impl Engine {
 
     /// Tells the end of events whose run ended without doing so: its process was
     /// killed, or the database was gone.
-    pub(in crate::engine) async fn end_stranded(&self) -> Result<(), Error> {
+    pub(in crate::engine) async fn end_stranded(&self, lease: &Lease) -> Result<(), Error> {
         for id in self.store().runs_with_stranded_events().await? {
             let Some(run) = self.store().run(&id).await? else {
                 continue;
@@ -124,7 +126,8 @@ impl Engine {
                 // What they name is found out by their next run.
                 Err(_) => None,
             };
-            self.end_events(&run, claimed.as_ref(), None).await?;
+            self.end_events(&run, claimed.as_ref(), None, lease.fence())
+                .await?;
         }
         Ok(())
     }

@@ -14,12 +14,15 @@ use tokio::time::Instant;
 
 use super::reach::{Directory, Reach};
 use crate::catalog::{Catalog, LocalId};
+use crate::engine::lease::Lease;
 use crate::engine::{Engine, Error, SyncRequest, lock};
 use crate::store::{DueEvents, EventQueue, Timestamp};
 
 /// A look at the queue without a reason: another process may have written to it,
 /// and a wall clock may have jumped.
 const LOOK: Duration = Duration::from_secs(30);
+/// The same where other processes take events for this one to sync.
+const SHARED_LOOK: Duration = Duration::from_secs(1);
 /// The wait after the database failed, doubled up to [`LOOK`].
 const RETRY: Duration = Duration::from_millis(500);
 /// A run needs a moment to reach Stripe: what waits for the longest begins so much
@@ -37,9 +40,16 @@ pub(in crate::engine) struct Noticed {
 struct Times {
     first: Instant,
     last: Instant,
+    /// The time of receipt of the newest one that was seen to.
+    newest: Option<Timestamp>,
 }
 
 impl Noticed {
+    /// Another process may have kept some.
+    pub(in crate::engine) fn look(&self) {
+        self.wake.notify_one();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Times>> {
         lock(&self.times)
     }
@@ -55,6 +65,7 @@ impl Engine {
             .get_or_insert(Times {
                 first: now,
                 last: now,
+                newest: None,
             })
             .last = now;
         noticed.wake.notify_one();
@@ -110,17 +121,25 @@ impl Engine {
 
     /// Looks at the queue and does what is due; says how long it can wait then.
     async fn take_turn(&self) -> Result<Duration, Error> {
-        self.idle().await;
-        self.end_stranded().await?;
+        self.leads().await;
+        self.idle().await?;
+        let Some(lease) = self.lease() else {
+            return Ok(Duration::ZERO);
+        };
+        self.end_stranded(&lease).await?;
         let queue = self.store().event_queue(self.now()).await?;
         if queue.due == 0 {
             *self.inner.noticed.lock() = None;
-            return Ok(until(queue.next_time, self.now()));
+            let wait = until(queue.next_time, self.now());
+            return Ok(match self.is_shared() {
+                true => wait.min(SHARED_LOOK),
+                false => wait,
+            });
         }
         let due = self.due(&queue);
         let wait = due.saturating_duration_since(Instant::now());
         if wait.is_zero() {
-            self.start_event_run().await?;
+            self.start_event_run(&lease).await?;
         }
         Ok(wait)
     }
@@ -133,11 +152,18 @@ impl Engine {
             age.and_then(|age| age.to_std().ok()).unwrap_or_default()
         };
         let ago = |time| now.checked_sub(age(time)).unwrap_or(now);
-        let times = *self.inner.noticed.lock().get_or_insert_with(|| Times {
+        let mut noticed = self.inner.noticed.lock();
+        let times = noticed.get_or_insert_with(|| Times {
             first: ago(queue.oldest),
             last: ago(queue.newest),
+            newest: None,
         });
-        self.due_since(times)
+        if times.newest < queue.newest {
+            // Some of them came to other processes.
+            times.last = times.last.max(ago(queue.newest));
+            times.newest = queue.newest;
+        }
+        self.due_since(*times)
     }
 
     fn due_since(&self, times: Times) -> Instant {
@@ -149,17 +175,19 @@ impl Engine {
     }
 
     /// Until no run is at work and none waits.
-    pub(in crate::engine) async fn idle(&self) {
+    pub(in crate::engine) async fn idle(&self) -> Result<(), Error> {
         let mut current = self.current();
-        while self.queue().is_busy() {
+        while self.is_busy().await? {
+            let look = if self.is_shared() { SHARED_LOOK } else { LOOK };
             // The sender lives as long as this engine.
-            let _changed = tokio::time::timeout(LOOK, current.changed()).await;
+            let _changed = tokio::time::timeout(look, current.changed()).await;
         }
+        Ok(())
     }
 
-    async fn start_event_run(&self) -> Result<(), Error> {
-        let submitting = self.inner.submitting.lock().await;
-        if self.queue().is_busy() {
+    async fn start_event_run(&self, lease: &Lease) -> Result<(), Error> {
+        let _one_at_a_time = self.inner.submitting.lock().await;
+        if self.is_busy().await? {
             return Ok(());
         }
         // What comes in from here on is noticed anew.
@@ -180,12 +208,19 @@ impl Engine {
         };
         let run = self.new_run(SyncRequest::of_change(product_ids, actor));
         let run = run.await?;
-        let events = self.store().insert_event_run(&run, due.upto, now).await?;
+        let queue = self.queue_name().await?;
+        let lined_up = self
+            .store()
+            .line_up_for_events(&queue, &run, due.upto, now, lease.fence())
+            .await;
+        let Some(events) = lease.heed(lined_up)? else {
+            // Another process was first: its run is waited for.
+            return Ok(());
+        };
         tracing::info!(run.id = %run.id, events, products = run.options.product_ids.len(), "change events start a run");
         // A run over everything takes what has come in since, and reads the catalog anew.
         let catalog = catalog.filter(|_| !run.options.product_ids.is_empty());
-        self.enqueue_on(run, false, catalog);
-        drop(submitting);
+        self.waits_with(&run, catalog);
         Ok(())
     }
 

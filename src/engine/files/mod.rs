@@ -97,6 +97,9 @@ pub struct FileWatch {
     is_under_way: bool,
     /// Whether it ended before it had reached Stripe or the database.
     is_lost: bool,
+    /// Another process works: what is to be synced shows once this one does. Until
+    /// then that one follows its own files.
+    looks_on: bool,
 }
 
 /// What a good reading asks for.
@@ -127,6 +130,7 @@ impl FileWatch {
             started: None,
             is_under_way: false,
             is_lost: false,
+            looks_on: false,
         }
     }
 
@@ -157,7 +161,8 @@ impl FileWatch {
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
                 () = self.wake.notified() => {}
-                () = self.engine.idle(), if self.is_blocked => self.again = Some(Instant::now()),
+                () = self.engine.leads(), if self.looks_on => self.again = Some(Instant::now()),
+                _idle = self.engine.idle(), if self.is_blocked => self.again = Some(Instant::now()),
             }
         }
     }
@@ -237,7 +242,7 @@ impl FileWatch {
         (self.again, self.is_blocked) = (None, false);
         let attempt = self.attempt().await;
         // Until it is done somebody else may do it, and the files be put back then.
-        self.is_unsure = !matches!(attempt, Ok(true));
+        self.is_unsure = self.looks_on || !matches!(attempt, Ok(true));
         let wait = match attempt {
             Ok(true) => {
                 if !self.is_under_way {
@@ -280,6 +285,11 @@ impl FileWatch {
         match self.on_change {
             OnChange::Rediscover => return Ok(true),
             OnChange::Sync => {}
+        }
+        self.looks_on = !self.engine.try_to_lead().await?;
+        if self.looks_on {
+            self.settled = None;
+            return Ok(true);
         }
         match self.need(&read).await? {
             Need::Nothing => {}

@@ -12,6 +12,8 @@ use crate::store::{MappingRow, Pushed, Run, RunId, SyncStatus};
 
 /// How long is waited for a run before it is looked at again.
 const WAIT: Duration = Duration::from_secs(3600);
+/// The wait after the database failed.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Products for which a run could not be lined up at once.
 #[derive(Default)]
@@ -91,7 +93,6 @@ impl Engine {
     /// The run that brings these products to Stripe: a new one, or one that waits
     /// and covers them. They need not be in the catalog any more, nor mapped yet.
     async fn sync_pushed(&self, ids: &BTreeSet<LocalId>, actor: &str) -> Result<Run, Error> {
-        let _submitting = self.inner.submitting.lock().await;
         let request = SyncRequest::of_change(ids.iter().cloned().collect(), actor);
         Ok(self.line_up(request).await?.run)
     }
@@ -102,11 +103,11 @@ impl Engine {
         let mut waiting = self.waiting();
         waiting.ids.extend(ids);
         if !std::mem::replace(&mut waiting.is_followed, true) {
-            tokio::spawn(self.clone().follow(behind, actor.to_owned()));
+            tokio::spawn(self.clone().bring_later(behind, actor.to_owned()));
         }
     }
 
-    async fn follow(self, mut behind: RunId, actor: String) {
+    async fn bring_later(self, mut behind: RunId, actor: String) {
         loop {
             if !self.has_ended(&behind).await {
                 return;
@@ -132,20 +133,25 @@ impl Engine {
         }
     }
 
-    /// Waits for the end of a run; `false`: the engine ends first.
+    /// Waits for the end of a run, whoever works on it; `false`: the engine ends first.
     async fn has_ended(&self, run: &RunId) -> bool {
-        while self.live(run).is_some() {
-            tokio::select! {
-                seen = self.wait(run, WAIT) => {
-                    // One that has ended is only being cleared away.
-                    if seen.is_ok_and(|run| run.state.is_final()) {
-                        return true;
+        let ended = async {
+            loop {
+                match self.wait(run, WAIT).await {
+                    Ok(run) if run.state.is_final() => return,
+                    Ok(_) => {}
+                    Err(Error::RunNotFound { .. }) => return,
+                    Err(error) => {
+                        tracing::debug!(run.id = %run, %error, "the run in the way cannot be looked at for now");
+                        tokio::time::sleep(RETRY).await;
                     }
                 }
-                () = self.inner.stop.cancelled() => return false,
             }
+        };
+        tokio::select! {
+            () = ended => true,
+            () = self.inner.stop.cancelled() => false,
         }
-        true
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

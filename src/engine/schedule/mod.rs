@@ -79,6 +79,7 @@ impl Scheduler {
             return;
         }
         loop {
+            self.engine.leads().await;
             let next = self.look(job).await.unwrap_or_else(|error| {
                 let job = job.as_str();
                 tracing::warn!(job, %error, "what is scheduled cannot be looked at; it is in a minute");

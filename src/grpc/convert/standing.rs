@@ -134,7 +134,7 @@ pub(in crate::grpc) fn status(
         pending_events: of_many(now.events.pending),
         oldest_pending_event_age: now.oldest_event.and_then(|age| age.try_into().ok()),
         stripe: Some(of_stripe(now, about, key_mode)),
-        database: Some(of_database(database)),
+        database: Some(of_database(database, now)),
         catalog: Some(of_catalog(now, about)),
         build: Some(status::Build {
             version: about.version.to_owned(),
@@ -256,7 +256,7 @@ fn of_stripe(now: &Status, about: &About, key_mode: Mode) -> status::Stripe {
     }
 }
 
-fn of_database(info: &store::Info) -> status::Database {
+fn of_database(info: &store::Info, now: &Status) -> status::Database {
     use status::database::Kind;
     let kind = match info.kind {
         "sqlite" => Kind::Sqlite,
@@ -267,6 +267,8 @@ fn of_database(info: &store::Info) -> status::Database {
         kind: kind.into(),
         schema_version: info.schema_version,
         location: info.location.clone(),
+        replica: now.replica.clone(),
+        working_replica: now.working_replica.clone().unwrap_or_default(),
     }
 }
 

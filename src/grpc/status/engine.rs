@@ -87,6 +87,7 @@ pub(in crate::grpc) fn store(error: &store::Error) -> Status {
         // Two requests at once; the second try finds what the first one made.
         store::Error::Duplicate { .. }
         | store::Error::Overtaken { .. }
+        | store::Error::LeaseLost { .. }
         | store::Error::Moved { .. } => Reply::new(
             Code::Unavailable,
             "STORE_UNAVAILABLE",

@@ -1,9 +1,8 @@
-//! Where a watcher's next message comes from: memory while the run is in this
-//! process, the database otherwise.
+//! Where a watcher's next message comes from: memory while the run goes on, the
+//! database otherwise.
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use tonic::Status;
 
 use super::{Source, Watcher, live};
@@ -61,7 +60,7 @@ impl Watcher {
 
     async fn look_at_memory(&mut self, log: &RunLog) -> Result<Look, Status> {
         if self.is_new {
-            return self.snapshot(&log.run(), false).await;
+            return self.snapshot(&log.snapshot(), false).await;
         }
         // Asked first: what comes before the end is then there to be read.
         let is_over = log.is_over();
@@ -78,7 +77,13 @@ impl Watcher {
             Next::Events(_) => Ok(Look::Wait),
             Next::Reset(run) => {
                 if self.is_resuming {
-                    let rows = self.read_on(&run.id).await?;
+                    if self.position > run.last_sequence && self.was_told(&run.id).await? {
+                        // By another replica, from which this one hears of it just now.
+                        return Ok(Look::Wait);
+                    }
+                    let mut rows = self.read_on(&run.id).await?;
+                    // The rest comes from memory.
+                    rows.retain(|row| row.sequence <= run.last_sequence);
                     if self.take(&rows) {
                         return Ok(Look::Again);
                     }
@@ -92,12 +97,12 @@ impl Watcher {
         let Some(id) = self.run.clone() else {
             return Ok(Look::Wait);
         };
-        if let Some(log) = self.service.engine.live(&id) {
+        let log = self.service.engine.follow(&id).await;
+        if let Some(log) = log.map_err(|error| status::engine(&error))? {
             self.source = live(log);
             self.is_resuming = true;
             return Ok(Look::Again);
         }
-        self.polled = Instant::now();
         let run = self.service.engine.run(&id).await;
         let run = run.map_err(|error| status::engine(&error))?;
         if self.is_new {

@@ -1,6 +1,7 @@
 //! Following a run. A watcher is a position in the run's events, no task and no
-//! queue of its own: it reads on when its client has taken what it was given,
-//! from memory while the run is in this process and from the database otherwise.
+//! queue of its own: it reads on when its client has taken what it was given, from
+//! memory while the run goes on (also in another process, which this one follows then)
+//! and from the database otherwise.
 //! Where events are missing between its position and the next one it gets a
 //! snapshot with `reset`, never a silent gap.
 
@@ -28,8 +29,6 @@ use crate::store::{Run, RunId};
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Clients reconnect now and then, so that load can move to other replicas.
 const MAX_AGE: Duration = Duration::from_secs(3600);
-/// How often the database is asked about a run of another process.
-const POLL: Duration = Duration::from_secs(1);
 
 /// The messages of one watch. `after` is 0 for a snapshot first.
 pub(super) async fn open(
@@ -39,14 +38,11 @@ pub(super) async fn open(
     deadline: Option<Deadline>,
 ) -> Result<impl Stream<Item = Result<WatchSyncProgressResponse, Status>>, Status> {
     let source = match &run {
-        Some(id) => match service.engine.live(id) {
-            Some(log) => live(log),
-            None => {
-                let known = service.engine.run(id).await;
-                known.map_err(|error| status::engine(&error))?;
-                Source::Stored
-            }
-        },
+        Some(id) => {
+            let log = service.engine.follow(id).await;
+            let log = log.map_err(|error| status::engine(&error))?;
+            log.map_or(Source::Stored, live)
+        }
         None => {
             // In this order: a run that begins in between is in both.
             let begun = service.engine.begun();
@@ -70,7 +66,6 @@ pub(super) async fn open(
         source,
         opened: now,
         told: now,
-        polled: now,
         deadline,
         alarm: Box::pin(tokio::time::sleep_until(now + HEARTBEAT)),
     };
@@ -94,12 +89,12 @@ enum Source {
         begun: watch::Receiver<Option<Arc<RunLog>>>,
         before: Option<RunId>,
     },
-    /// A run of this process.
+    /// A run that this process works on or follows.
     Live {
         log: Arc<RunLog>,
         changed: watch::Receiver<i64>,
     },
-    /// A run of the past, or of another process.
+    /// A run of the past.
     Stored,
     /// Everything is told but the end.
     Ended(Box<Run>),
@@ -125,7 +120,6 @@ struct Watcher {
     source: Source,
     opened: Instant,
     told: Instant,
-    polled: Instant,
     deadline: Option<Deadline>,
     /// Set lazily: it may go off early, never late.
     alarm: Pin<Box<Sleep>>,
@@ -202,8 +196,7 @@ impl Watcher {
         let heartbeat = self.told + HEARTBEAT;
         let end = self.opened + MAX_AGE;
         let deadline = self.deadline.map(Deadline::at);
-        let poll = matches!(self.source, Source::Stored).then(|| self.polled + POLL);
-        [Some(heartbeat), Some(end), deadline, poll]
+        [Some(heartbeat), Some(end), deadline]
             .into_iter()
             .flatten()
             .fold(heartbeat, Instant::min)
