@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::args;
-use super::connect::{database, process};
+use super::connect::process;
+use super::database;
 use super::exit::{Exit, Failure};
 use super::far_side::FarSide;
 use super::table::Table;
 use super::{Context, Logs, catalog};
-use crate::config::{Config, Setup};
+use crate::config::{Config, DatabaseUrl, Setup};
 use crate::store::lock::{self, Lock};
 use crate::store::postgres::{Looked, Postgres};
 use crate::store::sqlite::Sqlite;
@@ -68,12 +69,14 @@ type Facts = Vec<(&'static str, String)>;
 async fn connect(config: &Config) -> Result<Facts, Failure> {
     // A root that isn't there stops every run.
     let _request = catalog::reader(config)?;
-    if let Some(url) = config.setup.postgres_url() {
-        let looked = Postgres::look(url.expose(), &config.database.schema).await?;
-        let stored = on_server(&looked, &config.database.schema);
-        return Ok(vec![("database", stored), ("stripe", asked(config).await?)]);
-    }
-    let path = database(config)?;
+    let path = match database::url(config) {
+        DatabaseUrl::Sqlite(path) => path,
+        DatabaseUrl::Postgres(url) => {
+            let looked = Postgres::look(url.expose(), &config.database.schema).await?;
+            let stored = on_server(&looked, &config.database.schema);
+            return Ok(vec![("database", stored), ("stripe", asked(config).await?)]);
+        }
+    };
     let (held, stored) = match lock::acquire(&path)? {
         Lock::Busy(holder) => (
             None,

@@ -1,20 +1,20 @@
 //! Where a command's service runs: at `--server`, in the process that has the
-//! database, or in this one.
+//! database's file, or in this one.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
+use super::database::{self, Access};
 use super::exit::Failure;
 use super::local::{Host, Role};
 use super::{Context, Logs};
-use crate::config::{Config, DatabaseUrl, Setup};
+use crate::config::{Config, DatabaseUrl};
 use crate::proto::v1::catalog_service_client::CatalogServiceClient;
 use crate::proto::v1::change_event_service_client::ChangeEventServiceClient;
 use crate::proto::v1::product_sync_service_client::ProductSyncServiceClient;
-use crate::store::lock::{self, HeldLock, Holder, Lock, Waited};
+use crate::store::lock::{self, Holder, Lock, Waited};
 
 /// How long a process that has just taken the lock may take to say where it is.
 const ADDRESS_WAIT: Duration = Duration::from_secs(5);
@@ -103,21 +103,29 @@ impl Target {
             Self::Database(config) => config,
         };
         match claim(config).await? {
-            Claim::Ours(lock) => Ok(Session::Here(Box::new(
-                Host::open(config, lock, role).await?,
+            Claim::Ours(access) => Ok(Session::Here(Box::new(
+                Host::open(config, access, role).await?,
             ))),
             Claim::Served(session) => Ok(session),
         }
     }
 
-    /// The service of another process, if there is one now. Waits for nothing
-    /// longer than a connection.
+    /// A service that knows what other processes do, if there is one now: the one that
+    /// has the file, or one of our own on a server. Waits for nothing longer than a
+    /// connection.
     pub(super) async fn elsewhere(&self) -> Result<Option<Session>, Failure> {
         let config = match self {
             Self::Server(url) => return there(url).await.map(Some),
             Self::Database(config) => config,
         };
-        match lock::acquire(&database(config)?)? {
+        let path = match database::url(config) {
+            DatabaseUrl::Sqlite(path) => path,
+            DatabaseUrl::Postgres(url) => {
+                let host = Host::open(config, Access::Shared(url), Role::Reads).await?;
+                return Ok(Some(Session::Here(Box::new(host))));
+            }
+        };
+        match lock::acquire(&path)? {
             Lock::Held(_) => Ok(None),
             Lock::Busy(holder) => match &holder.address {
                 Some(address) => there(address).await.map(Some),
@@ -129,17 +137,20 @@ impl Target {
 
 /// What came of asking for the database.
 enum Claim {
-    Ours(HeldLock),
+    Ours(Access),
     Served(Session),
 }
 
 /// Takes the lock, or finds the service of the process that has it.
 async fn claim(config: &Config) -> Result<Claim, Failure> {
-    let path = database(config)?;
+    let path = match database::url(config) {
+        DatabaseUrl::Sqlite(path) => path,
+        DatabaseUrl::Postgres(url) => return Ok(Claim::Ours(Access::Shared(url))),
+    };
     let deadline = Instant::now() + SETTLE_WAIT;
     loop {
         let holder = match lock::acquire(&path)? {
-            Lock::Held(lock) => return Ok(Claim::Ours(lock)),
+            Lock::Held(lock) => return Ok(Claim::Ours(Access::Alone(path, lock))),
             Lock::Busy(holder) => holder,
         };
         let failure = match holder.wait_for_address(ADDRESS_WAIT).await? {
@@ -163,13 +174,16 @@ async fn claim(config: &Config) -> Result<Claim, Failure> {
     }
 }
 
-/// The lock for a service of our own; another one is in the way otherwise.
-pub(super) async fn lock_for_service(config: &Config) -> Result<HeldLock, Failure> {
-    let path = database(config)?;
+/// For a service of our own; another one that has the file is in the way otherwise.
+pub(super) async fn access_for_service(config: &Config) -> Result<Access, Failure> {
+    let path = match database::url(config) {
+        DatabaseUrl::Sqlite(path) => path,
+        DatabaseUrl::Postgres(url) => return Ok(Access::Shared(url)),
+    };
     let deadline = Instant::now() + COMMAND_WAIT;
     loop {
         let holder = match lock::acquire(&path)? {
-            Lock::Held(lock) => return Ok(lock),
+            Lock::Held(lock) => return Ok(Access::Alone(path, lock)),
             Lock::Busy(holder) => holder,
         };
         let at = match holder.wait_for_address(ADDRESS_WAIT).await? {
@@ -208,25 +222,6 @@ fn holder_hint(holder: &Holder) -> String {
         process(holder),
         holder.path.display(),
     )
-}
-
-/// The SQLite database's file.
-pub(super) fn database(config: &Config) -> Result<PathBuf, Failure> {
-    match &config.setup {
-        Setup::Sandbox { database, .. }
-        | Setup::Stripe {
-            database: DatabaseUrl::Sqlite(database),
-            ..
-        } => Ok(database.clone()),
-        Setup::Stripe {
-            database: DatabaseUrl::Postgres(url),
-            ..
-        } => Err(Failure::usage(format!(
-            "database.url is {}, and this version cannot use PostgreSQL yet",
-            url.redacted()
-        ))
-        .hint("set DATABASE_URL to sqlite:FILE")),
-    }
 }
 
 /// Connects to a service at a URL, or at `host:port`.

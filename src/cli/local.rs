@@ -10,16 +10,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use super::catalog;
+use super::database::{Access, Database};
 use super::exit::{Exit, Failure};
 use super::far_side::{self, FarSide};
-use super::{catalog, connect};
 use crate::config::{Config, OnDrift, OnRemoved, Rules, Schedule, ScheduleConfig, Setup};
 use crate::engine::{self, Engine, Parts, Schedules, Timetable, clock};
 use crate::grpc;
 use crate::plan::Naming;
 use crate::store::Job;
-use crate::store::lock::HeldLock;
-use crate::store::sqlite::Sqlite;
 
 /// After this age of the last listing, a run that creates lists the account
 /// first; for schedules that are off or have no fixed length.
@@ -36,24 +35,21 @@ const GUEST_LEAVE: Duration = Duration::from_millis(500);
 pub(super) struct Local {
     pub(super) engine: Engine,
     pub(super) service: grpc::Service,
-    store: Arc<Sqlite>,
     far_side: FarSide,
     /// Last, so that the next process finds everything closed.
-    lock: HeldLock,
+    database: Database,
 }
 
 impl Local {
-    /// Opens the database that the lock is on, and all the rest. Nothing is sent
-    /// and no run is touched yet.
-    pub(super) async fn open(config: &Config, lock: HeldLock) -> Result<Self, Failure> {
+    /// Opens the database, and all the rest. Nothing is sent and no run is touched yet.
+    pub(super) async fn open(config: &Config, access: Access) -> Result<Self, Failure> {
         let discover = catalog::reader(config)?;
-        let database = connect::database(config)?;
-        let store = Arc::new(Sqlite::open(database).await?);
+        let database = Database::open(config, access).await?;
         let far_side = FarSide::open(config).await?;
         let clock = clock::system();
         let parts = Parts {
             stripe: far_side.client.clone(),
-            store: store.clone(),
+            store: database.store(),
             discover,
             clock: clock.clone(),
         };
@@ -62,24 +58,23 @@ impl Local {
         Ok(Self {
             engine,
             service,
-            store,
             far_side,
-            lock,
+            database,
         })
     }
 
     /// Tells other processes where this one is reached.
     pub(super) fn publish(&mut self, address: &str) -> Result<(), Failure> {
-        Ok(self.lock.publish(address)?)
+        self.database.publish(address)
     }
 
     /// Ends everything in its order: the engine between two products, then the
     /// database, then what stands in for Stripe, then the lock.
     pub(super) async fn close(self) {
         self.engine.stop().await;
-        self.store.close().await;
+        self.database.close().await;
         self.far_side.close().await;
-        drop(self.lock);
+        drop(self.database);
     }
 }
 
@@ -96,14 +91,16 @@ pub(super) enum Role {
 /// loopback as long as the command runs.
 pub(super) struct Host {
     local: Local,
+    /// Whether another process on the same database works.
+    is_worked_for: bool,
     pub(super) channel: Channel,
     stop: CancellationToken,
     served: JoinHandle<()>,
 }
 
 impl Host {
-    pub(super) async fn open(config: &Config, lock: HeldLock, role: Role) -> Result<Self, Failure> {
-        let mut local = Local::open(config, lock).await?;
+    pub(super) async fn open(config: &Config, access: Access, role: Role) -> Result<Self, Failure> {
+        let mut local = Local::open(config, access).await?;
         if role == Role::Syncs {
             // Before anyone can start a run here that would be taken for an old one.
             local.engine.take_up(false).await?;
@@ -127,8 +124,11 @@ impl Host {
         });
         local.publish(&address.to_string())?;
         let channel = grpc::in_process(local.service.clone());
+        let works = local.engine.working_replica().await?;
+        let is_worked_for = works.is_some_and(|works| works != local.engine.replica());
         Ok(Self {
             local,
+            is_worked_for,
             channel,
             stop,
             served,
@@ -140,9 +140,9 @@ impl Host {
     }
 
     /// Whether the run is at work here. A run that is open and isn't was left by
-    /// a process that ended.
+    /// a process that ended, unless one that shares the database goes on with it.
     pub(super) fn is_live(&self, run: &str) -> bool {
-        self.engine().live(&crate::store::RunId::new(run)).is_some()
+        self.is_worked_for || self.engine().live(&crate::store::RunId::new(run)).is_some()
     }
 
     /// Waits for runs that other processes started here, then ends.
@@ -217,6 +217,17 @@ fn settings(config: &Config, far_side: &FarSide) -> engine::Settings {
         debounce: config.sync.debounce,
         max_wait: config.sync.max_wait,
         trigger_events: config.sync.trigger_events.clone(),
+        replica: replica(),
+    }
+}
+
+/// This machine's name, which in a cluster is the pod's; elsewhere than on Linux the
+/// process has to do.
+fn replica() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => format!("process {}", std::process::id()),
+        name => name.to_owned(),
     }
 }
 

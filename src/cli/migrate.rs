@@ -1,10 +1,11 @@
 //! `migrate`: the database's schema.
 
 use super::args;
-use super::connect::{database, process};
+use super::connect::process;
+use super::database;
 use super::exit::{Exit, Failure};
 use super::{Context, Logs};
-use crate::config::PostgresUrl;
+use crate::config::{DatabaseUrl, PostgresUrl};
 use crate::store::Store as _;
 use crate::store::lock::{self, Lock};
 use crate::store::postgres::Postgres;
@@ -12,10 +13,12 @@ use crate::store::sqlite::Sqlite;
 
 pub(super) async fn run(context: &Context, args: &args::Migrate) -> Result<Exit, Failure> {
     let config = context.config(Logs::Command, Vec::new())?;
-    if let Some(url) = config.setup.postgres_url() {
-        return on_server(context, args, url, &config.database.schema).await;
-    }
-    let path = database(&config)?;
+    let path = match database::url(&config) {
+        DatabaseUrl::Sqlite(path) => path,
+        DatabaseUrl::Postgres(url) => {
+            return on_server(context, args, &url, &config.database.schema).await;
+        }
+    };
     let shown = path.display();
     if args.check && !path.exists() {
         context.printer.line(format!("{shown} is not there yet"));

@@ -20,6 +20,7 @@ mod args;
 mod catalog;
 mod check_config;
 mod connect;
+mod database;
 mod events;
 mod exit;
 mod far_side;

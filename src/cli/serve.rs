@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::alerts;
 use super::args;
-use super::connect::lock_for_service;
+use super::connect::access_for_service;
 use super::exit::{Exit, Failure};
 use super::healthcheck::reachable;
 use super::local::Local;
@@ -33,10 +33,10 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
     announce(context, &config);
     let signals = Signals::listen()?;
     let work = async {
-        let lock = lock_for_service(&config).await?;
+        let access = access_for_service(&config).await?;
         let grpc = bind("server.grpc_listen", config.server.grpc_listen).await?;
         let http = bind("server.http_listen", config.server.http_listen).await?;
-        let mut local = Local::open(&config, lock).await?;
+        let mut local = Local::open(&config, access).await?;
         local.publish(&reachable(grpc.address).to_string())?;
         let resumed = local.engine.take_up(true).await?;
         local.engine.watch_events();
@@ -240,6 +240,8 @@ async fn by_itself(
     if let Some(watch) = watch {
         supervised("the watch over the catalog's files", watch.run());
     }
+    // Of several processes on one database one works by itself.
+    engine.leads().await;
     match missed {
         Some(run) => {
             tracing::info!(run.id = %run.id, "the sync of what changed in the catalog does what sync.on_start would")

@@ -9,7 +9,7 @@ use super::table::Table;
 use super::{Context, alerts, format, json, run_view, schedule as schedules};
 use crate::engine::clock;
 use crate::proto::v1::get_status_response::catalog::Watch;
-use crate::proto::v1::get_status_response::{Catalog, Overall, database};
+use crate::proto::v1::get_status_response::{Catalog, Database, Overall, database};
 use crate::proto::v1::{FindingCounts, GetStatusRequest, GetStatusResponse, SyncRun, schedule};
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
@@ -54,7 +54,7 @@ async fn left_open(printer: &Printer, session: &Session) -> Result<(), Failure> 
         return Ok(());
     };
     for run in host.engine().store().unfinished_runs().await? {
-        if host.engine().live(&run.id).is_none() {
+        if !host.is_live(run.id.as_str()) {
             printer.warning(&format!(
                 "run {} was left open by a process that ended; `serve` takes it up, `sync` settles it",
                 run.id
@@ -62,6 +62,15 @@ async fn left_open(printer: &Printer, session: &Session) -> Result<(), Failure> 
         }
     }
     Ok(())
+}
+
+/// Which of the processes on a database works.
+fn works(database: &Database) -> String {
+    match database.working_replica.as_str() {
+        "" => "no process at this moment".to_owned(),
+        replica if replica == database.replica => format!("{replica}, which answers this"),
+        replica => replica.to_owned(),
+    }
 }
 
 fn overall(overall: Overall) -> (&'static str, Paint) {
@@ -180,6 +189,9 @@ fn facts(printer: &Printer, status: &GetStatusResponse, session: &Session) -> Ta
                 database.location, database.schema_version
             ),
         );
+        if database.kind() == database::Kind::Postgres {
+            row("works", works(database));
+        }
     }
     if let Some(build) = &status.build {
         let place = match session {

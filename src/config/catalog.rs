@@ -71,6 +71,8 @@ impl CatalogConfig {
 pub struct DatabaseConfig {
     /// The schema of our own tables; PostgreSQL only.
     pub schema: String,
+    /// Whether a start brings a server's schema up to date; a file's always is.
+    pub migrate: bool,
     /// How long runs and events are kept that are over.
     pub keep: Duration,
     /// How many runs are kept at the most.
@@ -83,6 +85,7 @@ impl DatabaseConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         Self {
             schema: r.required::<Schema>("database.schema").0,
+            migrate: r.required("database.migrate"),
             keep: r.required("database.keep"),
             max_runs: r.required("database.max_runs"),
             max_events: r.required("database.max_events"),

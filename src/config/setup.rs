@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::database_url::{DatabaseUrl, PostgresUrl};
+use super::database_url::DatabaseUrl;
 use super::key::StripeKey;
 use super::mistake::Place;
 use super::reader::Reader;
@@ -59,21 +59,6 @@ impl Setup {
         match self {
             Self::Sandbox { catalog, .. } => catalog.path(),
             Self::Stripe { catalog, .. } => catalog,
-        }
-    }
-
-    /// The server's URL, if the database is PostgreSQL.
-    pub fn postgres_url(&self) -> Option<&PostgresUrl> {
-        match self {
-            Self::Stripe {
-                database: DatabaseUrl::Postgres(url),
-                ..
-            } => Some(url),
-            Self::Sandbox { .. }
-            | Self::Stripe {
-                database: DatabaseUrl::Sqlite(_),
-                ..
-            } => None,
         }
     }
 

@@ -1,0 +1,96 @@
+//! The database as the configuration names it: a file that one process has at a
+//! time, or a server that several share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::exit::Failure;
+use crate::config::{Config, DatabaseUrl, PostgresUrl, Setup};
+use crate::store::Store;
+use crate::store::lock::HeldLock;
+use crate::store::postgres::Postgres;
+use crate::store::sqlite::Sqlite;
+
+/// The right to open it.
+pub(super) enum Access {
+    /// No other process has the file.
+    Alone(PathBuf, HeldLock),
+    /// The server sorts out who does what.
+    Shared(PostgresUrl),
+}
+
+/// An open database.
+pub(super) enum Database {
+    File {
+        store: Arc<Sqlite>,
+        /// Last, so that the next process finds everything closed.
+        lock: HeldLock,
+    },
+    Server(Arc<Postgres>),
+}
+
+impl Database {
+    pub(super) async fn open(config: &Config, access: Access) -> Result<Self, Failure> {
+        match access {
+            Access::Alone(path, lock) => Ok(Self::File {
+                store: Arc::new(Sqlite::open(path).await?),
+                lock,
+            }),
+            Access::Shared(url) => {
+                let schema = &config.database.schema;
+                if !config.database.migrate {
+                    refuse_an_old_one(url.expose(), schema).await?;
+                }
+                let store = Postgres::open(url.expose(), schema).await?;
+                Ok(Self::Server(Arc::new(store)))
+            }
+        }
+    }
+
+    pub(super) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::File { store, .. } => store.clone(),
+            Self::Server(store) => store.clone(),
+        }
+    }
+
+    /// Tells other processes where the one that has the file is reached.
+    pub(super) fn publish(&mut self, address: &str) -> Result<(), Failure> {
+        match self {
+            Self::File { lock, .. } => Ok(lock.publish(address)?),
+            Self::Server(_) => Ok(()),
+        }
+    }
+
+    /// Closes it after what is under way.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::File { store, .. } => store.close().await,
+            Self::Server(store) => store.close().await,
+        }
+    }
+}
+
+/// A server's schema is brought up to date by `migrate`, unless the configuration
+/// says otherwise: whoever serves may not be allowed to.
+async fn refuse_an_old_one(url: &str, schema: &str) -> Result<(), Failure> {
+    let looked = Postgres::look(url, schema).await?;
+    if looked.missing.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<String> = looked.missing.iter().map(i64::to_string).collect();
+    Err(Failure::usage(format!(
+        "{}, schema {schema} lacks migrations {}",
+        looked.info.location,
+        missing.join(", ")
+    ))
+    .hint("run `stripe-product-sync migrate`, or set database.migrate to true"))
+}
+
+/// Where it is.
+pub(super) fn url(config: &Config) -> DatabaseUrl {
+    match &config.setup {
+        Setup::Sandbox { database, .. } => DatabaseUrl::Sqlite(database.clone()),
+        Setup::Stripe { database, .. } => database.clone(),
+    }
+}
