@@ -1,5 +1,6 @@
 //! The real binary, as a person uses it.
 
+mod account;
 mod alerts;
 mod event_commands;
 mod events;
@@ -13,6 +14,7 @@ mod postgres;
 mod pushed;
 mod readme;
 mod refusals;
+mod replicas;
 mod requests;
 mod sandbox;
 mod schedule;
@@ -50,6 +52,14 @@ pub(crate) fn told(output: &Output) -> (String, String, i32) {
         text(&output.stderr),
         output.status.code().unwrap(),
     )
+}
+
+/// Sends a signal by its name.
+fn signal(name: &str, process: u32) {
+    let sent = Command::new("kill")
+        .args([name, &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
 }
 
 /// A service on ports of its own; killed when dropped. What it sent to its

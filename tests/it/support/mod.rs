@@ -157,6 +157,15 @@ impl TestApp {
         Self::assemble(place, dir, None, settings).await
     }
 
+    /// The same Stripe and catalog, on another database.
+    pub(crate) async fn on_store(&self, store: Arc<dyn Store>) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut settings = self.settings.clone();
+        settings.reports_dir = Some(dir.path().join("reports"));
+        let place = self.place(SANDBOX_KEY, self.catalog.clone());
+        Self::assemble(place, dir, Some(store), settings).await
+    }
+
     /// The same Stripe and catalog, and a database that knows nothing.
     pub(crate) async fn with_an_empty_database(&self) -> Self {
         let mut settings = self.settings.clone();
@@ -521,6 +530,7 @@ pub(crate) fn settings(reports: PathBuf, lookup_keys: bool) -> Settings {
         keep: Duration::from_secs(24 * 60 * 60),
         max_runs: 1000,
         max_events: 1000,
+        replica: "test".to_owned(),
         debounce: Duration::from_millis(50),
         max_wait: Duration::from_secs(2),
         trigger_events: [

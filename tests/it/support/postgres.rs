@@ -23,23 +23,43 @@ pub(crate) struct Server {
     /// Whether the server outlives the run, so that databases have to go.
     lasts: bool,
     /// Ends with its standard input, that is, with this process.
-    _process: Option<Child>,
+    process: Option<Process>,
+}
+
+struct Process {
+    _child: Child,
+    programs: PathBuf,
+    /// Where its files are.
+    folder: String,
+    port: u16,
 }
 
 /// The server; `None` where there is none: then the test says so and is skipped,
 /// except where everything has to be there.
-#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 pub(crate) fn server() -> Option<&'static Server> {
-    static SERVER: LazyLock<Result<Server, String>> = LazyLock::new(|| {
-        let server = start()?;
-        // Not on the runtime of the test that happens to be first: it ends with it.
-        std::thread::scope(|scope| {
-            let made = scope.spawn(|| block_on(server.make_template()));
-            made.join().map_err(|_| "the template failed".to_owned())
-        })?;
-        Ok(server)
-    });
-    match &*SERVER {
+    static SERVER: LazyLock<Result<Server, String>> = LazyLock::new(|| prepared(start()?));
+    or_skipped(SERVER.as_ref())
+}
+
+/// One that a test may stop: it is there for nobody else. It goes with the run, too.
+pub(crate) fn server_of_its_own() -> Option<&'static Server> {
+    let server = start_one().and_then(prepared);
+    let server: &'static Result<_, _> = Box::leak(Box::new(server));
+    or_skipped(server.as_ref())
+}
+
+fn prepared(server: Server) -> Result<Server, String> {
+    // Not on the runtime of the test that happens to be first: it ends with it.
+    std::thread::scope(|scope| {
+        let made = scope.spawn(|| block_on(server.make_template()));
+        made.join().map_err(|_| "the template failed".to_owned())
+    })?;
+    Ok(server)
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
+fn or_skipped(server: Result<&'static Server, &String>) -> Option<&'static Server> {
+    match server {
         Ok(server) => Some(server),
         Err(why) => {
             assert!(
@@ -76,15 +96,23 @@ fn start() -> Result<Server, String> {
         return Ok(Server {
             base: base.to_owned(),
             lasts: true,
-            _process: None,
+            process: None,
         });
     }
+    start_one()
+}
+
+fn start_one() -> Result<Server, String> {
     let programs = programs().ok_or("no initdb on the PATH or in /usr/lib/postgresql/*/bin")?;
     // Another test may take the port until the server listens.
     (0..3)
         .find_map(|_| start_on(free_port(), &programs))
         .ok_or_else(|| format!("{} does not start", programs.display()))
 }
+
+/// Nothing of it has to outlast the machine.
+const OPTIONS: &str =
+    "-c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off -c max_connections=300";
 
 fn start_on(port: u16, programs: &Path) -> Option<Server> {
     // Everything below one folder of the server's user, which goes at the end.
@@ -93,9 +121,8 @@ fn start_on(port: u16, programs: &Path) -> Option<Server> {
         dir=$(mktemp -d /tmp/sps-test-pg-XXXXXX)
         trap 'rm -rf "$dir"' EXIT
         "$1/initdb" -D "$dir/data" -U postgres -A trust --no-sync --no-instructions >&2
-        "$1/pg_ctl" -w -D "$dir/data" -l "$dir/log" -o "-p $2 -k $dir -c listen_addresses=127.0.0.1 \
-            -c fsync=off -c full_page_writes=off -c max_connections=300" start >/dev/null
-        echo ready
+        "$1/pg_ctl" -w -D "$dir/data" -l "$dir/log" -o "-p $2 -k $dir $3" start >/dev/null
+        echo "ready $dir"
         cat >/dev/null
         "$1/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null
     "#;
@@ -103,7 +130,7 @@ fn start_on(port: u16, programs: &Path) -> Option<Server> {
     let mut child = command
         .args(["-c", script, "sh"])
         .arg(programs)
-        .arg(port.to_string())
+        .args([&port.to_string(), OPTIONS])
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -112,14 +139,19 @@ fn start_on(port: u16, programs: &Path) -> Option<Server> {
         .ok()?;
     let mut line = String::new();
     let _ = BufReader::new(child.stdout.take().unwrap()).read_line(&mut line);
-    if line.trim() != "ready" {
+    let Some(folder) = line.trim().strip_prefix("ready ") else {
         let _ = child.wait();
         return None;
-    }
+    };
     Some(Server {
         base: format!("postgres://postgres@127.0.0.1:{port}"),
         lasts: false,
-        _process: Some(child),
+        process: Some(Process {
+            _child: child,
+            programs: programs.to_owned(),
+            folder: folder.to_owned(),
+            port,
+        }),
     })
 }
 
@@ -178,6 +210,33 @@ impl Server {
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         self.admin(&create).await;
         Database { server: self, name }
+    }
+
+    /// Ends it as an operator does, open connections and all.
+    pub(crate) fn stop(&self) {
+        self.control(&["-m", "fast", "stop"]);
+    }
+
+    /// Starts it again where it was; returns when it answers.
+    pub(crate) fn start_again(&self) {
+        let Process { folder, port, .. } = self.process.as_ref().unwrap();
+        let options = format!("-p {port} -k {folder} {OPTIONS}");
+        let log = format!("{folder}/log");
+        self.control(&["-l", &log, "-o", &options, "start"]);
+    }
+
+    fn control(&self, args: &[&str]) {
+        let Process {
+            programs, folder, ..
+        } = self.process.as_ref().unwrap();
+        let program = programs.join("pg_ctl");
+        let done = as_unprivileged(program.to_str().unwrap())
+            .args(["-w", "-D", &format!("{folder}/data")])
+            .args(args)
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .status();
+        assert!(done.unwrap().success(), "pg_ctl {args:?}");
     }
 
     async fn make_template(&self) {
