@@ -2,6 +2,7 @@
 //! Stripe call and after every commit, then started again, has to end as if
 //! nothing had happened.
 
+mod base;
 mod faults;
 mod mortal;
 mod property;
@@ -19,10 +20,12 @@ use std::time::Instant;
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::store::{Counts, Page, RunFilter, RunOptions, RunState};
 
+use self::base::Base;
 use self::mortal::{Life, MortalStore, MortalStripe};
 use self::scenario::Scenario;
 use self::world::{OffSale, World, assert_nothing_to_do, assert_settled, assert_sound};
 use crate::support::catalog::product;
+use crate::support::postgres::server;
 use crate::support::{PATIENCE, Setup, TestApp, in_time, request};
 
 /// How a killed process is started again.
@@ -87,6 +90,7 @@ fn mortal(app: &TestApp, life: &Arc<Life>) -> Engine {
         store: Arc::new(MortalStore {
             inner: parts.store,
             life: Arc::clone(life),
+            own: "",
         }),
         ..parts
     };
@@ -161,30 +165,35 @@ async fn start_again(
 /// Kills the scenario's sync after each of its events in turn, or after every
 /// nth. Returns after how many.
 async fn sweep(
+    base: Base,
     scenario: &Scenario,
     restart: Restart,
     concurrency: fn(&mut stripe_product_sync::engine::Settings),
     every: usize,
 ) -> usize {
-    let undisturbed = app(concurrency).await;
+    let (undisturbed, database) = base.app(concurrency).await;
     scenario.prepare(&undisturbed).await;
+    database.hand_over(&undisturbed).await;
     told::tell(&undisturbed).await;
     let whole = Life::new(usize::MAX);
     assert!(live(&undisturbed, scenario, &whole).await);
     let expected = World::of(&undisturbed).await;
     let counts = last_counts(&undisturbed).await;
+    database.close().await;
     let points = whole.happened().len();
     // Another first one for each scenario, so that all kinds of points have a turn.
     let first = 1 + scenario.name.len() % every;
     let mut killed = 0;
     for point in (first..=points).step_by(every) {
         killed += 1;
-        let app = app(concurrency).await;
+        let (app, database) = base.app(concurrency).await;
         scenario.prepare(&app).await;
+        database.hand_over(&app).await;
         told::tell(&app).await;
         let before = OffSale::of(&app).await;
         let life = Life::new(point);
         in_time(scenario.name, live(&app, scenario, &life)).await;
+        database.leases_run_out().await;
         let last = life.happened().last().cloned().unwrap_or_default();
         let when = format!(
             "{}, killed after {point} of {points} ({last}), {restart:?}",
@@ -197,6 +206,7 @@ async fn sweep(
         told::assert_seen_to(&app, scenario, &when).await;
         similar(&World::of(&app).await, &expected, &when);
         assert_nothing_to_do(&app, &when).await;
+        database.close().await;
     }
     killed
 }
@@ -217,6 +227,7 @@ fn report(went: std::fmt::Arguments<'_>, start: Instant) {
 
 /// Sweeps all scenarios.
 async fn sweep_all(
+    base: Base,
     restart: Restart,
     concurrency: fn(&mut stripe_product_sync::engine::Settings),
     every: usize,
@@ -225,10 +236,10 @@ async fn sweep_all(
     let every = nth(every);
     let mut points = 0;
     for scenario in scenario::all() {
-        points += sweep(&scenario, restart, concurrency, every).await;
+        points += sweep(base, &scenario, restart, concurrency, every).await;
     }
     report(
-        format_args!("{points} points killed, every {every}., restarted as {restart:?}"),
+        format_args!("{points} points killed, every {every}., restarted as {restart:?}, {base}"),
         start,
     );
     assert!(points * every > 150, "only {points} points");
@@ -236,17 +247,35 @@ async fn sweep_all(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_killed_at_any_point_ends_as_if_it_had_not_been() {
-    sweep_all(Restart::Service, one_at_a_time, 2).await;
+    sweep_all(Base::File, Restart::Service, one_at_a_time, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_killed_at_any_point_ends_as_if_it_had_not_been() {
-    sweep_all(Restart::Command, one_at_a_time, 4).await;
+    sweep_all(Base::File, Restart::Command, one_at_a_time, 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_with_several_products_under_way() {
-    sweep_all(Restart::Service, side_by_side, 4).await;
+    sweep_all(Base::File, Restart::Service, side_by_side, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_server_a_service_killed_at_any_point_ends_as_if_it_had_not_been() {
+    let Some(server) = server() else { return };
+    sweep_all(Base::Server(server), Restart::Service, one_at_a_time, 9).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_server_a_command_killed_at_any_point_ends_as_if_it_had_not_been() {
+    let Some(server) = server() else { return };
+    sweep_all(Base::Server(server), Restart::Command, one_at_a_time, 17).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_server_killed_with_several_products_under_way() {
+    let Some(server) = server() else { return };
+    sweep_all(Base::Server(server), Restart::Service, side_by_side, 13).await;
 }
 
 /// The price is created while nobody gets an answer, neither to the request nor

@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
-    self, Alert, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info,
-    Intent, Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed,
-    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter,
-    RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
+    self, Alert, Begun, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow,
+    Fence, Info, Intent, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause,
+    ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter, ResultRow,
+    Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
@@ -266,6 +267,22 @@ impl Stripe for MortalStripe {
 pub(super) struct MortalStore {
     pub(super) inner: Arc<dyn Store>,
     pub(super) life: Arc<Life>,
+    /// Before the names of its leases and queues: one of its own doesn't hear that
+    /// another process has the lease.
+    pub(super) own: &'static str,
+}
+
+impl MortalStore {
+    fn named(&self, name: &str) -> String {
+        format!("{}{name}", self.own)
+    }
+
+    fn fence(&self, fence: &Fence) -> Fence {
+        Fence {
+            name: self.named(&fence.name),
+            epoch: fence.epoch,
+        }
+    }
 }
 
 #[async_trait]
@@ -317,16 +334,98 @@ impl Store for MortalStore {
         self.life.glance(self.inner.mappings_by_id(at, ids)).await
     }
 
-    async fn insert_run(&self, run: &Run) -> Result<(), store::Error> {
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.inner.changes()
+    }
+
+    async fn take_lease(
+        &self,
+        name: &str,
+        owner: &str,
+        lasts: Duration,
+    ) -> Result<Leased, store::Error> {
+        let name = self.named(name);
+        let work = self.inner.take_lease(&name, owner, lasts);
+        self.life.glance(work).await
+    }
+
+    async fn leave_lease(&self, name: &str, owner: &str) -> Result<(), store::Error> {
+        let name = self.named(name);
+        self.life.glance(self.inner.leave_lease(&name, owner)).await
+    }
+
+    async fn lease_holder(&self, name: &str) -> Result<Option<String>, store::Error> {
+        let name = self.named(name);
+        self.life.glance(self.inner.lease_holder(&name)).await
+    }
+
+    async fn queue(&self, queues: &[String]) -> Result<Vec<Queued>, store::Error> {
+        let queues: Vec<String> = queues.iter().map(|queue| self.named(queue)).collect();
+        self.life.glance(self.inner.queue(&queues)).await
+    }
+
+    async fn line_up(&self, queue: &str, run: &Run) -> Result<bool, store::Error> {
+        let queue = self.named(queue);
+        let work = self.inner.line_up(&queue, run);
+        self.life.event(|| "commit new run".to_owned(), work).await
+    }
+
+    async fn line_up_for_events(
+        &self,
+        queue: &str,
+        run: &Run,
+        upto: i64,
+        now: Timestamp,
+        fence: &Fence,
+    ) -> Result<Option<u64>, store::Error> {
+        let (queue, fence) = (self.named(queue), self.fence(fence));
+        let work = self
+            .inner
+            .line_up_for_events(&queue, run, upto, now, &fence);
         self.life
-            .event(|| "commit new run".to_owned(), self.inner.insert_run(run))
+            .event(|| "commit event run".to_owned(), work)
             .await
     }
 
-    async fn update_run(&self, run: &Run) -> Result<(), store::Error> {
+    async fn join_run(&self, run: &RunId) -> Result<bool, store::Error> {
+        self.life.glance(self.inner.join_run(run)).await
+    }
+
+    async fn begin_run(
+        &self,
+        run: &RunId,
+        start_time: Timestamp,
+        fence: &Fence,
+    ) -> Result<Option<Begun>, store::Error> {
+        let fence = self.fence(fence);
+        let work = self.inner.begin_run(run, start_time, &fence);
         self.life
-            .event(|| "commit run".to_owned(), self.inner.update_run(run))
+            .event(|| "commit run begun".to_owned(), work)
             .await
+    }
+
+    async fn cancel_run(&self, run: &RunId, now: Timestamp) -> Result<(), store::Error> {
+        let work = self.inner.cancel_run(run, now);
+        self.life
+            .event(|| "commit cancelled run".to_owned(), work)
+            .await
+    }
+
+    async fn insert_run(&self, queue: &str, run: &Run) -> Result<(), store::Error> {
+        let queue = self.named(queue);
+        let work = self.inner.insert_run(&queue, run);
+        self.life.event(|| "commit new run".to_owned(), work).await
+    }
+
+    async fn dry_runs_left(&self, queue: &str) -> Result<Vec<Run>, store::Error> {
+        let queue = self.named(queue);
+        self.life.glance(self.inner.dry_runs_left(&queue)).await
+    }
+
+    async fn update_run(&self, run: &Run, fence: Option<&Fence>) -> Result<(), store::Error> {
+        let fence = fence.map(|fence| self.fence(fence));
+        let work = self.inner.update_run(run, fence.as_ref());
+        self.life.event(|| "commit run".to_owned(), work).await
     }
 
     async fn save_dry_run(&self, run: &RunId, dry_run: &DryRun) -> Result<(), store::Error> {
@@ -397,7 +496,11 @@ impl Store for MortalStore {
             format!("commit{}", parts.concat())
         };
         let work = async {
-            let kept = self.inner.record(record).await;
+            let own = Record {
+                fence: record.fence.as_ref().map(|fence| self.fence(fence)),
+                ..record.clone()
+            };
+            let kept = self.inner.record(&own).await;
             if kept.is_ok() {
                 self.life.show(Done::Committed(record));
             }
@@ -414,8 +517,10 @@ impl Store for MortalStore {
         &self,
         at: &AccountRef,
         validation: &Validation,
+        fence: Option<&Fence>,
     ) -> Result<(), store::Error> {
-        let work = self.inner.save_validation(at, validation);
+        let fence = fence.map(|fence| self.fence(fence));
+        let work = self.inner.save_validation(at, validation, fence.as_ref());
         self.life
             .event(|| "commit validation".to_owned(), work)
             .await
@@ -425,8 +530,14 @@ impl Store for MortalStore {
         self.life.glance(self.inner.last_validation(at)).await
     }
 
-    async fn save_listing(&self, at: &AccountRef, listing: &Listing) -> Result<(), store::Error> {
-        let work = self.inner.save_listing(at, listing);
+    async fn save_listing(
+        &self,
+        at: &AccountRef,
+        listing: &Listing,
+        fence: Option<&Fence>,
+    ) -> Result<(), store::Error> {
+        let fence = fence.map(|fence| self.fence(fence));
+        let work = self.inner.save_listing(at, listing, fence.as_ref());
         self.life.event(|| "commit listing".to_owned(), work).await
     }
 
@@ -493,20 +604,9 @@ impl Store for MortalStore {
         self.life.glance(self.inner.due_events(now)).await
     }
 
-    async fn insert_event_run(
-        &self,
-        run: &Run,
-        upto: i64,
-        now: Timestamp,
-    ) -> Result<u64, store::Error> {
-        let work = self.inner.insert_event_run(run, upto, now);
-        self.life
-            .event(|| "commit event run".to_owned(), work)
-            .await
-    }
-
-    async fn absorb_events(&self, run: &Run) -> Result<u64, store::Error> {
-        let work = self.inner.absorb_events(run);
+    async fn absorb_events(&self, run: &Run, fence: &Fence) -> Result<u64, store::Error> {
+        let fence = self.fence(fence);
+        let work = self.inner.absorb_events(run, &fence);
         self.life.event(|| "commit absorbed".to_owned(), work).await
     }
 
@@ -521,8 +621,14 @@ impl Store for MortalStore {
             .await
     }
 
-    async fn end_events(&self, run: &Run, ends: &[EventEnd]) -> Result<(), store::Error> {
-        let work = self.inner.end_events(run, ends);
+    async fn end_events(
+        &self,
+        run: &Run,
+        ends: &[EventEnd],
+        fence: &Fence,
+    ) -> Result<(), store::Error> {
+        let fence = self.fence(fence);
+        let work = self.inner.end_events(run, ends, &fence);
         self.life.event(|| "commit ended".to_owned(), work).await
     }
 

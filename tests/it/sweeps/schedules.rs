@@ -23,6 +23,7 @@ fn mortal(app: &TestApp, wall: &Wall, life: &Arc<Life>) -> Engine {
         store: Arc::new(MortalStore {
             inner: parts.store.clone(),
             life: Arc::clone(life),
+            own: "",
         }),
         clock: wall.clock(),
         ..parts
@@ -40,11 +41,11 @@ async fn killed_after(point: usize) -> Option<String> {
     app.say(vec![product("plan_a", "10"), product("plan_b", "20")]);
     app.sync().await;
     app.say(vec![product("plan_a", "12"), product("plan_c", "30")]);
-    let wall = Wall::at("2026-11-29T10:30:00Z");
+    let wall = Wall::at("2096-11-29T10:30:00Z");
     let first = Scheduler::new(wall.engine(&app, schedules()));
     first.look(Job::Sync).await.unwrap();
 
-    wall.put("2026-11-30T00:00:00Z");
+    wall.put("2096-11-30T00:00:00Z");
     let life = Life::new(point);
     let engine = mortal(&app, &wall, &life);
     let scheduler = Scheduler::new(engine.clone());

@@ -3,17 +3,20 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use stripe_product_sync::catalog::LocalId;
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::plan::{AccountRef, Known};
 use stripe_product_sync::store::{
-    self, Alert, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow, Info,
-    Intent, Job, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause, ProgressRow, Pushed,
-    PushedChange, Record, RememberedAccount, ResultFilter, ResultRow, Retention, Run, RunFilter,
-    RunId, RunState, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
+    self, Alert, Begun, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow,
+    Fence, Info, Intent, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause,
+    ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter, ResultRow,
+    Retention, Run, RunFilter, RunId, RunState, ScheduleRow, SlotDone, Store, Tidied, Timestamp,
+    Validation,
 };
+use tokio::sync::watch;
 
 use super::super::scenario::{self, Scenario};
 use super::super::world::{OffSale, World, assert_nothing_to_do, assert_settled, assert_sound};
@@ -94,6 +97,10 @@ macro_rules! passed_on {
                 self.inner.info()
             }
 
+            fn changes(&self) -> Option<watch::Receiver<u64>> {
+                self.inner.changes()
+            }
+
             $(async fn $name(&self, $($arg: $kind),*) -> Result<$result, store::Error> {
                 self.call(stringify!($name), self.inner.$name($($arg),*)).await
             })*
@@ -108,8 +115,18 @@ passed_on! {
     fn known(at: &AccountRef) -> Known;
     fn mappings(at: &AccountRef, filter: &MappingFilter, page: &Page) -> Vec<MappingRow>;
     fn mappings_by_id(at: &AccountRef, ids: &[LocalId]) -> Vec<MappingRow>;
-    fn insert_run(run: &Run) -> ();
-    fn update_run(run: &Run) -> ();
+    fn take_lease(name: &str, owner: &str, lasts: Duration) -> Leased;
+    fn leave_lease(name: &str, owner: &str) -> ();
+    fn lease_holder(name: &str) -> Option<String>;
+    fn queue(queues: &[String]) -> Vec<Queued>;
+    fn line_up(queue: &str, run: &Run) -> bool;
+    fn line_up_for_events(queue: &str, run: &Run, upto: i64, now: Timestamp, fence: &Fence) -> Option<u64>;
+    fn join_run(run: &RunId) -> bool;
+    fn begin_run(run: &RunId, start_time: Timestamp, fence: &Fence) -> Option<Begun>;
+    fn cancel_run(run: &RunId, now: Timestamp) -> ();
+    fn insert_run(queue: &str, run: &Run) -> ();
+    fn dry_runs_left(queue: &str) -> Vec<Run>;
+    fn update_run(run: &Run, fence: Option<&Fence>) -> ();
     fn save_dry_run(run: &RunId, dry_run: &DryRun) -> ();
     fn dry_run(run: &RunId) -> Option<DryRun>;
     fn run(id: &RunId) -> Option<Run>;
@@ -120,9 +137,9 @@ passed_on! {
     fn progress(run: &RunId, after: i64, limit: u32) -> Vec<ProgressRow>;
     fn record(record: &Record) -> ();
     fn open_intents(at: &AccountRef) -> Vec<Intent>;
-    fn save_validation(at: &AccountRef, validation: &Validation) -> ();
+    fn save_validation(at: &AccountRef, validation: &Validation, fence: Option<&Fence>) -> ();
     fn last_validation(at: &AccountRef) -> Option<Validation>;
-    fn save_listing(at: &AccountRef, listing: &Listing) -> ();
+    fn save_listing(at: &AccountRef, listing: &Listing, fence: Option<&Fence>) -> ();
     fn last_listing(at: &AccountRef) -> Option<Listing>;
     fn schedule(at: &AccountRef, job: Job) -> ScheduleRow;
     fn claim_slot(at: &AccountRef, job: Job, before: Option<&Claim>, claim: &Claim) -> bool;
@@ -132,10 +149,9 @@ passed_on! {
     fn insert_events(events: &[NewEvent]) -> Vec<bool>;
     fn event_queue(now: Timestamp) -> EventQueue;
     fn due_events(now: Timestamp) -> Option<DueEvents>;
-    fn insert_event_run(run: &Run, upto: i64, now: Timestamp) -> u64;
-    fn absorb_events(run: &Run) -> u64;
+    fn absorb_events(run: &Run, fence: &Fence) -> u64;
     fn run_events(run: &RunId, after: i64, limit: u32) -> Vec<EventRow>;
-    fn end_events(run: &Run, ends: &[EventEnd]) -> ();
+    fn end_events(run: &Run, ends: &[EventEnd], fence: &Fence) -> ();
     fn runs_with_stranded_events() -> Vec<RunId>;
     fn events(filter: &EventFilter, page: &Page) -> Vec<EventRow>;
     fn tidy(retention: &Retention) -> Tidied;

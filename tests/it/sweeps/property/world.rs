@@ -265,6 +265,7 @@ impl World {
             store: Arc::new(MortalStore {
                 inner: self.store.clone(),
                 life: life.clone(),
+                own: "",
             }),
             discover: Arc::new(move |_pushed| Ok(offered.lock().unwrap().clone())),
             clock: Arc::new(move || {

@@ -120,6 +120,7 @@ fn engine(app: &TestApp, side: &Side, life: &Arc<Life>) -> Engine {
         store: Arc::new(MortalStore {
             inner: parts.store,
             life: Arc::clone(life),
+            own: side.name,
         }),
         discover: Arc::new(move |_pushed| Ok(catalog.clone())),
         ..parts
