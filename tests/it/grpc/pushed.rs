@@ -445,10 +445,15 @@ async fn while_a_run_is_at_work_changes_wait_for_the_next_one() {
 #[tokio::test]
 async fn a_sync_of_everything_that_waits_has_the_change_too() {
     let served = slow(Duration::from_millis(100)).await;
-    let mut begun = served.app.engine.begun();
     let first = v1::SyncRequest::default();
-    served.sync().sync(first.clone()).await.unwrap();
-    begun.wait_for(Option::is_some).await.unwrap();
+    let run = served.sync().sync(first.clone()).await.unwrap();
+    let run = RunId::new(run.into_inner().run.unwrap().id);
+    // It has read the catalog.
+    let log = served.app.engine.live(&run).unwrap();
+    let mut changed = log.subscribe();
+    while log.run().stage != "observe" {
+        changed.changed().await.unwrap();
+    }
     let second = served.sync().sync(first).await.unwrap().into_inner();
     let second = second.run.unwrap();
     assert_eq!(second.state(), State::Pending);
