@@ -102,7 +102,7 @@ impl Engine {
     fn stop_following(&self, log: &RunLog) {
         let mut state = self.state();
         if state.follows(log.id()) {
-            state.forget(log.id());
+            state.forget_ended(log.id());
         }
     }
 

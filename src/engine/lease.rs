@@ -163,8 +163,12 @@ impl Engine {
         if !self.is_shared() {
             return Ok(None);
         }
-        let name = self.queue_name().await?;
-        Ok(self.store().lease_holder(&name).await?)
+        for name in self.queues().await? {
+            if let Some(owner) = self.store().lease_holder(&name).await? {
+                return Ok(Some(owner));
+            }
+        }
+        Ok(None)
     }
 
     /// The queue's name, which is the lease's as well. Before the account behind the
@@ -229,7 +233,7 @@ impl Engine {
             };
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return,
-                () = lost => return,
+                () = lost => return held.iter().for_each(|lease| self.lose(lease)),
                 // A run got the one of its account.
                 _changed = changes.changed() => {}
             }
@@ -319,10 +323,10 @@ impl Engine {
                 }
                 Ok(renewal(lasts))
             }
-            Err(left) => Ok(match self.state().left_over {
-                LeftOver::Resume => left.clamp(SHORTEST, LOOK),
+            Err(left) => Ok(match self.state().is_service {
+                true => left.clamp(SHORTEST, LOOK),
                 // A service that waits for it comes first.
-                LeftOver::Leave | LeftOver::Interrupt => left + RENEW,
+                false => left + RENEW,
             }),
         }
     }

@@ -80,10 +80,14 @@ impl Engine {
     /// the lease, which it wants from here on; otherwise they end as interrupted, and
     /// the next run settles what they left. Returns the one that goes on here.
     pub async fn take_up(&self, resume: bool) -> Result<Option<Run>, Error> {
-        self.state().left_over = match resume {
-            true => LeftOver::Resume,
-            false => LeftOver::Interrupt,
-        };
+        {
+            let mut state = self.state();
+            state.is_service = resume;
+            state.left_over = match resume {
+                true => LeftOver::Resume,
+                false => LeftOver::Interrupt,
+            };
+        }
         self.hold().await?;
         if resume {
             self.want_lease();

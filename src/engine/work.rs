@@ -103,6 +103,8 @@ pub(super) struct State {
     /// Runs whose end was told and could not be kept.
     told: HashSet<RunId>,
     pub(super) left_over: LeftOver,
+    /// Whether this process is there to stay, and not a command.
+    pub(super) is_service: bool,
 }
 
 impl State {
@@ -138,6 +140,12 @@ impl State {
     pub(super) fn forget(&mut self, id: &RunId) {
         self.runs.remove(id);
         self.asked.remove(id);
+    }
+
+    /// A run has ended that others worked on.
+    pub(super) fn forget_ended(&mut self, id: &RunId) {
+        self.forget(id);
+        self.let_go.remove(id);
     }
 
     /// Whether this process only looks on.
