@@ -264,9 +264,14 @@ impl Engine {
         self.inner.begun.subscribe()
     }
 
-    /// One run, live or from the database.
+    /// One run: as it is where it is worked on here, and otherwise from the database,
+    /// for what is only followed may be behind.
     pub async fn run(&self, id: &RunId) -> Result<Run, Error> {
-        if let Some(log) = self.live(id) {
+        let known = {
+            let state = self.state();
+            state.log(id).filter(|_| !state.follows(id))
+        };
+        if let Some(log) = known {
             return Ok(log.snapshot());
         }
         self.store()
