@@ -8,7 +8,7 @@ use super::exit::Failure;
 use crate::config::{Config, DatabaseUrl, PostgresUrl, Setup};
 use crate::store::Store;
 use crate::store::lock::HeldLock;
-use crate::store::postgres::Postgres;
+use crate::store::postgres::{Looked, Postgres};
 use crate::store::sqlite::Sqlite;
 
 /// The right to open it.
@@ -38,10 +38,12 @@ impl Database {
             }),
             Access::Shared(url) => {
                 let schema = &config.database.schema;
-                if !config.database.migrate {
-                    refuse_an_old_one(url.expose(), schema).await?;
-                }
-                let store = Postgres::open(url.expose(), schema).await?;
+                let store = if config.database.migrate {
+                    Postgres::open(url.expose(), schema).await?
+                } else {
+                    let opened = Postgres::open_unchanged(url.expose(), schema).await?;
+                    opened.map_err(|looked| is_older(&looked, schema))?
+                };
                 Ok(Self::Server(Arc::new(store)))
             }
         }
@@ -73,18 +75,14 @@ impl Database {
 
 /// A server's schema is brought up to date by `migrate`, unless the configuration
 /// says otherwise: whoever serves may not be allowed to.
-async fn refuse_an_old_one(url: &str, schema: &str) -> Result<(), Failure> {
-    let looked = Postgres::look(url, schema).await?;
-    if looked.missing.is_empty() {
-        return Ok(());
-    }
+fn is_older(looked: &Looked, schema: &str) -> Failure {
     let missing: Vec<String> = looked.missing.iter().map(i64::to_string).collect();
-    Err(Failure::usage(format!(
+    Failure::usage(format!(
         "{}, schema {schema} lacks migrations {}",
         looked.info.location,
         missing.join(", ")
     ))
-    .hint("run `stripe-product-sync migrate`, or set database.migrate to true"))
+    .hint("run `stripe-product-sync migrate`, or set database.migrate to true")
 }
 
 /// Where it is.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::progress::{Event, RunLog};
+use super::work::Part;
 use super::{Engine, Error};
 use crate::store::{ProgressRow, Run, RunId, RunState};
 
@@ -45,13 +46,17 @@ impl Engine {
         if run.state.is_final() {
             return Ok(None);
         }
-        let log = RunLog::new(run, self.inner.parts.clock.clone());
-        Ok(Some(self.follow_log(&log)))
+        Ok(Some(self.follow_log(&self.new_log(run))))
+    }
+
+    /// A log of a run that this process has none of yet.
+    pub(super) fn new_log(&self, run: Run) -> Arc<RunLog> {
+        RunLog::new(run, self.inner.parts.clock.clone())
     }
 
     /// Has this log follow its run, unless another one does.
     pub(super) fn follow_log(&self, log: &Arc<RunLog>) -> Arc<RunLog> {
-        if let Some(known) = self.state().follow(log) {
+        if let Some(known) = self.state().know(log, Part::Follows) {
             return known;
         }
         let (engine, followed) = (self.clone(), log.clone());
@@ -163,9 +168,7 @@ impl Engine {
     }
 
     async fn look_at_queue(&self) -> Result<(), Error> {
-        let mut queues = self.queues().await?;
-        queues.push(self.own_lease_name());
-        let queue = self.store().queue(&queues).await?;
+        let queue = self.store().queue(&self.queues().await?).await?;
         for queued in queue.iter().filter(|queued| queued.is_cancelled) {
             self.state().cancel(&queued.run.id);
         }
@@ -177,20 +180,14 @@ impl Engine {
         if self.is_at_work() {
             return Ok(());
         }
-        let runs = queue.into_iter().map(|queued| queued.run);
-        let running = runs
-            .filter(|run| !run.options.dry_run)
-            .find(|run| run.state == RunState::Running);
-        let Some(run) = running else {
+        let mut runs = queue.into_iter().map(|queued| queued.run);
+        let Some(run) = runs.find(|run| run.state == RunState::Running) else {
             self.inner
                 .current
                 .send_if_modified(|current| current.take().is_some());
             return Ok(());
         };
-        let log = match self.live(&run.id) {
-            Some(log) => log,
-            None => self.follow_log(&RunLog::new(run, self.inner.parts.clock.clone())),
-        };
+        let log = self.follow_log(&self.new_log(run));
         for known in [&self.inner.current, &self.inner.begun] {
             known.send_if_modified(|known| {
                 let is_new = known.as_ref().is_none_or(|known| known.id() != log.id());

@@ -76,7 +76,7 @@ impl Active {
 }
 
 /// What a process has to do with a run.
-enum Part {
+pub(super) enum Part {
     /// It has lined it up, or was asked for it.
     Waits,
     /// It follows what another process does.
@@ -155,12 +155,11 @@ impl State {
             .is_some_and(|known| matches!(known.part, Part::Follows))
     }
 
-    /// A log to follow a run with; `None`: it is known already.
-    pub(super) fn follow(&mut self, log: &Arc<RunLog>) -> Option<Arc<RunLog>> {
+    /// From here on this is the run's log, unless it has one; that one.
+    pub(super) fn know(&mut self, log: &Arc<RunLog>, part: Part) -> Option<Arc<RunLog>> {
         if let Some(known) = self.runs.get(log.id()) {
             return Some(known.log.clone());
         }
-        let part = Part::Follows;
         let log = log.clone();
         self.runs.insert(log.id().clone(), Known { log, part });
         None
@@ -202,25 +201,16 @@ impl Engine {
 
     /// The same; `catalog`: what it is to be made on, unless others join it.
     pub(super) fn waits_with(&self, run: &Run, catalog: Option<Arc<Catalog>>) {
-        let follows = {
+        {
             let mut state = self.state();
             state.prepared = catalog.map(|catalog| (run.id.clone(), catalog));
             state.asked.insert(run.id.clone());
-            match state.runs.get(&run.id) {
-                Some(_) => None,
-                None if self.is_shared() => {
-                    Some(RunLog::new(run.clone(), self.inner.parts.clock.clone()))
-                }
-                None => {
-                    let log = RunLog::new(run.clone(), self.inner.parts.clock.clone());
-                    let part = Part::Waits;
-                    state.runs.insert(run.id.clone(), Known { log, part });
-                    None
-                }
-            }
-        };
-        if let Some(log) = follows {
+        }
+        let log = self.new_log(run.clone());
+        if self.is_shared() {
             self.follow_log(&log);
+        } else {
+            self.state().know(&log, Part::Waits);
         }
         self.want_lease();
         self.inner.wake.notify_one();
@@ -331,7 +321,7 @@ impl Engine {
         state.let_go.remove(&run.id);
         let log = state
             .log(&run.id)
-            .unwrap_or_else(|| RunLog::new(run.clone(), self.inner.parts.clock.clone()));
+            .unwrap_or_else(|| self.new_log(run.clone()));
         let part = Part::Works(cancel.clone());
         let known = Known {
             log: log.clone(),

@@ -49,16 +49,20 @@ impl Postgres {
     /// # Errors
     /// As of [`open`](Self::open).
     pub async fn look(url: &str, schema: &str) -> Result<Looked, Error> {
+        look(&Place::parse(url, schema)?).await
+    }
+
+    /// Opens the database as it is; where migrations are to be applied it stays
+    /// closed, and is as it was looked at.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    pub async fn open_unchanged(url: &str, schema: &str) -> Result<Result<Self, Looked>, Error> {
         let place = Place::parse(url, schema)?;
-        let mut connection = enter(&place).await?;
-        let versions = migrate::read(&mut connection, &place).await?;
-        if versions.missing.is_empty() {
-            shape::check(&mut connection, &place).await?;
-        }
-        let _closed = connection.close().await;
-        Ok(Looked {
-            info: info(&place.name, versions.newest),
-            missing: versions.missing,
+        let looked = look(&place).await?;
+        Ok(match looked.missing.is_empty() {
+            true => Ok(Self::pooled(place)),
+            false => Err(looked),
         })
     }
 
@@ -100,6 +104,19 @@ pub(super) fn info(name: &str, schema_version: i64) -> Info {
         location: name.to_owned(),
         schema_version,
     }
+}
+
+async fn look(place: &Place) -> Result<Looked, Error> {
+    let mut connection = enter(place).await?;
+    let versions = migrate::read(&mut connection, place).await?;
+    if versions.missing.is_empty() {
+        shape::check(&mut connection, place).await?;
+    }
+    let _closed = connection.close().await;
+    Ok(Looked {
+        info: info(&place.name, versions.newest),
+        missing: versions.missing,
+    })
 }
 
 /// A session in our schema.
