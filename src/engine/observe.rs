@@ -271,8 +271,10 @@ async fn price(
     observed: &mut Observed,
 ) -> Result<(), stripe::Error> {
     // Archived prices are among them. What one of them offers in further currencies has
-    // to be known before it is put on sale again, whether or not the catalog has any now.
+    // to be known before it is put on sale again, whether or not the catalog has any now;
+    // what one with tiers costs, before one without takes its place.
     let expand = &Expand {
+        tiers: true,
         currency_options: true,
         ..expand.clone()
     };

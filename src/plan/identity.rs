@@ -189,7 +189,12 @@ impl<'a> Index<'a> {
         if is_others(&product.metadata) {
             return !is_marked || price.is_some_and(|price| is_others(&price.metadata));
         }
-        let has_price_of_ours = default.is_some_and(|id| has_price(binding, id));
+        // A run that was killed may have made it the default without remembering it.
+        let is_ours = |price: &ObservedPrice| {
+            owner(&price.metadata, binding.local_id.as_str(), self.naming) == Owner::Ours
+        };
+        let has_price_of_ours =
+            default.is_some_and(|id| has_price(binding, id)) || price.is_some_and(is_ours);
         let has_our_id = product.id == self.naming.product_id(&binding.local_id);
         // No other catalog's mark, so ours.
         let lost_local_id = local_id.is_none() && product.metadata.contains_key(CATALOG);

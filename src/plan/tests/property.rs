@@ -138,7 +138,14 @@ fn settle(world: &mut World, foreign: &Foreign, round: &Round) {
         }
         if product.action == Action::InSync {
             let all_read = round.reading == Reading::All;
-            assert_in_sync(world, &catalog, &product.local_id, &asked, all_read);
+            assert_in_sync(
+                world,
+                foreign,
+                &catalog,
+                &product.local_id,
+                &asked,
+                all_read,
+            );
         }
     }
     if round.reading != Reading::Mapped {
@@ -164,6 +171,7 @@ fn settle(world: &mut World, foreign: &Foreign, round: &Round) {
 /// ours is on sale for that id. Written without the planner's own comparison.
 fn assert_in_sync(
     world: &World,
+    foreign: &Foreign,
     catalog: &Catalog,
     local_id: &LocalId,
     options: &Options,
@@ -172,6 +180,19 @@ fn assert_in_sync(
     let binding = world.known.bindings.get(local_id);
     let Some(entry) = catalog.products.get(local_id) else {
         let mapped = binding.and_then(|binding| world.stripe.products.get(&binding.product_id));
+        // Who took the id of one that was deleted keeps it; and one that neither a mark nor
+        // its price tells to be ours is taken for such a one.
+        let mapped = mapped.filter(|product| {
+            let is_marked = product.metadata.get(LOCAL_ID).map(String::as_str);
+            let default = product.default_price.as_ref();
+            let has_price = binding
+                .unwrap()
+                .prices
+                .values()
+                .any(|id| default == Some(id));
+            let is_ours = is_marked == Some(local_id.as_str()) || has_price;
+            is_ours && !foreign.products.contains(&product.id)
+        });
         assert!(!mapped.is_some_and(|product| product.active) || !binding.unwrap().active);
         return;
     };

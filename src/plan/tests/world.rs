@@ -128,9 +128,10 @@ impl World {
         }
     }
 
-    /// With further currencies always, as a run reads them.
+    /// With tiers and further currencies always, as a run reads them.
     fn read_prices(&self, ids: &BTreeSet<ProductId>, details: &Details, observed: &mut Observed) {
         let details = &Details {
+            tiers: true,
             currency_options: true,
             ..details.clone()
         };
