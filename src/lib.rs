@@ -7,12 +7,13 @@
 //!
 //! | module | what it holds | may use |
 //! |---|---|---|
+//! | [`access`] | PURE: roles, API keys as text, who a caller is | nothing of ours |
 //! | [`catalog`] | PURE: ids, money, products, prices, lint | nothing of ours |
 //! | [`plan`] | PURE: diff of desired, known and observed; checks; digest; rendering | catalog |
 //! | [`discovery`] | TypeScript, documents and rules to a catalog | catalog |
 //! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, plan |
 //! | [`sandbox`] | a stand-in for Stripe over real HTTP | net |
-//! | [`store`] | the database: port, what a row means, `SQLite`, PostgreSQL | catalog, plan |
+//! | [`store`] | the database: port, what a row means, `SQLite`, PostgreSQL | access, catalog, plan |
 //! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | stripe, store, discovery, plan, catalog |
 //! | [`grpc`], [`http`] | the services | engine's handle, store reads, plan, catalog |
 //! | [`alerts`] | posts what the engine wants told, signed | engine, store, plan, catalog, net |
@@ -20,6 +21,7 @@
 //! | [`config`] | one struct per section, all mistakes at once | catalog |
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
+pub mod access;
 pub mod alerts;
 pub mod catalog;
 pub mod cli;
