@@ -131,6 +131,26 @@ impl Planner<'_> {
             || !found.duplicates.is_empty()
             || !found.leftovers.iter().all(pending);
         if drifted && self.reports_only(binding, &target) {
+            // That is done all the same; a default price cannot be archived.
+            let default = found.product.default_price.as_ref();
+            let mut unfinished: Vec<Step> = found
+                .leftovers
+                .iter()
+                .filter(|id| pending(id) && default != Some(*id))
+                .map(|id| archive_price(id.clone()))
+                .collect();
+            if let Some(binding) = binding
+                && !unfinished.is_empty()
+            {
+                unfinished.insert(0, Step::Bind);
+                return ProductPlan {
+                    reasons,
+                    left: changes.into_iter().chain(left).collect(),
+                    steps: unfinished,
+                    bind: Some(Box::new(self.as_bound(binding))),
+                    ..self.outline(Action::Update)
+                };
+            }
             return ProductPlan {
                 reasons,
                 changes,
@@ -220,6 +240,22 @@ impl Planner<'_> {
                 })
             }),
             ..self.outline(action)
+        }
+    }
+
+    /// What the database says already.
+    fn as_bound(&self, binding: &Binding) -> Bind {
+        let prices = binding.prices.iter();
+        Bind {
+            product_id: binding.product_id.clone(),
+            prices: prices
+                .map(|(key, id)| (key.clone(), PriceRef::Existing(id.clone())))
+                .collect(),
+            superseded: binding.superseded.clone(),
+            to_archive: binding.to_archive.clone(),
+            applied: binding.applied.clone(),
+            origin: self.entry.product.origin.clone(),
+            active: binding.active,
         }
     }
 
