@@ -15,7 +15,8 @@
 //! | [`sandbox`] | a stand-in for Stripe over real HTTP | net |
 //! | [`store`] | the database: port, what a row means, `SQLite`, PostgreSQL | access, catalog, plan |
 //! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | stripe, store, discovery, plan, catalog |
-//! | [`grpc`], [`http`] | the services | engine's handle, store reads, plan, catalog |
+//! | [`gate`] | who gets in, and how much of the service each may have | access, store |
+//! | [`grpc`], [`http`] | the services | gate, engine's handle, store reads, plan, catalog |
 //! | [`alerts`] | posts what the engine wants told, signed | engine, store, plan, catalog, net |
 //! | `net` | connections that a server can end from its own side; posts | nothing of ours |
 //! | [`config`] | one struct per section, all mistakes at once | catalog |
@@ -28,6 +29,7 @@ pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod engine;
+pub mod gate;
 pub mod grpc;
 pub mod http;
 mod net;

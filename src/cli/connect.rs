@@ -4,13 +4,17 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 
 use super::database::{self, Access};
 use super::exit::Failure;
 use super::local::{Host, Role};
 use super::{Context, Logs};
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, DatabaseUrl, Secret};
 use crate::proto::v1::catalog_service_client::CatalogServiceClient;
 use crate::proto::v1::change_event_service_client::ChangeEventServiceClient;
 use crate::proto::v1::product_sync_service_client::ProductSyncServiceClient;
@@ -34,29 +38,29 @@ pub(super) enum Session {
     Here(Box<Host>),
     /// In another one.
     There {
-        channel: Channel,
+        channel: Link,
         /// As it was asked for, for messages.
         address: String,
     },
 }
 
 impl Session {
-    pub(super) fn channel(&self) -> Channel {
+    pub(super) fn channel(&self) -> Link {
         match self {
-            Self::Here(host) => host.channel.clone(),
+            Self::Here(host) => link(host.channel.clone(), None),
             Self::There { channel, .. } => channel.clone(),
         }
     }
 
-    pub(super) fn sync(&self) -> ProductSyncServiceClient<Channel> {
+    pub(super) fn sync(&self) -> ProductSyncServiceClient<Link> {
         ProductSyncServiceClient::new(self.channel()).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    pub(super) fn catalog(&self) -> CatalogServiceClient<Channel> {
+    pub(super) fn catalog(&self) -> CatalogServiceClient<Link> {
         CatalogServiceClient::new(self.channel()).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    pub(super) fn events(&self) -> ChangeEventServiceClient<Channel> {
+    pub(super) fn events(&self) -> ChangeEventServiceClient<Link> {
         ChangeEventServiceClient::new(self.channel()).max_decoding_message_size(MAX_MESSAGE)
     }
 
@@ -78,8 +82,8 @@ impl Session {
 
 /// Who is to answer, before it is known where it runs.
 pub(super) enum Target {
-    /// The service at `--server`.
-    Server(String),
+    /// The service at `--server`, and the key to show it.
+    Server(String, Option<Secret>),
     /// The one that has this database.
     Database(Box<Config>),
 }
@@ -89,7 +93,7 @@ impl Target {
     pub(super) fn of(context: &Context) -> Result<Self, Failure> {
         if let Some(url) = &context.global.server {
             context.log_without_config(crate::config::LogLevel::Warn);
-            return Ok(Self::Server(url.clone()));
+            return Ok(Self::Server(url.clone(), context.api_key()?));
         }
         let config = context.config(Logs::Command, Vec::new())?;
         context.notices(&config);
@@ -99,7 +103,7 @@ impl Target {
     /// The service, in this process if no other one has the database.
     pub(super) async fn session(&self, role: Role) -> Result<Session, Failure> {
         let config = match self {
-            Self::Server(url) => return there(url).await,
+            Self::Server(url, key) => return there(url, key.as_ref()).await,
             Self::Database(config) => config,
         };
         match claim(config).await? {
@@ -115,7 +119,7 @@ impl Target {
     /// connection.
     pub(super) async fn elsewhere(&self) -> Result<Option<Session>, Failure> {
         let config = match self {
-            Self::Server(url) => return there(url).await.map(Some),
+            Self::Server(url, key) => return there(url, key.as_ref()).await.map(Some),
             Self::Database(config) => config,
         };
         let path = match database::url(config) {
@@ -128,7 +132,7 @@ impl Target {
         match lock::acquire(&path)? {
             Lock::Held(_) => Ok(None),
             Lock::Busy(holder) => match &holder.address {
-                Some(address) => there(address).await.map(Some),
+                Some(address) => beside(address).await.map(Some),
                 None => Ok(None),
             },
         }
@@ -154,7 +158,7 @@ async fn claim(config: &Config) -> Result<Claim, Failure> {
             Lock::Busy(holder) => holder,
         };
         let failure = match holder.wait_for_address(ADDRESS_WAIT).await? {
-            Waited::Address(address) => match there(&address).await {
+            Waited::Address(address) => match beside(&address).await {
                 Ok(session) => return Ok(Claim::Served(session)),
                 // It may have ended just now.
                 Err(failure) => failure.hint(holder_hint(&holder)),
@@ -194,7 +198,7 @@ pub(super) async fn access_for_service(config: &Config) -> Result<Access, Failur
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
-            Waited::Address(address) => format!(" at {address}"),
+            Waited::Address(address) => format!(" at {}", address.grpc),
             Waited::TimedOut => String::new(),
         };
         return Err(Failure::usage(format!(
@@ -224,8 +228,13 @@ fn holder_hint(holder: &Holder) -> String {
     )
 }
 
+/// Connects to the service of another process on this database.
+async fn beside(address: &lock::Address) -> Result<Session, Failure> {
+    there(&address.grpc, Some(&Secret::new(&address.key))).await
+}
+
 /// Connects to a service at a URL, or at `host:port`.
-pub(super) async fn there(address: &str) -> Result<Session, Failure> {
+pub(super) async fn there(address: &str, key: Option<&Secret>) -> Result<Session, Failure> {
     let endpoint = endpoint(address)?;
     let channel = endpoint.connect().await.map_err(|error| {
         let mut failure = Failure::chain(crate::cli::exit::Exit::Unreachable, &error);
@@ -233,9 +242,35 @@ pub(super) async fn there(address: &str) -> Result<Session, Failure> {
         failure.hint("start it with `stripe-product-sync serve`, or correct --server")
     })?;
     Ok(Session::There {
-        channel,
+        channel: link(channel, key),
         address: address.to_owned(),
     })
+}
+
+/// A connection that shows a key with every call.
+pub(super) type Link = InterceptedService<Channel, ShowKey>;
+
+fn link(channel: Channel, key: Option<&Secret>) -> Link {
+    let header = key.and_then(|key| {
+        let mut header = MetadataValue::try_from(format!("Bearer {}", key.expose())).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    });
+    InterceptedService::new(channel, ShowKey(header))
+}
+
+/// Adds the key.
+#[derive(Clone)]
+pub(super) struct ShowKey(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for ShowKey {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(header) = &self.0 {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", header.clone());
+        }
+        Ok(request)
+    }
 }
 
 /// For clients that speak another service of the same address.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::exit::Failure;
+use crate::access::Token;
 use crate::config::{Config, DatabaseUrl, PostgresUrl, Setup};
 use crate::store::Store;
 use crate::store::lock::HeldLock;
@@ -56,10 +57,11 @@ impl Database {
         }
     }
 
-    /// Tells other processes where the one that has the file is reached.
-    pub(super) fn publish(&mut self, address: &str) -> Result<(), Failure> {
+    /// Tells other processes where the one that has the file is reached, and with
+    /// which key.
+    pub(super) fn publish(&mut self, address: &str, key: &Token) -> Result<(), Failure> {
         match self {
-            Self::File { lock, .. } => Ok(lock.publish(address)?),
+            Self::File { lock, .. } => Ok(lock.publish(address, key.expose())?),
             Self::Server(_) => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use tonic_health::pb::health_client::HealthClient;
 use super::connect::there;
 use super::exit::{Exit, Failure};
 use super::{Context, Logs};
-use crate::config::LogLevel;
+use crate::config::{LogLevel, Secret};
 
 /// Below the three seconds that container runtimes often allow.
 const PATIENCE: Duration = Duration::from_millis(2500);
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
             reachable(config.server.grpc_listen).to_string()
         }
     };
-    let checked = tokio::time::timeout(PATIENCE, check(&address)).await;
+    let checked = tokio::time::timeout(PATIENCE, check(&address, context.api_key()?)).await;
     let status = checked.unwrap_or_else(|_| {
         Err(Failure::unreachable(format!(
             "{address} did not answer within {} ms",
@@ -44,8 +44,8 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-async fn check(address: &str) -> Result<ServingStatus, Failure> {
-    let session = there(address).await?;
+async fn check(address: &str, key: Option<Secret>) -> Result<ServingStatus, Failure> {
+    let session = there(address, key.as_ref()).await?;
     let mut client = HealthClient::new(session.channel());
     let request = HealthCheckRequest::default();
     Ok(client.check(request).await?.into_inner().status())

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use super::admission::Admission;
 use super::catalog;
 use super::database::{Access, Database};
 use super::exit::{Exit, Failure};
@@ -35,6 +36,7 @@ const GUEST_LEAVE: Duration = Duration::from_millis(500);
 pub(super) struct Local {
     pub(super) engine: Engine,
     pub(super) service: grpc::Service,
+    pub(super) admission: Admission,
     far_side: FarSide,
     /// Last, so that the next process finds everything closed.
     database: Database,
@@ -55,9 +57,11 @@ impl Local {
         };
         let engine = Engine::start(parts, settings(config, &far_side));
         let service = grpc::Service::new(engine.clone(), about(config, &far_side, &clock));
+        let admission = Admission::new(config, database.store(), clock)?;
         Ok(Self {
             engine,
             service,
+            admission,
             far_side,
             database,
         })
@@ -65,7 +69,7 @@ impl Local {
 
     /// Tells other processes where this one is reached.
     pub(super) fn publish(&mut self, address: &str) -> Result<(), Failure> {
-        self.database.publish(address)
+        self.database.publish(address, self.admission.own_key())
     }
 
     /// Ends everything in its order: the engine between two products, then the
@@ -116,7 +120,13 @@ impl Host {
             .map_err(broken)?;
         let address = listener.local_addr().map_err(broken)?;
         let stop = CancellationToken::new();
-        let serving = grpc::serve(local.service.clone(), listener, stop.clone(), GUEST_DRAIN);
+        let serving = grpc::serve(
+            local.service.clone(),
+            listener,
+            local.admission.serving(),
+            stop.clone(),
+            GUEST_DRAIN,
+        );
         let served = tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::warn!(%error, "other commands cannot reach this one");

@@ -15,6 +15,7 @@
 //! | `output` | the only file that prints |
 //! | `exit`, `rpc_error` | exit codes; errors for people |
 
+mod admission;
 mod alerts;
 mod args;
 mod catalog;
@@ -55,7 +56,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::config::{self, Config, LogFormat, LogLevel, Override, Place, Sources};
+use crate::config::{self, Config, LogFormat, LogLevel, Override, Place, Secret, Sources};
 use crate::telemetry;
 use args::{Cli, Command, Global};
 use exit::{Exit, Failure};
@@ -182,6 +183,12 @@ impl Context {
         };
         telemetry::init(self.logging(config.telemetry.log_format, level));
         Ok(config)
+    }
+
+    /// The key for the service that `--server` names: of the configuration nothing
+    /// else counts there.
+    fn api_key(&self) -> Result<Option<Secret>, Failure> {
+        Ok(config::api_key(&self.sources)?)
     }
 
     /// Starts logging where no configuration is read.

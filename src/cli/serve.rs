@@ -41,6 +41,15 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         let resumed = local.engine.take_up(true).await?;
         local.engine.watch_events();
         local.engine.keep_tidy();
+        let keys = local.admission.keys.clone();
+        if config.auth.required && keys.has_any().await == Some(false) {
+            tracing::warn!(
+                "nobody can call yet: there is no API key; `stripe-product-sync keys create` makes one"
+            );
+        }
+        let ended = CancellationToken::new();
+        let noted = ended.clone();
+        let noting = tokio::spawn(async move { keys.note_uses(&noted).await });
         supervised(
             "the alerts",
             alerts::alerter(local.engine.clone(), &config).run(),
@@ -55,6 +64,8 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         by_itself.abort();
         // Both at once: open calls end while the run at work does.
         let (served, ()) = tokio::join!(serving.end(), local.engine.stop());
+        ended.cancel();
+        let _noted = noting.await;
         local.close().await;
         served?;
         tracing::info!("shut down");
@@ -68,17 +79,11 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
 
 /// What the configuration can ask for, and a service without would be unsafe.
 fn refuse_what_is_not_built(config: &Config) -> Result<(), Failure> {
-    let what = if config.auth.required {
-        "API keys (auth.required, which also holds for any listen address beyond loopback)"
-    } else if config.tls.is_some() {
-        "TLS ([tls])"
-    } else {
+    if config.tls.is_none() {
         return Ok(());
-    };
-    Err(
-        Failure::usage(format!("this version does not have {what} yet"))
-            .hint("listen on 127.0.0.1 without [auth] and [tls], behind a proxy that has them"),
-    )
+    }
+    Err(Failure::usage("this version does not have TLS ([tls]) yet")
+        .hint("listen on 127.0.0.1 without [tls], behind a proxy that has it"))
 }
 
 /// A listener with the address it got.
@@ -129,9 +134,21 @@ impl Serving {
         let ended = CancellationToken::new();
         let drain = config.server.drain_timeout;
         let mut servers = JoinSet::new();
-        let serving = grpc::serve(local.service.clone(), grpc.listener, stop.clone(), drain);
+        let serving = grpc::serve(
+            local.service.clone(),
+            grpc.listener,
+            local.admission.serving(),
+            stop.clone(),
+            drain,
+        );
         servers.spawn(watched("gRPC", serving, ended.clone()));
-        let serving = http::serve(local.engine.clone(), http.listener, stop.clone(), drain);
+        let serving = http::serve(
+            local.engine.clone(),
+            local.admission.gate(),
+            http.listener,
+            stop.clone(),
+            drain,
+        );
         servers.spawn(watched("HTTP", serving, ended.clone()));
         Self {
             grpc: grpc.address,

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 
 use tonic::Status;
-use tonic::transport::Channel;
 
 use super::args;
+use super::connect::Link;
 use super::connect::{Session, Target};
 use super::exit::{Exit, Failure};
 use super::follow::Follower;
@@ -114,7 +114,7 @@ fn request(args: &args::Sync) -> SyncRequest {
 /// Cancels the run at the first signal; never returns.
 async fn cancel_on_signal(
     context: &Context,
-    mut client: ProductSyncServiceClient<Channel>,
+    mut client: ProductSyncServiceClient<Link>,
     run_id: &str,
     signals: &Signals,
 ) -> std::convert::Infallible {

@@ -15,17 +15,19 @@ use super::sources::{ConfigFile, Override, Sources};
 const DEFAULTS: &str = include_str!("default.toml");
 
 /// Environment variables that other tools know by these names.
-const SHORT_NAMES: [(&str, &str); 4] = [
+const SHORT_NAMES: [(&str, &str); 5] = [
     ("STRIPE_SECRET_KEY", "stripe.secret_key"),
     ("STRIPE_API_BASE", "stripe.api_base"),
     ("STRIPE_WEBHOOK_SECRET", "stripe.webhook_secrets"),
     ("DATABASE_URL", "database.url"),
+    ("SPS_API_KEY", "auth.api_key"),
 ];
 
 /// Keys that may also come from a file named by `…_FILE`.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     "alerts.secret",
     "alerts.url",
+    "auth.api_key",
     "database.url",
     "stripe.secret_key",
     "stripe.webhook_secrets",

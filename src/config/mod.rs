@@ -112,6 +112,24 @@ impl Config {
     }
 }
 
+/// The key that a client shows to a service elsewhere; all else that the
+/// configuration says is that service's affair.
+///
+/// # Errors
+/// Where that key's value cannot be used or its file read.
+pub fn api_key(sources: &Sources) -> Result<Option<Secret>, Errors> {
+    const KEY: &str = "auth.api_key";
+    let mut reader = Reader::new(Layers::gather(sources, &[]));
+    let key = reader.optional(KEY);
+    let (_, mut mistakes) = reader.finish();
+    mistakes.retain(|mistake| mistake.key == KEY);
+    if mistakes.is_empty() {
+        Ok(key)
+    } else {
+        Err(Errors(mistakes))
+    }
+}
+
 /// Reads and checks the whole configuration.
 ///
 /// # Errors

@@ -1,10 +1,12 @@
 //! `[server]`, `[auth]` and `[tls]`: how the service is reached.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::Reader;
+use super::secret::Secret;
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,13 +19,33 @@ pub struct ServerConfig {
     pub behind_proxy: bool,
     /// How long open calls may take to end after a stop signal.
     pub drain_timeout: Duration,
+    /// Whether server reflection is served at all.
+    pub reflection: bool,
+    /// Calls a second, for each caller.
+    pub rate_limit: NonZeroU32,
+    /// Calls that a caller who was quiet may make at once.
+    pub rate_burst: NonZeroU32,
+    /// Calls under way, of all callers; watches don't count.
+    pub max_calls: NonZeroU32,
+    /// Of these, for each caller.
+    pub max_calls_each: NonZeroU32,
+    /// Open watches, of all callers.
+    pub max_watches: NonZeroU32,
+    /// Of these, for each caller.
+    pub max_watches_each: NonZeroU32,
 }
 
 /// `[auth]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthConfig {
     /// Callers need an API key. Always true beyond loopback.
     pub required: bool,
+    /// Health is told to callers without a key as well.
+    pub open_health: bool,
+    /// So is what reflection tells.
+    pub open_reflection: bool,
+    /// The key that commands show to the service they call.
+    pub api_key: Option<Secret>,
 }
 
 /// `[tls]`, where it is set: PEM files, not yet read.
@@ -44,6 +66,13 @@ impl ServerConfig {
             http_listen: r.required("server.http_listen"),
             behind_proxy: r.required("server.behind_proxy"),
             drain_timeout: r.required("server.drain_timeout"),
+            reflection: r.required("server.reflection"),
+            rate_limit: r.required("server.rate_limit"),
+            rate_burst: r.required("server.rate_burst"),
+            max_calls: r.required("server.max_calls"),
+            max_calls_each: r.required("server.max_calls_each"),
+            max_watches: r.required("server.max_watches"),
+            max_watches_each: r.required("server.max_watches_each"),
         };
         if server.grpc_listen == server.http_listen && server.grpc_listen.port() != 0 {
             let advice = "server.grpc_listen has it too; give each its own";
@@ -82,7 +111,12 @@ impl AuthConfig {
         }
         let required = required.unwrap_or_else(|| server.exposed().next().is_some());
         r.resolved("auth.required", required);
-        Self { required }
+        Self {
+            required,
+            open_health: r.required("auth.open_health"),
+            open_reflection: r.required("auth.open_reflection"),
+            api_key: r.optional("auth.api_key"),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[stripe]`, but for the key, which is in [`Setup`](super::Setup).
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::address::ApiBase;
@@ -7,7 +8,7 @@ use super::key::{Mode, StripeKey};
 use super::raw::Raw;
 use super::reader::Reader;
 use super::secret::Secret;
-use super::value::{Positive, Value, checked};
+use super::value::{Value, checked};
 
 /// Requests a second to one account that Stripe allows:
 /// <https://docs.stripe.com/rate-limits>.
@@ -59,12 +60,12 @@ impl StripeConfig {
         } else {
             Mode::Test
         };
-        let rate_limit = r.optional::<Positive>("stripe.rate_limit").map_or(
+        let rate_limit = r.optional::<NonZeroU32>("stripe.rate_limit").map_or(
             match mode {
                 Mode::Live => LIVE_RATE,
                 Mode::Test => TEST_RATE,
             },
-            |limit| limit.0,
+            NonZeroU32::get,
         );
         r.resolved("stripe.rate_limit", rate_limit);
         let timeout: Duration = r.required("stripe.timeout");
@@ -79,9 +80,9 @@ impl StripeConfig {
             lookup_key_prefix: r.required::<LookupKeyPrefix>("stripe.lookup_key_prefix").0,
             product_id_prefix: r.required::<ProductIdPrefix>("stripe.product_id_prefix").0,
             rate_limit,
-            endpoint_rate_limit: r.required::<Positive>("stripe.endpoint_rate_limit").0,
-            max_concurrency: r.required::<Positive>("stripe.max_concurrency").0,
-            max_attempts: r.required::<Positive>("stripe.max_attempts").0,
+            endpoint_rate_limit: r.required::<NonZeroU32>("stripe.endpoint_rate_limit").get(),
+            max_concurrency: r.required::<NonZeroU32>("stripe.max_concurrency").get(),
+            max_attempts: r.required::<NonZeroU32>("stripe.max_attempts").get(),
             retry_delay: r.required("stripe.retry_delay"),
             timeout,
             webhook_secrets: {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -85,20 +86,13 @@ impl Value for u32 {
     }
 }
 
-/// A count of at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Positive(pub(super) u32);
-
-impl Value for Positive {
+impl Value for NonZeroU32 {
     fn parse(raw: &Raw) -> Result<Self, String> {
-        match u32::parse(raw)? {
-            0 => Err("must be at least 1".to_owned()),
-            number => Ok(Self(number)),
-        }
+        Self::new(u32::parse(raw)?).ok_or_else(|| "must be at least 1".to_owned())
     }
 
     fn show(&self) -> String {
-        self.0.to_string()
+        self.to_string()
     }
 }
 

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert::{MAX_REMARKS, request::ProductFilter};
 use super::page::Asked;
-use super::{Service, convert, detached, status};
+use super::{Service, actor, convert, detached, status};
 use crate::catalog::{Entry, LocalId};
 use crate::engine::CatalogStatus;
 use crate::engine::pushed::{PushAnswer, PushRequest};
@@ -75,8 +75,9 @@ impl CatalogService for Service {
         &self,
         request: Request<v1::PutProductsRequest>,
     ) -> Result<Response<v1::PutProductsResponse>, Status> {
+        let actor = actor(&request);
         let request = request.into_inner();
-        let asked = convert::request::put(&request, self.actor)?;
+        let asked = convert::request::put(&request, &actor)?;
         match self.push(asked).await? {
             PushAnswer::Done(done) => Ok(Response::new(convert::pushed::put(&done))),
             PushAnswer::Refused(why) => Err(convert::request::refused(&request, &why)),
@@ -87,7 +88,7 @@ impl CatalogService for Service {
         &self,
         request: Request<v1::RemoveProductsRequest>,
     ) -> Result<Response<v1::RemoveProductsResponse>, Status> {
-        let asked = convert::request::remove(request.get_ref(), self.actor)?;
+        let asked = convert::request::remove(request.get_ref(), &actor(&request))?;
         match self.push(asked).await? {
             PushAnswer::Done(done) => Ok(Response::new(convert::pushed::removed(&done))),
             // What is left is what was there.

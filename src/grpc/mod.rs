@@ -4,6 +4,7 @@
 //! store, and converts the answer. What a request starts belongs to the engine:
 //! no call's end stops it.
 
+mod access;
 mod catalog;
 mod convert;
 mod events;
@@ -19,10 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Request, Status};
 
-pub use self::server::{in_process, serve};
+pub use self::access::Open;
+pub use self::server::{Serving, in_process, serve};
+use crate::access::Principal;
 use crate::engine::{self, CatalogStatus, Engine};
+use crate::gate::Gate;
 use crate::plan::AccountRef;
 use crate::proto::v1;
 use crate::store::{self, Outcome, Page, ResultFilter, Run, RunId};
@@ -61,8 +65,8 @@ pub struct Service {
     about: Arc<About>,
     /// Open streams end with it.
     shutdown: CancellationToken,
-    /// Who asks, where no key tells.
-    actor: &'static str,
+    /// Whom open watches ask whether they may go on.
+    gate: Gate,
     last_end: Arc<Mutex<Option<End>>>,
     /// Whose first page was asked for last, if others follow: they go on in it.
     listed: Arc<Mutex<Option<Arc<CatalogStatus>>>>,
@@ -83,7 +87,7 @@ impl Service {
             engine,
             about: Arc::new(about),
             shutdown: CancellationToken::new(),
-            actor: "",
+            gate: Gate::in_process(),
             last_end: Arc::default(),
             listed: Arc::default(),
         }
@@ -136,6 +140,12 @@ impl Service {
             .await
             .cloned()
     }
+}
+
+/// Who asks, as runs and events remember it.
+fn actor<T>(request: &Request<T>) -> String {
+    let principal = request.extensions().get::<Arc<Principal>>();
+    principal.map(|who| who.actor()).unwrap_or_default()
 }
 
 /// Carries a request out whether or not its caller waits for the end: a call

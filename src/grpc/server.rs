@@ -18,7 +18,9 @@ use tonic_health::server::HealthReporter;
 use tower::layer::util::{Identity, Stack};
 
 use super::Service;
+use super::access::Open;
 use super::layers::Guard;
+use crate::gate::Gate;
 use crate::net;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::v1::catalog_service_server::CatalogServiceServer;
@@ -42,6 +44,17 @@ const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Of the in-memory connection.
 const PIPE: usize = 256 * 1024;
 
+/// Who is let in to what.
+#[derive(Clone)]
+pub struct Serving {
+    /// Passed by every call.
+    pub gate: Gate,
+    /// What is open to callers without a key.
+    pub open: Open,
+    /// Whether reflection is served at all.
+    pub reflection: bool,
+}
+
 /// Serves until `shutdown` is cancelled, then lets calls under way end for as
 /// long as `drain`. Open watches end at once; whatever is still open after
 /// `drain` is cut, so that a client that never hangs up can't keep the process.
@@ -51,11 +64,12 @@ const PIPE: usize = 256 * 1024;
 pub async fn serve(
     mut service: Service,
     listener: TcpListener,
+    serving: Serving,
     shutdown: CancellationToken,
     drain: Duration,
 ) -> Result<(), io::Error> {
     service.shutdown = shutdown.clone();
-    let (health, router) = router(service).await?;
+    let (health, router) = router(service, serving).await?;
     let cut = CancellationToken::new();
     // Also when this future is dropped.
     let _cut_at_the_end = cut.clone().drop_guard();
@@ -101,13 +115,20 @@ async fn drained<T>(
 
 /// The same services over a connection in memory: what commands use that have no
 /// server. Needs a runtime to be called in.
-pub fn in_process(mut service: Service) -> Channel {
-    service.actor = "cli";
+pub fn in_process(service: Service) -> Channel {
+    let serving = Serving {
+        gate: Gate::in_process(),
+        open: Open {
+            health: true,
+            reflection: true,
+        },
+        reflection: true,
+    };
     let connect = move |_: Uri| {
-        let service = service.clone();
+        let (service, serving) = (service.clone(), serving.clone());
         async move {
             let (client, server) = tokio::io::duplex(PIPE);
-            let (_health, router) = router(service).await?;
+            let (_health, router) = router(service, serving).await?;
             let connection = stream::iter([Ok::<_, io::Error>(server)]);
             // The connection lives on in a task of its own, until its client goes.
             router
@@ -123,7 +144,11 @@ pub fn in_process(mut service: Service) -> Channel {
 
 type Guarded = Router<Stack<Guard, Identity>>;
 
-async fn router(service: Service) -> Result<(HealthReporter, Guarded), io::Error> {
+async fn router(
+    mut service: Service,
+    serving: Serving,
+) -> Result<(HealthReporter, Guarded), io::Error> {
+    service.gate = serving.gate.clone();
     let (health, health_service) = tonic_health::server::health_reporter();
     tell_health(&health, ServingStatus::Serving).await;
     let reflection = || {
@@ -134,7 +159,7 @@ async fn router(service: Service) -> Result<(HealthReporter, Guarded), io::Error
     };
     let v1 = reflection().build_v1().map_err(io::Error::other)?;
     let v1alpha = reflection().build_v1alpha().map_err(io::Error::other)?;
-    let routes = Routes::new(
+    let mut routes = Routes::new(
         ProductSyncServiceServer::new(service.clone())
             .max_decoding_message_size(MAX_REQUEST)
             .accept_compressed(Gzip)
@@ -152,15 +177,19 @@ async fn router(service: Service) -> Result<(HealthReporter, Guarded), io::Error
             .accept_compressed(Gzip)
             .send_compressed(Gzip),
     )
-    .add_service(health_service)
-    .add_service(v1)
-    .add_service(v1alpha);
+    .add_service(health_service);
+    if serving.reflection {
+        routes = routes.add_service(v1).add_service(v1alpha);
+    }
     let router = Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
         .http2_max_header_list_size(MAX_HEADERS)
         .http2_keepalive_interval(Some(PING_INTERVAL))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
-        .layer(Guard)
+        .layer(Guard {
+            gate: serving.gate,
+            open: serving.open,
+        })
         .add_routes(routes);
     Ok((health, router))
 }

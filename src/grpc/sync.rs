@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::layers::Deadline;
 use super::page::{self, Asked};
-use super::{Service, convert, detached, status, watch};
+use super::{Service, actor, convert, detached, status, watch};
 use crate::proto::v1;
 use crate::proto::v1::product_sync_service_server::ProductSyncService;
 use crate::store::{Page, ResultFilter, Run, RunId, RunState};
@@ -34,7 +34,7 @@ impl ProductSyncService for Service {
         request: Request<v1::SyncRequest>,
     ) -> Result<Response<v1::SyncResponse>, Status> {
         let deadline = Deadline::of_request(&request);
-        let asked = convert::request::sync(request.get_ref(), self.actor)?;
+        let asked = convert::request::sync(request.get_ref(), &actor(&request))?;
         let engine = self.engine.clone();
         let options = asked.request.options.clone();
         let started = detached(async move { engine.sync(asked.request).await }).await?;
@@ -100,7 +100,9 @@ impl ProductSyncService for Service {
     ) -> Result<Response<Self::WatchSyncProgressStream>, Status> {
         let deadline = Deadline::of_request(&request);
         let (run, after) = convert::request::watch(request.get_ref())?;
-        let stream = watch::open(self.clone(), run, after, deadline).await?;
+        let principal = request.extensions().get().cloned();
+        let watch = watch::open(self.clone(), principal, run, after, deadline);
+        let stream = watch.await?;
         Ok(Response::new(Box::pin(stream)))
     }
 
@@ -120,7 +122,7 @@ impl ProductSyncService for Service {
         request: Request<v1::PauseScheduleRequest>,
     ) -> Result<Response<v1::PauseScheduleResponse>, Status> {
         let job = convert::request::schedule(request.get_ref().job)?;
-        let (engine, actor) = (self.engine.clone(), self.actor.to_owned());
+        let (engine, actor) = (self.engine.clone(), actor(&request));
         let paused = detached(async move { engine.pause_schedule(job, actor).await }).await?;
         Ok(Response::new(v1::PauseScheduleResponse {
             schedule: Some(convert::schedule::schedule(&paused)),

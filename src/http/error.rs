@@ -27,7 +27,7 @@ pub(super) async fn method_not_allowed(method: Method) -> Response {
     )
 }
 
-fn error(code: StatusCode, status: &str, message: &str) -> Response {
+pub(super) fn error(code: StatusCode, status: &str, message: &str) -> Response {
     let body = json!({"error": {"code": code.as_u16(), "status": status, "message": message}});
     (code, Json(body)).into_response()
 }

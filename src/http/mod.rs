@@ -1,19 +1,25 @@
 //! The HTTP side: what load balancers and orchestrators ask. Every answer is
 //! JSON, errors included.
 
+mod access;
 mod error;
 mod probes;
+mod route;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::handler::Handler as _;
+use axum::middleware::from_fn_with_state;
 use axum::serve::Listener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+pub use self::route::{ROUTES, Route};
 use crate::engine::Engine;
+use crate::gate::{Gate, Needs};
 use crate::net::{self, Severable};
 
 /// Connections that were cut need a moment to notice.
@@ -23,6 +29,7 @@ const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 struct App {
     engine: Engine,
+    gate: Gate,
     shutdown: CancellationToken,
 }
 
@@ -33,12 +40,14 @@ struct App {
 /// Where the listener fails for good.
 pub async fn serve(
     engine: Engine,
+    gate: Gate,
     listener: TcpListener,
     shutdown: CancellationToken,
     drain: Duration,
 ) -> io::Result<()> {
     let app = App {
         engine,
+        gate,
         shutdown: shutdown.clone(),
     };
     let cut = CancellationToken::new();
@@ -67,9 +76,14 @@ pub async fn serve(
 }
 
 fn routes(app: App) -> Router {
-    Router::new()
-        .merge(probes::routes())
-        .fallback(error::not_found)
+    let routes = ROUTES.iter().fold(Router::new(), |router, route| {
+        let admit = from_fn_with_state((app.clone(), route.needs), access::admit);
+        router.route(route.path, route.handler().layer(admit))
+    });
+    // Whoever asks for what is not there has a budget as well.
+    let admit = from_fn_with_state((app.clone(), Needs::Nothing), access::admit);
+    routes
+        .fallback(error::not_found.layer(admit))
         .method_not_allowed_fallback(error::method_not_allowed)
         .with_state(app)
 }

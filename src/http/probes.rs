@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 
 use super::App;
@@ -14,12 +13,6 @@ use crate::store::Store;
 
 /// A database that takes longer is not ready.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/livez", get(live))
-        .route("/readyz", get(ready))
-}
 
 #[derive(Serialize)]
 struct Answer {
@@ -55,12 +48,12 @@ impl IntoResponse for Answer {
 }
 
 /// That this is answered at all is the check: restart what doesn't.
-async fn live() -> Answer {
+pub(super) async fn live() -> impl IntoResponse {
     Answer::new(Vec::new())
 }
 
 /// Stripe is not asked: without it look-ups, lists and watches work on.
-async fn ready(State(app): State<App>) -> Answer {
+pub(super) async fn ready(State(app): State<App>) -> impl IntoResponse {
     let store = app.engine.store();
     Answer::new(vec![
         database(store.as_ref()).await,

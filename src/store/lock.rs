@@ -2,10 +2,11 @@
 //!
 //! The lock is the operating system's (`flock`), so it ends with its process,
 //! however that ends; the file itself stays. Its text says who holds the lock
-//! and where that process can be called, and means nothing while the lock is
-//! free. It is read beside the lock, so the lock has to be one that does not
+//! and where that process can be called (with a key that only this file has, so it
+//! is its owner's alone), and means nothing while the lock is free. It is read beside the lock, so the lock has to be one that does not
 //! keep readers out, as on Linux and macOS.
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -39,15 +40,30 @@ pub struct Holder {
     pub path: PathBuf,
     /// Its process id, as soon as it has written it.
     pub pid: Option<u32>,
-    /// Its gRPC address, as soon as it serves.
-    pub address: Option<String>,
+    /// Where it serves, as soon as it does.
+    pub address: Option<Address>,
+}
+
+/// Where a process can be called.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    /// `host:port` of its gRPC server.
+    pub grpc: String,
+    /// The API key that it takes from whoever can read the file.
+    pub key: String,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.grpc)
+    }
 }
 
 /// The outcome of [`Holder::wait_for_address`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waited {
     /// It serves here. If nothing answers there, it has just ended: [`acquire`] again.
-    Address(String),
+    Address(Address),
     /// It ended, and the lock is free: [`acquire`] again.
     Freed,
     /// It runs, and does not serve yet (or never will, as a command that works
@@ -61,6 +77,15 @@ struct Content {
     pid: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     grpc_address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl Content {
+    fn address(self) -> Option<Address> {
+        let (grpc, key) = self.grpc_address.zip(self.key)?;
+        Some(Address { grpc, key })
+    }
 }
 
 /// Takes the lock on this database, or says who has it; never waits. Creates
@@ -74,14 +99,16 @@ pub fn acquire(database: &Path) -> Result<Lock, Error> {
     match file.try_lock() {
         Ok(()) => {
             // What a dead process left must not be taken for this one's.
-            write(&mut file, None).map_err(|error| unusable(&path, "cannot be written", error))?;
+            make_private(&file)
+                .and_then(|()| write(&mut file, None))
+                .map_err(|error| unusable(&path, "cannot be written", error))?;
             Ok(Lock::Held(HeldLock { file, path }))
         }
         Err(TryLockError::WouldBlock) => {
             let content = read(&path);
             Ok(Lock::Busy(Holder {
                 pid: content.as_ref().map(|content| content.pid),
-                address: content.and_then(|content| content.grpc_address),
+                address: content.and_then(Content::address),
                 path,
             }))
         }
@@ -90,12 +117,17 @@ pub fn acquire(database: &Path) -> Result<Lock, Error> {
 }
 
 impl HeldLock {
-    /// Tells other processes where this one can be called, such as `127.0.0.1:50051`.
+    /// Tells other processes where this one can be called, such as `127.0.0.1:50051`,
+    /// and the API key that it takes from them.
     ///
     /// # Errors
     /// [`Error::Unusable`] if the file cannot be written.
-    pub fn publish(&mut self, address: &str) -> Result<(), Error> {
-        write(&mut self.file, Some(address.to_owned()))
+    pub fn publish(&mut self, address: &str, key: &str) -> Result<(), Error> {
+        let address = Address {
+            grpc: address.to_owned(),
+            key: key.to_owned(),
+        };
+        write(&mut self.file, Some(address))
             .map_err(|error| unusable(&self.path, "cannot be written", error))
     }
 
@@ -125,7 +157,7 @@ impl Holder {
         let deadline = Instant::now() + timeout;
         let mut pause = FIRST_PAUSE;
         loop {
-            if let Some(address) = read(&self.path).and_then(|content| content.grpc_address) {
+            if let Some(address) = read(&self.path).and_then(Content::address) {
                 return Ok(Waited::Address(address));
             }
             if self.is_free()? {
@@ -187,20 +219,33 @@ pub(super) fn prepare_folder(database: &Path) -> Result<(), Error> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// One that an older version made may be read by others.
+#[cfg(unix)]
+fn make_private(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn make_private(_file: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// In one write, shorter text first cut off: a reader sees all of it, or text
 /// that is no JSON.
-fn write(file: &mut File, grpc_address: Option<String>) -> io::Result<()> {
+fn write(file: &mut File, address: Option<Address>) -> io::Result<()> {
+    let (grpc_address, key) = address.map(|address| (address.grpc, address.key)).unzip();
     let mut text = serde_json::to_string(&Content {
         pid: std::process::id(),
         grpc_address,
+        key,
     })?;
     text.push('\n');
     file.set_len(0)?;

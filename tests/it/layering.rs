@@ -18,14 +18,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["stripe", "store", "discovery", "plan", "catalog"],
     ),
     ("alerts", &["engine", "store", "plan", "catalog", "net"]),
+    ("gate", &["access", "store"]),
     ("proto", &[]),
     (
         "grpc",
         &[
-            "engine", "store", "stripe", "plan", "catalog", "proto", "net",
+            "access", "gate", "engine", "store", "stripe", "plan", "catalog", "proto", "net",
         ],
     ),
-    ("http", &["engine", "store", "plan", "catalog", "net"]),
+    (
+        "http",
+        &[
+            "access", "gate", "engine", "store", "plan", "catalog", "net",
+        ],
+    ),
     ("net", &[]),
     ("telemetry", &["config"]),
 ];

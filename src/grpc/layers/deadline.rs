@@ -14,7 +14,11 @@ pub(in crate::grpc) struct Deadline(Instant);
 impl Deadline {
     /// `None` without the header, or with one that is no timeout.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let timeout = parse(headers.get("grpc-timeout")?.to_str().ok()?)?;
+        Self::after(parse(headers.get("grpc-timeout")?.to_str().ok()?)?)
+    }
+
+    /// `None` where the clock does not go so far.
+    pub(super) fn after(timeout: Duration) -> Option<Self> {
         Instant::now().checked_add(timeout).map(Self)
     }
 

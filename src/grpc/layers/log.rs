@@ -1,5 +1,6 @@
 //! One line in the log for every call, when it is over: a stream's when it ends.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -10,6 +11,10 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use crate::access::Principal;
+use crate::gate::{Slot, WatchSlot};
+use crate::grpc::status;
+
 /// Longer paths are none of ours.
 const MAX_METHOD: usize = 120;
 
@@ -19,6 +24,8 @@ pub(super) struct Line {
     /// Probes and tools call these all the time.
     is_noise: bool,
     begun: Instant,
+    /// Who calls, once that is known.
+    actor: String,
 }
 
 impl Line {
@@ -33,17 +40,27 @@ impl Line {
             method,
             is_noise,
             begun: Instant::now(),
+            actor: String::new(),
         }
+    }
+
+    /// Notes who calls.
+    pub(super) fn came_from(&mut self, principal: &Principal) {
+        self.actor = principal.actor();
     }
 
     /// Writes the line now if the answer is an error, and with the body's end
     /// otherwise.
-    pub(super) fn watch(self, response: Response<Body>) -> Response<Logged> {
+    pub(super) fn watch(self, response: Response<Body>, held: Option<Held>) -> Response<Logged> {
         let mut line = Some(self);
         if let Some(status) = Status::from_header_map(response.headers()) {
             write(line.take(), status.code());
         }
-        response.map(|body| Logged { body, line })
+        response.map(|body| Logged {
+            body,
+            line,
+            _held: held,
+        })
     }
 }
 
@@ -52,16 +69,31 @@ fn write(line: Option<Line>, code: Code) {
         method,
         is_noise,
         begun,
+        actor,
     }) = line
     else {
         return;
     };
     let code = name(code);
     let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if is_noise {
-        tracing::debug!(rpc.method = method, rpc.code = code, duration_ms, "call");
+    // Of what is refused the gate tells in sum: a flood must not fill the log.
+    let is_refused = code == name(Code::Unauthenticated) || code == name(Code::ResourceExhausted);
+    if is_noise || is_refused {
+        tracing::debug!(
+            rpc.method = method,
+            rpc.code = code,
+            actor,
+            duration_ms,
+            "call"
+        );
     } else {
-        tracing::info!(rpc.method = method, rpc.code = code, duration_ms, "call");
+        tracing::info!(
+            rpc.method = method,
+            rpc.code = code,
+            actor,
+            duration_ms,
+            "call"
+        );
     }
 }
 
@@ -88,10 +120,19 @@ fn name(code: Code) -> &'static str {
     }
 }
 
+/// A call's place among those under way; given back with the body.
+pub(super) enum Held {
+    /// Of a call that is answered once.
+    Call(#[expect(dead_code, reason = "held until it is dropped")] Slot),
+    /// Of one that stays open.
+    Watch(#[expect(dead_code, reason = "held until it is dropped")] WatchSlot),
+}
+
 /// A response's body that notices its end.
 pub(in crate::grpc) struct Logged {
     body: Body,
     line: Option<Line>,
+    _held: Option<Held>,
 }
 
 impl HttpBody for Logged {
@@ -102,7 +143,13 @@ impl HttpBody for Logged {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let body = AssertUnwindSafe(|| Pin::new(&mut self.body).poll_frame(cx));
+        let polled = catch_unwind(body).unwrap_or_else(|panic| {
+            let text = super::describe(panic.as_ref());
+            // A stream that broke is over: nothing of it is asked again.
+            self.body = Body::empty();
+            Poll::Ready(Some(Err(status::internal(&text))))
+        });
         if let Poll::Ready(frame) = &polled {
             let code = match frame {
                 Some(Ok(frame)) => frame.trailers_ref().map(code),

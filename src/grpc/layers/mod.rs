@@ -1,6 +1,6 @@
-//! What happens around every call, whatever its service: the client's deadline,
-//! a panic's answer, details for the library's own errors, and one line in the
-//! log.
+//! What happens around every call, whatever its service: who calls and whether it
+//! may, the deadline, a panic's answer, details for the library's own errors, and one
+//! line in the log.
 
 mod deadline;
 mod log;
@@ -8,29 +8,45 @@ mod log;
 use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use http::request::Parts;
 use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
+use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 
 pub(super) use self::deadline::Deadline;
-use self::log::{Line, Logged};
+use self::log::{Held, Line, Logged};
+use super::access::Open;
 use super::status;
+use crate::access::Role;
+use crate::gate::{Admitted, Gate, Needs};
+
+/// For clients that send none. A sync that is waited for takes a minute at most.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(65);
 
 /// Puts a [`Guarded`] around the services.
-#[derive(Clone, Copy)]
-pub(super) struct Guard;
+#[derive(Clone)]
+pub(super) struct Guard {
+    pub(super) gate: Gate,
+    pub(super) open: Open,
+}
 
 impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner }
+        Guarded {
+            inner,
+            guard: self.clone(),
+        }
     }
 }
 
@@ -38,6 +54,7 @@ impl<S> Layer<S> for Guard {
 #[derive(Clone)]
 pub(super) struct Guarded<S> {
     inner: S,
+    guard: Guard,
 }
 
 impl<S> Service<Request<Body>> for Guarded<S>
@@ -57,8 +74,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let line = Line::begin(request.uri().path());
-        let deadline = Deadline::of(request.headers());
+        let mut line = Line::begin(request.uri().path());
+        let is_watch = is_watch(request.uri().path());
+        let deadline = Deadline::of(request.headers()).or_else(|| {
+            (!is_watch)
+                .then(|| Deadline::after(DEFAULT_DEADLINE))
+                .flatten()
+        });
         // Armed now: the library arms a timer of its own for the same moment
         // right after this, and the first one to fire decides the answer.
         let expired = deadline.map(|deadline| tokio::time::sleep_until(deadline.at()));
@@ -68,8 +90,28 @@ where
         // The one that was ready is used, its clone takes its place.
         let next = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, next);
+        let guard = self.guard.clone();
+        let (mut head, body) = request.into_parts();
         Box::pin(async move {
-            let answer = AssertUnwindSafe(async move { ready.call(request).await }).catch_unwind();
+            let mut held = None;
+            let answered = async {
+                let admitted = match guard.admit(&head).await {
+                    Ok(admitted) => admitted,
+                    Err(refused) => return Ok(refused.into_http()),
+                };
+                line.came_from(&admitted.principal);
+                let place = match is_watch {
+                    true => guard.gate.watch(&admitted.principal).map(Held::Watch),
+                    false => Ok(Held::Call(admitted.slot)),
+                };
+                match place {
+                    Ok(place) => held = Some(place),
+                    Err(refusal) => return Ok(status::refused(&refusal).into_http()),
+                }
+                head.extensions.insert(admitted.principal);
+                ready.call(Request::from_parts(head, body)).await
+            };
+            let answer = AssertUnwindSafe(answered).catch_unwind();
             let answer = match expired {
                 None => answer.await,
                 Some(expired) => tokio::select! {
@@ -83,9 +125,40 @@ where
                 Ok(Err(never)) => match never {},
                 Err(panic) => status::internal(&describe(panic.as_ref())).into_http(),
             };
-            Ok(line.watch(response))
+            Ok(line.watch(response, held))
         })
     }
+}
+
+impl Guard {
+    async fn admit(&self, head: &Parts) -> Result<Admitted, Status> {
+        let needs = self.open.needs(head.uri.path());
+        // Who asks for what is not there has to be somebody as well.
+        let asked = needs.unwrap_or(Needs::Role(Role::Viewer));
+        let admitted = self.gate.admit(&head.headers, caller(head), asked);
+        let admitted = admitted
+            .await
+            .map_err(|refusal| status::refused(&refusal))?;
+        if needs.is_none() {
+            return Err(status::complete(Status::unimplemented("")));
+        }
+        Ok(admitted)
+    }
+}
+
+/// Where a call comes from; in this process from this machine.
+fn caller(head: &Parts) -> IpAddr {
+    let peer = head.extensions.get::<TcpConnectInfo>();
+    peer.and_then(TcpConnectInfo::remote_addr)
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
+
+/// Calls that stay open: they have a limit of their own, and no deadline unless the
+/// client sends one.
+fn is_watch(path: &str) -> bool {
+    path.ends_with("/WatchSyncProgress")
+        || path.ends_with("/ServerReflectionInfo")
+        || path == "/grpc.health.v1.Health/Watch"
 }
 
 /// Errors that never reached a service come without details.
@@ -120,12 +193,24 @@ mod tests {
     where
         F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
-        let response = Guard
+        let guard = Guard {
+            gate: Gate::in_process(),
+            open: Open {
+                health: true,
+                reflection: true,
+            },
+        };
+        let response = guard
             .layer(service_fn(answer))
             .oneshot(request)
             .await
             .unwrap();
         Status::from_header_map(response.headers()).unwrap()
+    }
+
+    fn call() -> Request<Body> {
+        let path = "/stripe_product_sync.v1.ProductSyncService/GetStatus";
+        Request::get(path).body(Body::empty()).unwrap()
     }
 
     fn reason(status: &Status) -> String {
@@ -137,7 +222,7 @@ mod tests {
         async fn panics(_: Request<Body>) -> Result<Response<Body>, Infallible> {
             panic!("at /src/secret.rs")
         }
-        let status = ask(Request::new(Body::empty()), panics).await;
+        let status = ask(call(), panics).await;
         assert_eq!(status.code(), Code::Internal);
         assert_eq!(reason(&status), "INTERNAL");
         assert!(!status.message().contains("secret"));
@@ -150,7 +235,7 @@ mod tests {
             assert!(deadline.remaining() <= Duration::from_millis(5));
             std::future::pending().await
         }
-        let mut request = Request::new(Body::empty());
+        let mut request = call();
         request
             .headers_mut()
             .insert("grpc-timeout", "5m".parse().unwrap());
@@ -164,7 +249,7 @@ mod tests {
         async fn refuses(_: Request<Body>) -> Result<Response<Body>, Infallible> {
             Ok(Status::unimplemented("").into_http())
         }
-        let status = ask(Request::new(Body::empty()), refuses).await;
+        let status = ask(call(), refuses).await;
         assert_eq!(reason(&status), "NOT_IMPLEMENTED");
     }
 }

@@ -5,6 +5,7 @@
 //! bug) goes to the log, once, and not to the client.
 
 mod engine;
+mod gate;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 pub(super) use self::engine::{engine, store};
+pub(super) use self::gate::refused;
 use crate::store;
 
 /// Domain of every `ErrorInfo`.

@@ -19,6 +19,7 @@ use tonic::Status;
 use self::look::Look;
 use super::layers::Deadline;
 use super::{Service, convert, status};
+use crate::access::Principal;
 use crate::engine::progress::{Event, RunLog};
 use crate::plan::AccountRef;
 use crate::proto::v1::WatchSyncProgressResponse;
@@ -33,6 +34,7 @@ const MAX_AGE: Duration = Duration::from_secs(3600);
 /// The messages of one watch. `after` is 0 for a snapshot first.
 pub(super) async fn open(
     service: Service,
+    principal: Option<Arc<Principal>>,
     run: Option<RunId>,
     after: i64,
     deadline: Option<Deadline>,
@@ -57,6 +59,7 @@ pub(super) async fn open(
     let now = Instant::now();
     let mut watcher = Watcher {
         service,
+        principal,
         run,
         at: None,
         position: after,
@@ -66,6 +69,7 @@ pub(super) async fn open(
         source,
         opened: now,
         told: now,
+        admitted: now,
         deadline,
         alarm: Box::pin(tokio::time::sleep_until(now + HEARTBEAT)),
     };
@@ -104,6 +108,7 @@ enum Source {
 
 struct Watcher {
     service: Service,
+    principal: Option<Arc<Principal>>,
     /// The run that is followed, once there is one.
     run: Option<RunId>,
     /// Its account, once it was seen: for links.
@@ -120,6 +125,8 @@ struct Watcher {
     source: Source,
     opened: Instant,
     told: Instant,
+    /// When the caller's key was last looked at.
+    admitted: Instant,
     deadline: Option<Deadline>,
     /// Set lazily: it may go off early, never late.
     alarm: Pin<Box<Sleep>>,
@@ -135,6 +142,9 @@ impl Watcher {
                 return None;
             }
             if let Some(end) = self.is_due() {
+                return Some(self.fail(end));
+            }
+            if let Err(end) = self.is_still_admitted().await {
                 return Some(self.fail(end));
             }
             match self.look().await {
@@ -171,6 +181,19 @@ impl Watcher {
         self.deadline
             .filter(|deadline| deadline.remaining().is_zero())
             .map(|_| status::deadline_exceeded())
+    }
+
+    /// A key that ends, ends its watches.
+    async fn is_still_admitted(&mut self) -> Result<(), Status> {
+        let Some(principal) = &self.principal else {
+            return Ok(());
+        };
+        if self.admitted.elapsed() < HEARTBEAT {
+            return Ok(());
+        }
+        self.admitted = Instant::now();
+        let admitted = self.service.gate.is_still_admitted(principal).await;
+        admitted.map_err(|refusal| status::refused(&refusal))
     }
 
     fn learn_id(&mut self) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use stripe_product_sync::gate::Gate;
 use stripe_product_sync::proto::v1;
 use stripe_product_sync::proto::v1::product_sync_service_client::ProductSyncServiceClient;
 use stripe_product_sync::{grpc, http};
@@ -195,7 +196,13 @@ async fn http_tells_life_readiness_and_what_is_not_there_and_ends_in_time() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let serving = http::serve(app.engine.clone(), listener, shutdown.clone(), DRAIN);
+    let serving = http::serve(
+        app.engine.clone(),
+        Gate::in_process(),
+        listener,
+        shutdown.clone(),
+        DRAIN,
+    );
     let serving = tokio::spawn(serving);
 
     assert_eq!(get(address, "/livez").await.0, 200);

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use stripe_product_sync::store::lock::{HeldLock, Holder, Lock, Waited, acquire};
+use stripe_product_sync::store::lock::{Address, HeldLock, Holder, Lock, Waited, acquire};
 
 use super::{child, place};
 
@@ -30,6 +30,15 @@ fn busy(database: &Path) -> Holder {
     }
 }
 
+const KEY: &str = "sps_k";
+
+fn at(grpc: &str) -> Address {
+    Address {
+        grpc: grpc.to_owned(),
+        key: KEY.to_owned(),
+    }
+}
+
 #[tokio::test]
 async fn the_second_one_learns_who_has_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -42,11 +51,11 @@ async fn the_second_one_learns_who_has_it() {
     let waited = holder.wait_for_address(Duration::ZERO).await.unwrap();
     assert_eq!(waited, Waited::TimedOut);
 
-    lock.publish("127.0.0.1:50051").unwrap();
-    lock.publish("[::1]:1").unwrap(); // shorter than the one before
-    assert_eq!(busy(&database).address.as_deref(), Some("[::1]:1"));
+    lock.publish("127.0.0.1:50051", KEY).unwrap();
+    lock.publish("[::1]:1", KEY).unwrap(); // shorter than the one before
+    assert_eq!(busy(&database).address, Some(at("[::1]:1")));
     let waited = holder.wait_for_address(LONG).await.unwrap();
-    assert_eq!(waited, Waited::Address("[::1]:1".to_owned()));
+    assert_eq!(waited, Waited::Address(at("[::1]:1")));
 
     drop(lock);
     held(&database);
@@ -60,9 +69,9 @@ async fn who_waits_gets_the_address_when_it_comes() {
     let holder = busy(&database);
     let waiting = tokio::spawn(async move { holder.wait_for_address(LONG).await });
     tokio::task::yield_now().await;
-    lock.publish("127.0.0.1:50051").unwrap();
+    lock.publish("127.0.0.1:50051", KEY).unwrap();
     let waited = waiting.await.unwrap().unwrap();
-    assert_eq!(waited, Waited::Address("127.0.0.1:50051".to_owned()));
+    assert_eq!(waited, Waited::Address(at("127.0.0.1:50051")));
 }
 
 #[tokio::test]
@@ -138,7 +147,7 @@ async fn the_lock_dies_with_its_process() {
     }
     let holder = busy(&database);
     assert_eq!(holder.pid, Some(child.id()));
-    assert_eq!(holder.address.as_deref(), Some("127.0.0.1:7"));
+    assert_eq!(holder.address, Some(at("127.0.0.1:7")));
     child.kill().unwrap();
     child.wait().unwrap();
     held(&database);
@@ -149,7 +158,7 @@ async fn the_lock_dies_with_its_process() {
 fn hold_until_killed() {
     let Some(database) = place() else { return };
     let mut lock = held(&database);
-    lock.publish("127.0.0.1:7").unwrap();
+    lock.publish("127.0.0.1:7", KEY).unwrap();
     std::io::stdout().write_all(b"held\n").unwrap();
     // Ends with the parent, whatever happens to it.
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();

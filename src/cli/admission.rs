@@ -1,0 +1,71 @@
+//! The gate of a service in this process, as the configuration says.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::exit::{Exit, Failure};
+use crate::access::Token;
+use crate::config::Config;
+use crate::engine::clock::Clock;
+use crate::gate::{Gate, Keyring, Limits};
+use crate::grpc;
+use crate::store::Store;
+
+/// Who is let in, and by what.
+pub(super) struct Admission {
+    pub(super) keys: Arc<Keyring>,
+    serving: grpc::Serving,
+    /// For commands that find this process by the database's lock file. Whoever may
+    /// read that may read the database.
+    own: Token,
+}
+
+impl Admission {
+    pub(super) fn new(
+        config: &Config,
+        store: Arc<dyn Store>,
+        clock: Clock,
+    ) -> Result<Self, Failure> {
+        let own = Token::generate(getrandom::fill).map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("the system has no random numbers: {error}"),
+            )
+        })?;
+        let keys = Arc::new(Keyring::new(store, Some(&own), move || clock()));
+        let server = &config.server;
+        let limits = Limits {
+            rate: server.rate_limit,
+            burst: server.rate_burst,
+            calls: count(server.max_calls),
+            calls_each: count(server.max_calls_each),
+            watches: count(server.max_watches),
+            watches_each: count(server.max_watches_each),
+        };
+        let serving = grpc::Serving {
+            gate: Gate::new(keys.clone(), config.auth.required, &limits),
+            open: grpc::Open {
+                health: config.auth.open_health,
+                reflection: config.auth.open_reflection || !config.auth.required,
+            },
+            reflection: server.reflection,
+        };
+        Ok(Self { keys, serving, own })
+    }
+
+    pub(super) fn serving(&self) -> grpc::Serving {
+        self.serving.clone()
+    }
+
+    pub(super) fn gate(&self) -> Gate {
+        self.serving.gate.clone()
+    }
+
+    pub(super) fn own_key(&self) -> &Token {
+        &self.own
+    }
+}
+
+fn count(number: NonZeroU32) -> usize {
+    usize::try_from(number.get()).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,179 @@
+//! Who gets in, and how much of the service one caller may have at once. gRPC and
+//! HTTP ask the same gate, so there is one budget for both.
+//!
+//! The order is that of cost: a count, then the key (no I/O but a look at the
+//! database every few seconds), then the caller's budget. What is refused here has
+//! cost no work.
+
+mod keyring;
+mod limits;
+mod refusal;
+mod told;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+pub use self::keyring::Keyring;
+use self::limits::Meter;
+pub use self::limits::{Limits, Slot, WatchSlot};
+pub use self::refusal::Refusal;
+use self::told::Told;
+use crate::access::{Principal, Role, Token};
+
+/// What a method asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: health.
+    Nothing,
+    /// This role, or one above it.
+    Role(Role),
+}
+
+/// The one that everybody passes; clones are the same one.
+#[derive(Clone)]
+pub struct Gate(Arc<Inner>);
+
+struct Inner {
+    /// `None`: for commands in this process.
+    keys: Option<Arc<Keyring>>,
+    is_required: bool,
+    meter: Meter,
+    told: Told,
+}
+
+/// A call that was let in. It counts as under way until this is dropped.
+pub struct Admitted {
+    /// Who calls.
+    pub principal: Arc<Principal>,
+    /// Its place among the calls under way.
+    pub slot: Slot,
+}
+
+impl Gate {
+    /// A gate for callers from outside. Without a key only those get in who need none,
+    /// or everybody where keys are not required. A key that is shown is always looked
+    /// at: a client that is set up wrongly shall learn it before keys are required.
+    pub fn new(keys: Arc<Keyring>, is_required: bool, limits: &Limits) -> Self {
+        Self(Arc::new(Inner {
+            keys: Some(keys),
+            is_required,
+            meter: Meter::new(limits),
+            told: Told::default(),
+        }))
+    }
+
+    /// A gate for commands that work in this process: whoever can start them has the
+    /// database.
+    pub fn in_process() -> Self {
+        Self(Arc::new(Inner {
+            keys: None,
+            is_required: false,
+            meter: Meter::unlimited(),
+            told: Told::default(),
+        }))
+    }
+
+    /// Lets a call in, or says why not.
+    ///
+    /// # Errors
+    /// Named by what the caller does next.
+    pub async fn admit(
+        &self,
+        headers: &HeaderMap,
+        from: IpAddr,
+        needs: Needs,
+    ) -> Result<Admitted, Refusal> {
+        let admitted = self.judge(headers, from, needs).await;
+        if let Err(refusal) = &admitted {
+            self.0.told.note(refusal, from);
+        }
+        admitted
+    }
+
+    async fn judge(
+        &self,
+        headers: &HeaderMap,
+        from: IpAddr,
+        needs: Needs,
+    ) -> Result<Admitted, Refusal> {
+        let inner = &self.0;
+        // Held from before the key is looked at: what waits for the database counts.
+        let slot = inner.meter.enter()?;
+        let principal = match self.identify(headers, from, needs).await {
+            Ok(principal) => principal,
+            Err(refusal) => {
+                // Whoever guesses has a budget as well.
+                inner.meter.spend(&Principal::Open { from })?;
+                return Err(refusal);
+            }
+        };
+        inner.meter.spend(&principal)?;
+        if let Needs::Role(needed) = needs
+            && principal.role() < needed
+        {
+            return Err(Refusal::Role {
+                has: principal.role(),
+                needed,
+            });
+        }
+        let slot = inner.meter.claim(slot, &principal)?;
+        Ok(Admitted {
+            principal: Arc::new(principal),
+            slot,
+        })
+    }
+
+    /// Has a watch opened beside the others.
+    ///
+    /// # Errors
+    /// Where the caller or the service has as many as it may.
+    pub fn watch(&self, principal: &Principal) -> Result<WatchSlot, Refusal> {
+        self.0.meter.watch(principal)
+    }
+
+    /// Whether a caller that was let in would be so again: a key may have ended since.
+    ///
+    /// # Errors
+    /// Where it would not.
+    pub async fn is_still_admitted(&self, principal: &Principal) -> Result<(), Refusal> {
+        match (&self.0.keys, principal) {
+            (Some(keys), Principal::Key { id, .. }) => keys.is_still_good(id).await,
+            (Some(_), Principal::Open { .. } | Principal::Command) | (None, _) => Ok(()),
+        }
+    }
+
+    async fn identify(
+        &self,
+        headers: &HeaderMap,
+        from: IpAddr,
+        needs: Needs,
+    ) -> Result<Principal, Refusal> {
+        let Some(keys) = &self.0.keys else {
+            return Ok(Principal::Command);
+        };
+        match shown(headers) {
+            // Probes cannot be given a key, or a wrong one taken away.
+            _ if needs == Needs::Nothing => Ok(Principal::Open { from }),
+            None if self.0.is_required => Err(Refusal::NoKey),
+            None => Ok(Principal::Open { from }),
+            Some(text) => keys.find(&Token::parse(text?)?).await,
+        }
+    }
+}
+
+/// The key of a call: `authorization: Bearer sps_…`.
+fn shown(headers: &HeaderMap) -> Option<Result<&str, Refusal>> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next()?;
+    if values.next().is_some() {
+        return Some(Err(Refusal::Scheme));
+    }
+    let text = value.to_str().ok().and_then(|text| text.split_once(' '));
+    Some(match text {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(key.trim()),
+        Some(_) | None => Err(Refusal::Scheme),
+    })
+}

@@ -1,0 +1,44 @@
+//! Why a call was not let in.
+
+use tonic::{Code, Status};
+
+use super::Reply;
+use crate::gate::Refusal;
+
+/// The gate's refusal.
+pub(in crate::grpc) fn refused(refusal: &Refusal) -> Status {
+    let (code, reason) = match refusal {
+        Refusal::NoKey => (Code::Unauthenticated, "API_KEY_MISSING"),
+        Refusal::Scheme | Refusal::Token(_) => (Code::Unauthenticated, "API_KEY_MALFORMED"),
+        Refusal::Unknown => (Code::Unauthenticated, "API_KEY_UNKNOWN"),
+        Refusal::Expired { .. } => (Code::Unauthenticated, "API_KEY_EXPIRED"),
+        Refusal::Revoked { .. } => (Code::Unauthenticated, "API_KEY_REVOKED"),
+        Refusal::Role { .. } => (Code::PermissionDenied, "ROLE_TOO_LOW"),
+        Refusal::Rate { .. } => (Code::ResourceExhausted, "RATE_LIMITED"),
+        Refusal::OwnCalls { .. } => (Code::ResourceExhausted, "TOO_MANY_CALLS"),
+        Refusal::OwnWatches { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHES"),
+        Refusal::Overloaded => (Code::Unavailable, "OVERLOADED"),
+        Refusal::NoKeyring => (Code::Unavailable, "KEYS_UNAVAILABLE"),
+    };
+    let mut reply = Reply::new(code, reason, refusal.to_string());
+    match refusal {
+        Refusal::Expired { id } | Refusal::Revoked { id } => reply = reply.with("key_id", id),
+        Refusal::Role { has, needed } => {
+            reply = reply.with("role", has).with("needed_role", needed);
+        }
+        Refusal::Rate { limit, .. } => reply = reply.with("limit", limit),
+        Refusal::OwnCalls { limit } | Refusal::OwnWatches { limit } => {
+            reply = reply.with("limit", limit);
+        }
+        Refusal::NoKey
+        | Refusal::Scheme
+        | Refusal::Token(_)
+        | Refusal::Unknown
+        | Refusal::Overloaded
+        | Refusal::NoKeyring => {}
+    }
+    if let Some(after) = refusal.retry() {
+        reply = reply.retry(after);
+    }
+    reply.into()
+}
