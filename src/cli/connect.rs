@@ -230,7 +230,8 @@ fn holder_hint(holder: &Holder) -> String {
 
 /// Connects to the service of another process on this database.
 async fn beside(address: &lock::Address) -> Result<Session, Failure> {
-    there(&address.grpc, Some(&Secret::new(&address.key))).await
+    let key = address.key.as_ref().map(Secret::new);
+    there(&address.grpc, key.as_ref()).await
 }
 
 /// Connects to a service at a URL, or at `host:port`.

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Exit, Failure, stripe as stripe_failure};
+use super::rotation::KeyLock;
 use crate::config::{self, Config, Setup};
 use crate::plan::Mode;
 use crate::sandbox::{self, Sandbox};
@@ -22,6 +23,7 @@ pub(super) struct FarSide {
     pub(super) client: Arc<Client>,
     /// Knows the key without holding it.
     pub(super) key_hash: String,
+    settings: Settings,
     sandbox: Option<Running>,
 }
 
@@ -59,9 +61,10 @@ impl FarSide {
             retry_delay: stripe.retry_delay,
             timeout: stripe.timeout,
         };
-        let client = client::connect(settings, SecretKey::new(key))
+        let client = client::connect(settings.clone(), SecretKey::new(key))
             .map_err(|error| stripe_failure(&error))?;
         Ok(Self {
+            settings,
             client: Arc::new(client),
             key_hash: hash(&known_as),
             sandbox,
@@ -74,6 +77,14 @@ impl FarSide {
             .account(&Call::default())
             .await
             .map_err(|error| stripe_failure(&error))
+    }
+
+    /// What a rotated key is tried and used with.
+    pub(super) fn lock(&self) -> KeyLock {
+        KeyLock {
+            client: self.client.clone(),
+            settings: self.settings.clone(),
+        }
     }
 
     /// Ends the stand-in. Call it after everything that uses the client has ended.

@@ -2,6 +2,7 @@
 //! the configuration says.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::catalog;
 use super::database::{Access, Database};
 use super::exit::{Exit, Failure};
 use super::far_side::{self, FarSide};
+use super::rotation;
 use crate::config::{Config, OnDrift, OnRemoved, Rules, Schedule, ScheduleConfig, Setup};
 use crate::engine::{self, Engine, Parts, Schedules, Timetable, clock};
 use crate::grpc;
@@ -65,6 +67,16 @@ impl Local {
             far_side,
             database,
         })
+    }
+
+    /// Takes rotated keys out of this file, until dropped.
+    pub(super) fn rotate(
+        &self,
+        file: PathBuf,
+        config: &Config,
+    ) -> impl Future<Output = ()> + use<> {
+        let mode = config.stripe.mode;
+        rotation::follow(file, mode, self.far_side.lock(), self.engine.clone())
     }
 
     /// Tells other processes where this one is reached.

@@ -37,6 +37,7 @@ mod output;
 mod products;
 mod progress;
 mod push;
+mod rotation;
 mod rpc_error;
 mod run_view;
 mod runs;

@@ -10,7 +10,10 @@ const HINT: &str = "hint";
 
 /// Whether the connection, not the request, is what failed.
 pub(super) fn is_lost(status: &Status) -> bool {
-    matches!(reason(status).as_deref(), Some("SHUTTING_DOWN" | "STREAM_MAX_AGE"))
+    matches!(
+        reason(status).as_deref(),
+        Some("SHUTTING_DOWN" | "STREAM_MAX_AGE" | "OVERLOADED" | "KEYS_UNAVAILABLE")
+    )
         || (status.code() == Code::Unavailable && reason(status).is_none())
         // What a connection that breaks under a stream looks like in tonic.
         || (matches!(status.code(), Code::Unknown | Code::Cancelled | Code::Internal)
@@ -108,6 +111,14 @@ fn plain(code: Code) -> &'static str {
 fn hint_of(reason: &str, code: Code) -> &'static str {
     match reason {
         "RUN_NOT_FOUND" => "`stripe-product-sync runs list` shows the runs there are",
+        "API_KEY_MISSING" | "API_KEY_MALFORMED" | "API_KEY_UNKNOWN" | "API_KEY_EXPIRED"
+        | "API_KEY_REVOKED" => "set SPS_API_KEY or SPS_API_KEY_FILE to a key of that service",
+        "ROLE_TOO_LOW" => {
+            "use a key that has that role: `keys list`, where the database is, shows them"
+        }
+        "RATE_LIMITED" | "TOO_MANY_CALLS" | "TOO_MANY_WATCHES" | "OVERLOADED" => {
+            "try again in a moment; `server` in the configuration has the limits"
+        }
         "RUN_IN_PROGRESS" => "`stripe-product-sync watch` follows it",
         "STALE_PLAN" => "make a new plan with `sync --dry-run`, look at it, and apply that one",
         "CATALOG_UNREADABLE" => "`stripe-product-sync products` shows what can be read",

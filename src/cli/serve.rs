@@ -41,6 +41,10 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         let resumed = local.engine.take_up(true).await?;
         local.engine.watch_events();
         local.engine.keep_tidy();
+        if let Some(file) = &config.stripe_key_file {
+            let rotation = local.rotate(file.clone(), &config);
+            supervised("the key's rotation", rotation);
+        }
         let keys = local.admission.keys.clone();
         if config.auth.required && keys.has_any().await == Some(false) {
             tracing::warn!(

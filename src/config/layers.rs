@@ -237,7 +237,7 @@ fn flatten<'a>(
 }
 
 /// A secret's file, without the space around it.
-fn secret_file(dir: &Path, path: &Path) -> Result<String, String> {
+pub(crate) fn secret_file(dir: &Path, path: &Path) -> Result<String, String> {
     let path: PathBuf = dir.join(path);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| format!("{} {}", path.display(), unreadable(&error)))?;

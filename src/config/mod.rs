@@ -55,7 +55,10 @@ pub use sources::{CONFIG_FILE, ConfigFile, Override, Sources};
 pub use stripe::StripeConfig;
 pub use sync::{OnDrift, OnRemoved, OnStart, SyncConfig, ValidateConfig};
 
+use std::path::PathBuf;
+
 use layers::Layers;
+pub(crate) use layers::secret_file;
 use reader::Reader;
 use setup::Wanted;
 
@@ -88,6 +91,9 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
+    /// The file that the Stripe key comes from, where it comes from one: it is read
+    /// again when the key is rotated.
+    pub stripe_key_file: Option<PathBuf>,
     defaults: bool,
     notices: Vec<Notice>,
     settings: Vec<Setting>,
@@ -153,6 +159,7 @@ pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors>
     let alerts = AlertsConfig::read(r);
     let reports = ReportsConfig::read(r, stripe.mode);
     let telemetry = TelemetryConfig::read(r);
+    let stripe_key_file = r.file_of("stripe.secret_key", sources);
     let setup = wanted.decide(r);
     let notices = setup
         .as_ref()
@@ -172,6 +179,7 @@ pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors>
             auth,
             tls,
             telemetry,
+            stripe_key_file,
             defaults,
             notices,
             settings,

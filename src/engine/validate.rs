@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::ending::source_notes;
 use super::journal::Journal;
 use super::observe::Extra;
@@ -46,8 +48,23 @@ impl Engine {
         scope: Vec<LocalId>,
         max_age: Option<Duration>,
     ) -> Result<Validated, Error> {
+        self.validate_by(scope, max_age, None).await
+    }
+
+    /// The same for a caller who waits until then: after that, nothing is asked of
+    /// Stripe any more.
+    pub async fn validate_by(
+        &self,
+        scope: Vec<LocalId>,
+        max_age: Option<Duration>,
+        deadline: Option<Instant>,
+    ) -> Result<Validated, Error> {
         self.check_scope(&scope).await?;
-        let validated = self.compare(scope, max_age).await;
+        let call = Call {
+            deadline,
+            ..Call::default()
+        };
+        let validated = self.compare(scope, max_age, call).await;
         self.tried_validation(&validated);
         validated
     }
@@ -56,11 +73,11 @@ impl Engine {
         &self,
         scope: Vec<LocalId>,
         max_age: Option<Duration>,
+        call: Call,
     ) -> Result<Validated, Error> {
         let max_age = max_age.unwrap_or_else(|| self.settings().validation_age);
         let _one_at_a_time = self.inner.validating.lock().await;
         let catalog = self.discover().await?;
-        let call = Call::default();
         let at = self.account(&call).await?;
         let fingerprint = reading::fingerprint(&catalog);
         let last_event = self.store().last_event_time().await?;

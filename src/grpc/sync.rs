@@ -61,10 +61,11 @@ impl ProductSyncService for Service {
         &self,
         request: Request<v1::ValidateRequest>,
     ) -> Result<Response<v1::ValidateResponse>, Status> {
+        let deadline = Deadline::of_request(&request).map(Deadline::at);
         let (scope, max_age) = convert::request::validate(request.get_ref())?;
         let validated = self
             .engine
-            .validate(scope, max_age)
+            .validate_by(scope, max_age, deadline)
             .await
             .map_err(|error| status::engine(&error))?;
         let response = convert::standing::validated(&validated, self.about.sandbox);

@@ -49,8 +49,9 @@ pub struct Holder {
 pub struct Address {
     /// `host:port` of its gRPC server.
     pub grpc: String,
-    /// The API key that it takes from whoever can read the file.
-    pub key: String,
+    /// The API key that it takes from whoever can read the file; `None`: others than
+    /// its owner may read it.
+    pub key: Option<String>,
 }
 
 impl fmt::Debug for Address {
@@ -83,8 +84,10 @@ struct Content {
 
 impl Content {
     fn address(self) -> Option<Address> {
-        let (grpc, key) = self.grpc_address.zip(self.key)?;
-        Some(Address { grpc, key })
+        Some(Address {
+            grpc: self.grpc_address?,
+            key: self.key,
+        })
     }
 }
 
@@ -99,9 +102,7 @@ pub fn acquire(database: &Path) -> Result<Lock, Error> {
     match file.try_lock() {
         Ok(()) => {
             // What a dead process left must not be taken for this one's.
-            make_private(&file)
-                .and_then(|()| write(&mut file, None))
-                .map_err(|error| unusable(&path, "cannot be written", error))?;
+            write(&mut file, None).map_err(|error| unusable(&path, "cannot be written", error))?;
             Ok(Lock::Held(HeldLock { file, path }))
         }
         Err(TryLockError::WouldBlock) => {
@@ -125,7 +126,8 @@ impl HeldLock {
     pub fn publish(&mut self, address: &str, key: &str) -> Result<(), Error> {
         let address = Address {
             grpc: address.to_owned(),
-            key: key.to_owned(),
+            // Where another user made the file, it stays as that one wants it.
+            key: make_private(&self.file).is_ok().then(|| key.to_owned()),
         };
         write(&mut self.file, Some(address))
             .map_err(|error| unusable(&self.path, "cannot be written", error))
@@ -241,7 +243,7 @@ fn make_private(_file: &File) -> io::Result<()> {
 /// In one write, shorter text first cut off: a reader sees all of it, or text
 /// that is no JSON.
 fn write(file: &mut File, address: Option<Address>) -> io::Result<()> {
-    let (grpc_address, key) = address.map(|address| (address.grpc, address.key)).unzip();
+    let (grpc_address, key) = address.map_or((None, None), |at| (Some(at.grpc), at.key));
     let mut text = serde_json::to_string(&Content {
         pid: std::process::id(),
         grpc_address,

@@ -37,8 +37,14 @@ pub(in crate::grpc) fn refused(refusal: &Refusal) -> Status {
         | Refusal::Overloaded
         | Refusal::NoKeyring => {}
     }
-    if let Some(after) = refusal.retry() {
-        reply = reply.retry(after);
-    }
-    reply.into()
+    let Some(after) = refusal.retry() else {
+        return reply.into();
+    };
+    let mut status: Status = reply.retry(after).into();
+    // What the official clients' own retries heed.
+    // <https://github.com/grpc/proposal/blob/master/A6-client-retries.md>
+    let pushback = u64::try_from(after.as_millis()).unwrap_or(u64::MAX).max(1);
+    let metadata = status.metadata_mut();
+    metadata.insert("grpc-retry-pushback-ms", pushback.into());
+    status
 }

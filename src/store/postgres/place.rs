@@ -89,8 +89,17 @@ pub(super) async fn begin_session(
                  coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), false)",
     )
     .bind(schema)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    // What a caller whose deadline has passed asked for is not worked on for long: its
+    // connection is closed, and the server looks whether that is so. Some systems
+    // cannot look; there the statement's own limit has to do.
+    let look = sqlx::query("SET client_connection_check_interval = '500ms'");
+    if let Err(error) = look.execute(connection).await
+        && error.as_database_error().is_none()
+    {
+        return Err(error);
+    }
     Ok(())
 }
 

@@ -79,13 +79,7 @@ where
 }
 
 fn client(settings: Settings, transport: Result<Transport, BadSettings>) -> Result<Client, Error> {
-    let transport = transport.map_err(|bad| match bad {
-        BadSettings::Base(_) => refused(bad.to_string()),
-        BadSettings::Key => Error::Credentials {
-            message: bad.to_string(),
-            request_id: None,
-        },
-    })?;
+    let transport = transport.map_err(bad_settings)?;
     let Settings { api_base, mode, .. } = settings;
     Ok(Client {
         transport,
@@ -94,7 +88,25 @@ fn client(settings: Settings, transport: Result<Transport, BadSettings>) -> Resu
     })
 }
 
+fn bad_settings(bad: BadSettings) -> Error {
+    match bad {
+        BadSettings::Base(_) => refused(bad.to_string()),
+        BadSettings::Key => Error::Credentials {
+            message: bad.to_string(),
+            request_id: None,
+        },
+    }
+}
+
 impl Client {
+    /// Sends with this key from now on, attempts of requests under way included.
+    ///
+    /// # Errors
+    /// [`Error::Credentials`] for a key that cannot be used.
+    pub fn replace_key(&self, key: SecretKey) -> Result<(), Error> {
+        self.transport.replace_key(key).map_err(bad_settings)
+    }
+
     /// How much of the account's budget is spent at this moment.
     pub fn budget(&self) -> BudgetUse {
         self.transport.usage()

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use http::HeaderValue;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
 use tower::Service;
 
 use super::{Outgoing, STRIPE_VERSION};
@@ -11,12 +11,11 @@ use super::{Outgoing, STRIPE_VERSION};
 const AGENT: &str = concat!("stripe-product-sync/", env!("CARGO_PKG_VERSION"));
 
 /// The layer: sets the headers before the retry, so that they are the same over
-/// all attempts, the idempotency key above all.
+/// all attempts, the idempotency key above all. Only the key to the account is set
+/// at the bottom: it may be another one by then.
 #[derive(Clone)]
 pub(super) struct Headed<S> {
     pub(super) inner: S,
-    /// Marked as sensitive.
-    pub(super) authorization: HeaderValue,
 }
 
 impl<S: Service<Outgoing>> Service<Outgoing> for Headed<S> {
@@ -30,7 +29,6 @@ impl<S: Service<Outgoing>> Service<Outgoing> for Headed<S> {
 
     fn call(&mut self, mut request: Outgoing) -> S::Future {
         let headers = &mut request.headers;
-        headers.insert(AUTHORIZATION, self.authorization.clone());
         headers.insert(
             HeaderName::from_static("stripe-version"),
             HeaderValue::from_static(STRIPE_VERSION),

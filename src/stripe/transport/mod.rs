@@ -38,6 +38,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Body;
+use secret::Credential;
 pub use secret::SecretKey;
 use tokio::time::{Instant, sleep_until};
 use tower::util::BoxCloneSyncService;
@@ -69,6 +70,7 @@ type Bottom = BoxCloneSyncService<Outgoing, Answer, Failure>;
 pub(crate) struct Transport {
     stack: Stack,
     budget: Budget,
+    credential: Credential,
 }
 
 /// Settings that no transport can be made from.
@@ -91,11 +93,7 @@ impl Transport {
     pub(crate) fn new(settings: &Settings, key: SecretKey) -> Result<Self, BadSettings> {
         let base = base(settings)?;
         let connections = connections(&base);
-        let inner = BoxCloneSyncService::new(Wire {
-            inner: connections,
-            base,
-        });
-        Self::stack(settings, key, inner)
+        Self::on(settings, key, connections, base)
     }
 
     /// Over this instead of the network.
@@ -112,15 +110,32 @@ impl Transport {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let base = base(settings)?;
-        let inner = BoxCloneSyncService::new(Wire {
-            inner: service,
-            base,
-        });
-        Self::stack(settings, key, inner)
+        Self::on(settings, key, service, base)
     }
 
-    fn stack(settings: &Settings, key: SecretKey, bottom: Bottom) -> Result<Self, BadSettings> {
-        let authorization = key.into_header().ok_or(BadSettings::Key)?;
+    fn on<S>(settings: &Settings, key: SecretKey, inner: S, base: Uri) -> Result<Self, BadSettings>
+    where
+        Wire<S>: Service<Outgoing, Response = Answer, Error = Failure>,
+        Wire<S>: Clone + Send + Sync + 'static,
+        <Wire<S> as Service<Outgoing>>::Future: Send,
+    {
+        let credential = Credential::new(key.into_header().ok_or(BadSettings::Key)?);
+        let bottom = BoxCloneSyncService::new(Wire {
+            inner,
+            base,
+            credential: credential.clone(),
+        });
+        Ok(Self::stack(settings, credential, bottom))
+    }
+
+    /// Sends with this key from now on.
+    pub(crate) fn replace_key(&self, key: SecretKey) -> Result<(), BadSettings> {
+        self.credential
+            .replace(key.into_header().ok_or(BadSettings::Key)?);
+        Ok(())
+    }
+
+    fn stack(settings: &Settings, credential: Credential, bottom: Bottom) -> Self {
         let concurrency = settings.max_concurrency;
         let budget = Budget::new(
             settings.rate_limit,
@@ -148,13 +163,11 @@ impl Transport {
             inner: retried,
             objects: Objects::default(),
         };
-        Ok(Self {
-            stack: Headed {
-                inner: serial,
-                authorization,
-            },
+        Self {
+            stack: Headed { inner: serial },
             budget,
-        })
+            credential,
+        }
     }
 
     /// Sends a request until it is answered, refused for good, or given up.

@@ -1,6 +1,7 @@
 //! The API key, kept out of every log.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use http::HeaderValue;
 
@@ -23,6 +24,31 @@ impl SecretKey {
         let mut value = HeaderValue::try_from(format!("Bearer {}", self.0)).ok()?;
         value.set_sensitive(true);
         Some(value)
+    }
+}
+
+/// The key that requests are sent with from now on. Clones share it.
+#[derive(Clone)]
+pub(super) struct Credential(Arc<RwLock<HeaderValue>>);
+
+impl Credential {
+    pub(super) fn new(header: HeaderValue) -> Self {
+        Self(Arc::new(RwLock::new(header)))
+    }
+
+    pub(super) fn header(&self) -> HeaderValue {
+        let header = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        header.clone()
+    }
+
+    pub(super) fn replace(&self, header: HeaderValue) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = header;
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(***)")
     }
 }
 

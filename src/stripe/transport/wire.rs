@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use http::header::AUTHORIZATION;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
@@ -17,6 +18,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 
+use super::secret::Credential;
 use super::{Answer, Failure, Outgoing};
 
 /// A page of 100 products with everything at its limit stays below this.
@@ -51,6 +53,7 @@ pub(super) fn connections(base: &Uri) -> Client<HttpsConnector<HttpConnector>, F
 pub(super) struct Wire<S> {
     pub(super) inner: S,
     pub(super) base: Uri,
+    pub(super) credential: Credential,
 }
 
 impl<S, B> Service<Outgoing> for Wire<S>
@@ -73,11 +76,13 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let base = self.base.to_string();
+        let authorization = self.credential.header();
         let uri = format!("{}{}", base.trim_end_matches('/'), request.path);
         Box::pin(async move {
             let mut http = Request::new(Full::new(request.form));
             *http.method_mut() = request.method;
             *http.headers_mut() = request.headers;
+            http.headers_mut().insert(AUTHORIZATION, authorization);
             *http.uri_mut() = uri
                 .parse()
                 .map_err(|_| Failure::Unreachable(format!("{uri} is no URL")))?;

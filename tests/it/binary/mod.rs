@@ -18,6 +18,7 @@ mod replicas;
 mod requests;
 mod sandbox;
 mod schedule;
+mod secrets;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

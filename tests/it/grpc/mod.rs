@@ -107,7 +107,7 @@ fn open() -> grpc::Serving {
     }
 }
 
-fn service(app: &TestApp) -> Service {
+pub(crate) fn service(app: &TestApp) -> Service {
     let about = About {
         sandbox: true,
         catalog_id: "main".to_owned(),

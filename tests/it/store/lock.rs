@@ -35,7 +35,7 @@ const KEY: &str = "sps_k";
 fn at(grpc: &str) -> Address {
     Address {
         grpc: grpc.to_owned(),
-        key: KEY.to_owned(),
+        key: Some(KEY.to_owned()),
     }
 }
 

@@ -1,0 +1,213 @@
+//! What callers within their budget notice of one who is far beyond it: the time
+//! that 99 of 100 of their calls take, beside one that sends ten times what it may,
+//! against the time when nobody else calls. Over sockets, with API keys.
+//!
+//! ```text
+//! cargo bench --bench overload
+//! ```
+//!
+//! Fails above twice the idle time.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench fails by panicking, and prints its figures"
+)]
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use stripe_product_sync::proto::v1;
+use stripe_product_sync::proto::v1::product_sync_service_client::ProductSyncServiceClient;
+use tempfile::TempDir;
+use tokio::time::MissedTickBehavior;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request};
+
+/// Calls a second, for each key: the service's default.
+const LIMIT: u32 = 500;
+/// What the quiet caller sends of that.
+const QUIET: u32 = 200;
+/// How far beyond the limit the other one is.
+const TIMES: u32 = 10;
+/// Both phases take turns, so that what else the machine does meets both.
+const TURN: Duration = Duration::from_secs(3);
+const TURNS: usize = 4;
+const CONNECTIONS: u32 = 8;
+
+struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn main() {
+    // `cargo test --all-targets` runs this file as well, without this argument.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("overload: skipped; run `cargo bench --bench overload`");
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(compare());
+}
+
+async fn compare() {
+    let dir = TempDir::new().unwrap();
+    let (quiet, greedy) = (key(dir.path(), "quiet"), key(dir.path(), "greedy"));
+    let (_service, endpoint) = start(dir.path());
+    let quiet = Caller::new(&endpoint, &quiet).await;
+    let mut flood = Vec::new();
+    for _ in 0..CONNECTIONS {
+        flood.push(Caller::new(&endpoint, &greedy).await);
+    }
+    // The first calls wake what sleeps.
+    quiet.clone().send(QUIET, TURN / 3).await;
+    let (mut idle, mut busy) = (Vec::new(), Vec::new());
+    let (mut permitted, mut refused) = (Vec::new(), 0);
+    for _ in 0..TURNS {
+        let alone = quiet.clone().send(QUIET, TURN).await;
+        assert_eq!(alone.refused, 0, "within its budget");
+        idle.extend(alone.took);
+        let each = LIMIT * TIMES / CONNECTIONS;
+        let flood = flood.iter().cloned();
+        let flood: Vec<_> = flood
+            .map(|caller| tokio::spawn(caller.send(each, TURN)))
+            .collect();
+        let beside = quiet.clone().send(QUIET, TURN).await;
+        assert_eq!(
+            beside.refused, 0,
+            "another's flood takes nothing from its budget"
+        );
+        busy.extend(beside.took);
+        for caller in flood {
+            let sent = caller.await.unwrap();
+            permitted.extend(sent.took);
+            refused += sent.refused;
+        }
+    }
+    let sent = permitted.len() + refused;
+    let seconds = TURN.as_secs_f64() * TURNS as f64;
+    println!(
+        "the flood:              {:>8.0} calls/s of {LIMIT} allowed; {} answered, {refused} refused",
+        sent as f64 / seconds,
+        permitted.len()
+    );
+    let (idle_p99, busy_p99) = (p99(&mut idle), p99(&mut busy));
+    println!(
+        "p99 when idle:          {:>8.2} ms, {} calls",
+        ms(idle_p99),
+        idle.len()
+    );
+    println!(
+        "p99 beside the flood:   {:>8.2} ms, {} calls",
+        ms(busy_p99),
+        busy.len()
+    );
+    println!(
+        "p99 of the flood's own: {:>8.2} ms",
+        ms(p99(&mut permitted))
+    );
+    let ratio = busy_p99.as_secs_f64() / idle_p99.as_secs_f64();
+    println!("ratio:                  {ratio:>8.2}");
+    assert!(ratio <= 2.0, "twice the idle time");
+}
+
+/// Makes an API key as an operator does.
+fn key(dir: &Path, name: &str) -> String {
+    let made = Command::new(env!("CARGO_BIN_EXE_stripe-product-sync"))
+        .current_dir(dir)
+        .args(["keys", "create", "--name", name, "--role", "viewer"])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+fn start(dir: &Path) -> (Service, Endpoint) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    drop(port);
+    let child = Command::new(env!("CARGO_BIN_EXE_stripe-product-sync"))
+        .current_dir(dir)
+        .arg("serve")
+        .args(["--set", &format!("server.grpc_listen={address}")])
+        .args(["--set", "server.http_listen=127.0.0.1:0"])
+        .args(["--set", "auth.required=true", "--set", "sync.on_start=off"])
+        .args(["--set", &format!("server.rate_limit={LIMIT}")])
+        .args(["--set", &format!("server.rate_burst={LIMIT}")])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    (Service(child), endpoint)
+}
+
+#[derive(Clone)]
+struct Caller {
+    channel: Channel,
+    authorization: tonic::metadata::MetadataValue<tonic::metadata::Ascii>,
+}
+
+#[derive(Default)]
+struct Sent {
+    took: Vec<Duration>,
+    refused: usize,
+}
+
+impl Caller {
+    async fn new(endpoint: &Endpoint, key: &str) -> Self {
+        let authorization = format!("Bearer {key}").parse().unwrap();
+        loop {
+            // It takes connections before its database is open, and answers afterwards.
+            if let Ok(channel) = endpoint.connect().await {
+                return Self {
+                    channel,
+                    authorization,
+                };
+            }
+        }
+    }
+
+    /// Sends so many calls a second, at their times, however long answers take.
+    async fn send(self, rate: u32, lasts: Duration) -> Sent {
+        let mut clock = tokio::time::interval(Duration::from_secs(1) / rate);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let begun = Instant::now();
+        let mut calls = tokio::task::JoinSet::new();
+        while begun.elapsed() < lasts {
+            let due = clock.tick().await;
+            let caller = self.clone();
+            calls.spawn(async move { (caller.call().await, due.elapsed()) });
+        }
+        let mut sent = Sent::default();
+        while let Some(call) = calls.join_next().await {
+            match call.unwrap() {
+                (Ok(()), took) => sent.took.push(took),
+                (Err(Code::ResourceExhausted), _) => sent.refused += 1,
+                (Err(code), _) => panic!("{code:?}"),
+            }
+        }
+        sent
+    }
+
+    async fn call(&self) -> Result<(), Code> {
+        let mut client = ProductSyncServiceClient::new(self.channel.clone());
+        let mut request = Request::new(v1::ListSyncRunsRequest::default());
+        let key = self.authorization.clone();
+        request.metadata_mut().insert("authorization", key);
+        let answer = client.list_sync_runs(request).await;
+        answer.map(drop).map_err(|status| status.code())
+    }
+}
+
+fn p99(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() * 99 / 100]
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
