@@ -230,6 +230,7 @@ impl Engine {
             error: None,
             source_problems: Vec::new(),
             warnings: Vec::new(),
+            cancelled_by: String::new(),
         })
     }
 }

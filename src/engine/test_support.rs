@@ -27,5 +27,6 @@ pub(super) fn run(id: &str, create_time: Timestamp) -> Run {
         error: None,
         source_problems: Vec::new(),
         warnings: Vec::new(),
+        cancelled_by: String::new(),
     }
 }

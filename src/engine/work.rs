@@ -394,7 +394,7 @@ impl Engine {
     /// A run that has ended stays as it is.
     pub async fn cancel(&self, id: &RunId) -> Result<Run, Error> {
         if !self.state().cancel(id) {
-            self.store().cancel_run(id, self.now()).await?;
+            self.store().cancel_run(id, "", self.now()).await?;
             // It may have begun here just now.
             if !self.state().cancel(id) {
                 self.look_at_run(id).await?;

@@ -32,6 +32,8 @@ pub struct NewEvent {
     pub flags: Vec<EventFlag>,
     /// For people; may be empty.
     pub message: String,
+    /// Whose key it was sent with; may be empty.
+    pub actor: String,
 }
 
 /// A stored event.

@@ -36,6 +36,7 @@ pub use retention::{Retention, Tidied};
 pub use schedules::{Claim, Job, Pause, ScheduleRow, SlotDone};
 use tokio::sync::watch;
 
+use crate::access::{ApiKey, KeyId};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
 
@@ -126,8 +127,8 @@ pub trait Store: Send + Sync {
 
     /// Asks a run to stop. One of a queue that only waits ends with that, cancelled at
     /// this time; of one at work [`Queued::is_cancelled`] says so; one that has ended
-    /// stays as it is.
-    async fn cancel_run(&self, run: &RunId, now: Timestamp) -> Result<(), Error>;
+    /// stays as it is. Who asked first stays the one who did.
+    async fn cancel_run(&self, run: &RunId, by: &str, now: Timestamp) -> Result<(), Error>;
 
     /// Adds a run that waits for nobody, a dry run. `queue` names the lease of the
     /// process that works on it. [`Error::Duplicate`] if its request id is taken.
@@ -138,7 +139,7 @@ pub trait Store: Send + Sync {
     async fn dry_runs_left(&self, queue: &str) -> Result<Vec<Run>, Error>;
 
     /// Replaces a run's row; the plan's text is kept as it is, as is whether it was
-    /// joined or asked to stop.
+    /// joined or asked to stop, and who is known to have asked that.
     async fn update_run(&self, run: &Run, fence: Option<&Fence>) -> Result<(), Error>;
 
     /// Keeps what a dry run found: the rendered plan. Results are kept by [`Store::record`].
@@ -304,6 +305,20 @@ pub trait Store: Send + Sync {
     /// Changes the pushed products of a catalog, all or nothing; their version
     /// afterwards. [`Error::Moved`] if they are not at the change's basis any more.
     async fn change_pushed(&self, catalog: &str, change: &PushedChange) -> Result<i64, Error>;
+
+    /// Keeps a new API key. [`Error::Duplicate`] if its id is taken.
+    async fn add_api_key(&self, key: &ApiKey) -> Result<(), Error>;
+
+    /// Every API key, also those that ended, newest first.
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, Error>;
+
+    /// Ends a key at this time; one that was ended stays as it was. The key as it is
+    /// then; `None`: there is none.
+    async fn revoke_api_key(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKey>, Error>;
+
+    /// Notes when keys were last accepted; an earlier time than the noted one changes
+    /// nothing.
+    async fn note_key_use(&self, used: &[(KeyId, Timestamp)]) -> Result<(), Error>;
 }
 
 /// What a database is.

@@ -106,6 +106,8 @@ pub struct Run {
     pub source_problems: Vec<SourceNote>,
     /// What a person should look at.
     pub warnings: Vec<String>,
+    /// Who asked it to stop, first; empty: nobody, or nobody whose name is known.
+    pub cancelled_by: String,
 }
 
 /// A source's problem as a run found it.

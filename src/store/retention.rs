@@ -5,7 +5,7 @@ use super::Timestamp;
 /// What may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// What was over by then.
+    /// What was over by then: also keys that had ended.
     pub before: Timestamp,
     /// The oldest runs beyond so many.
     pub max_runs: u32,

@@ -155,6 +155,7 @@ mod tests {
             error: reason.map(failure),
             source_problems: Vec::new(),
             warnings: Vec::new(),
+            cancelled_by: String::new(),
         }
     }
 

@@ -15,7 +15,7 @@ macro_rules! select {
         concat!(
             "SELECT ordinal, event_id, event_type, product_type, product_id, changes, user_id,
                  occur_time, receive_time, state, attempts, next_time, run_id, local_ids, flags,
-                 message
+                 message, actor
              FROM change_events ",
             $rest
         )
@@ -79,15 +79,18 @@ async fn insert_chunk(
         "WITH sent AS MATERIALIZED (
              SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
                                   $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[],
-                                  $11::text[], $12::text[], $13::text[]) WITH ORDINALITY
+                                  $11::text[], $12::text[], $13::text[], $14::text[])
+                 WITH ORDINALITY
                  AS sent (event_id, log_id, event_type, product_type, product_id, changes, logged,
-                          user_id, occur_time, receive_time, state, flags, message, place)
+                          user_id, occur_time, receive_time, state, flags, message, actor,
+                          place)
          ), new AS (
              INSERT INTO change_events
                  (event_id, log_id, event_type, product_type, product_id, changes, user_id,
-                  occur_time, receive_time, state, attempts, next_time, local_ids, flags, message)
+                  occur_time, receive_time, state, attempts, next_time, local_ids, flags, message,
+                  actor)
              SELECT event_id, log_id, event_type, product_type, product_id, changes, user_id,
-                    occur_time, receive_time, state, 0, 0, '[]', flags, message
+                    occur_time, receive_time, state, 0, 0, '[]', flags, message, actor
              FROM sent ORDER BY place
              ON CONFLICT (event_id) DO NOTHING RETURNING log_id
          ), told AS (
@@ -112,6 +115,7 @@ async fn insert_chunk(
     .bind(states.collect::<Vec<_>>())
     .bind(flags)
     .bind(texts(|event| &event.message))
+    .bind(texts(|event| &event.actor))
     .fetch_all(connection)
     .await?;
     Ok(added)

@@ -9,7 +9,7 @@ use crate::store::Error;
 
 /// Number, name and text; a released one never changes. Each can be run again,
 /// and notes itself in `sync_schema_versions`, so that `psql -f` does as well.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (
         1,
         "core",
@@ -39,6 +39,11 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         6,
         "leases",
         include_str!("../../../migrations/postgres/0006_leases.sql"),
+    ),
+    (
+        7,
+        "access",
+        include_str!("../../../migrations/postgres/0007_access.sql"),
     ),
 ];
 

@@ -14,6 +14,7 @@ mod event_log;
 mod event_queue;
 mod fault;
 mod journal;
+mod keys;
 mod leases;
 mod lent;
 mod listings;
@@ -49,6 +50,7 @@ use super::{
     ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter, ResultRow,
     Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
 };
+use crate::access::{ApiKey, KeyId};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Known};
 use crate::store::fault::Fault;
@@ -222,8 +224,8 @@ impl Store for Postgres {
         run!(fenced self, Some(fence), |c| queue::begin(c, run, start_time))
     }
 
-    async fn cancel_run(&self, run: &RunId, now: Timestamp) -> Result<(), Error> {
-        run!(one self, |c| queue::cancel(c, run, now))
+    async fn cancel_run(&self, run: &RunId, by: &str, now: Timestamp) -> Result<(), Error> {
+        run!(one self, |c| queue::cancel(c, run, by, now))
     }
 
     async fn insert_run(&self, queue: &str, run: &Run) -> Result<(), Error> {
@@ -432,5 +434,21 @@ impl Store for Postgres {
 
     async fn change_pushed(&self, catalog: &str, change: &PushedChange) -> Result<i64, Error> {
         run!(write self, |c| pushed::change(c, catalog, change))
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<(), Error> {
+        run!(one self, |c| keys::add(c, key))
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, Error> {
+        run!(one self, |c| keys::all(c))
+    }
+
+    async fn revoke_api_key(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKey>, Error> {
+        run!(one self, |c| keys::revoke(c, id, now))
+    }
+
+    async fn note_key_use(&self, used: &[(KeyId, Timestamp)]) -> Result<(), Error> {
+        run!(one self, |c| keys::note_use(c, used))
     }
 }

@@ -57,11 +57,13 @@ pub(super) async fn begin(
 pub(super) async fn cancel(
     connection: &mut PgConnection,
     run: &RunId,
+    by: &str,
     now: Timestamp,
 ) -> Result<(), Fault> {
     sqlx::query(
         "UPDATE sync_runs
          SET is_cancelled = true,
+             cancelled_by = CASE WHEN is_cancelled THEN cancelled_by ELSE $3 END,
              end_time = CASE WHEN state = 'pending' AND NOT dry_run AND queue IS NOT NULL
                              THEN $2 ELSE end_time END,
              state = CASE WHEN state = 'pending' AND NOT dry_run AND queue IS NOT NULL
@@ -70,6 +72,7 @@ pub(super) async fn cancel(
     )
     .bind(clean(run.as_str()))
     .bind(now.timestamp_micros())
+    .bind(clean(by))
     .execute(connection)
     .await?;
     Ok(())

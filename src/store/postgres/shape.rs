@@ -9,7 +9,7 @@ use super::place::Place;
 use crate::store::Error;
 
 /// Every table and its columns, the CRM's with their schema.
-const TABLES: [(&str, &str); 19] = [
+const TABLES: [(&str, &str); 20] = [
     ("account_keys", "key_hash account display_name"),
     (
         "alerts",
@@ -17,10 +17,14 @@ const TABLES: [(&str, &str); 19] = [
          count end_time told told_open posts attempts next_time delivery_error",
     ),
     (
+        "api_keys",
+        "id name role hash create_time expire_time revoke_time last_use_time",
+    ),
+    (
         "change_events",
         "ordinal event_id log_id account mode event_type product_type product_id changes \
          user_id occur_time receive_time state attempts next_time run_id local_ids flags \
-         message",
+         message actor",
     ),
     (
         "intents",
@@ -74,7 +78,7 @@ const TABLES: [(&str, &str); 19] = [
         "id account mode request_id state stage trigger_kind actor options dry_run \
          create_time start_time end_time counts steps_total steps_finished stripe_reads \
          stripe_writes stripe_retries last_sequence plan_digest plan_text error \
-         source_problems warnings judged queue is_joined is_cancelled",
+         source_problems warnings judged queue is_joined is_cancelled cancelled_by",
     ),
     ("sync_schema_versions", "version name apply_time"),
     (

@@ -21,6 +21,7 @@ pub(in crate::store) fn event(row: &impl Cells) -> Result<EventRow, Fault> {
             triggers: state != EventState::Ignored,
             flags: columns.json("flags")?,
             message: columns.owned("message")?,
+            actor: columns.owned("actor")?,
         },
         state,
         attempts: columns.count("attempts")?,

@@ -11,12 +11,13 @@ macro_rules! run_columns {
     () => {
         "id, account, mode, request_id, state, stage, trigger_kind, actor, options, create_time,
          start_time, end_time, counts, steps_total, steps_finished, stripe_reads, stripe_writes,
-         stripe_retries, last_sequence, plan_digest, error, source_problems, warnings"
+         stripe_retries, last_sequence, plan_digest, error, source_problems, warnings,
+         cancelled_by"
     };
 }
 pub(in crate::store) use run_columns;
 
-/// Binds what adding and replacing a run have in common: `$1` to `$24`.
+/// Binds what adding and replacing a run have in common: `$1` to `$25`.
 macro_rules! bind_run {
     ($query:expr, $run:expr) => {
         $query
@@ -44,6 +45,7 @@ macro_rules! bind_run {
             .bind(json_or_null($run.error.as_ref())?)
             .bind(json(&$run.source_problems)?)
             .bind(json(&$run.warnings)?)
+            .bind(&$run.cancelled_by)
     };
 }
 pub(in crate::store) use bind_run;
@@ -80,6 +82,7 @@ pub(in crate::store) fn run(row: &impl Cells) -> Result<Run, Fault> {
         error: columns.json_or_null("error")?,
         source_problems: columns.json("source_problems")?,
         warnings: columns.json("warnings")?,
+        cancelled_by: columns.owned("cancelled_by")?,
     })
 }
 

@@ -18,7 +18,7 @@ macro_rules! select {
         concat!(
             "SELECT ordinal, event_id, event_type, product_type, product_id, changes, user_id,
                  occur_time, receive_time, state, attempts, next_time, run_id, local_ids, flags,
-                 message
+                 message, actor
              FROM change_events ",
             $rest
         )
@@ -60,7 +60,8 @@ async fn insert_chunk(
     let mut query = QueryBuilder::new(
         "INSERT INTO change_events
              (event_id, log_id, event_type, product_type, product_id, changes, user_id,
-              occur_time, receive_time, state, attempts, next_time, local_ids, flags, message) ",
+              occur_time, receive_time, state, attempts, next_time, local_ids, flags, message,
+              actor) ",
     );
     query.push_values(columns, |mut row, (event, changes, flags)| {
         let state = if event.triggers {
@@ -80,7 +81,8 @@ async fn insert_chunk(
             .push_bind(state.code())
             .push("0, 0, '[]'")
             .push_bind(flags)
-            .push_bind(&event.message);
+            .push_bind(&event.message)
+            .push_bind(&event.actor);
     });
     query.push(" ON CONFLICT (event_id) DO NOTHING RETURNING event_id");
     let added = query

@@ -17,7 +17,7 @@ use crate::store::fault::Fault;
 use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (
         1,
         "core",
@@ -47,6 +47,11 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         6,
         "leases",
         include_str!("../../../migrations/sqlite/0006_leases.sql"),
+    ),
+    (
+        7,
+        "access",
+        include_str!("../../../migrations/sqlite/0007_access.sql"),
     ),
 ];
 

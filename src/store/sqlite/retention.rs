@@ -59,6 +59,11 @@ pub(super) async fn tidy(
         .bind(before)
         .execute(&mut *connection)
         .await?;
+    // Few: people make them.
+    sqlx::query("DELETE FROM api_keys WHERE revoke_time < $1 OR expire_time < $1")
+        .bind(before)
+        .execute(&mut *connection)
+        .await?;
     leases::tidy(connection).await?;
     let most = runs
         .rows_affected()

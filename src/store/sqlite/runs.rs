@@ -23,9 +23,9 @@ macro_rules! insert {
                  (id, account, mode, request_id, state, stage, trigger_kind, actor, options, dry_run,
                   create_time, start_time, end_time, counts, steps_total, steps_finished,
                   stripe_reads, stripe_writes, stripe_retries, last_sequence, plan_digest, error,
-                  source_problems, warnings, queue, judged)
+                  source_problems, warnings, cancelled_by, queue, judged)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                     $19, $20, $21, $22, $23, $24, $25, $10)",
+                     $19, $20, $21, $22, $23, $24, $25, $26, $10)",
             $rest
         )
     };
@@ -84,7 +84,8 @@ pub(super) async fn update(connection: &mut SqliteConnection, run: &Run) -> Resu
              actor = $8, options = $9, dry_run = $10, create_time = $11, start_time = $12,
              end_time = $13, counts = $14, steps_total = $15, steps_finished = $16,
              stripe_reads = $17, stripe_writes = $18, stripe_retries = $19, last_sequence = $20,
-             plan_digest = $21, error = $22, source_problems = $23, warnings = $24
+             plan_digest = $21, error = $22, source_problems = $23, warnings = $24,
+             cancelled_by = CASE WHEN cancelled_by = '' THEN $25 ELSE cancelled_by END
          WHERE id = $1",
     );
     let done = bind_run!(query, run).execute(connection).await?;

@@ -309,6 +309,7 @@ fn event(told: &Told, event_id: &str) -> NewEvent {
         triggers: true,
         flags: Vec::new(),
         message: String::new(),
+        actor: String::new(),
     }
 }
 

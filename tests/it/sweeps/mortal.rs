@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use stripe_product_sync::access::{ApiKey, KeyId};
 use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
@@ -404,8 +405,8 @@ impl Store for MortalStore {
             .await
     }
 
-    async fn cancel_run(&self, run: &RunId, now: Timestamp) -> Result<(), store::Error> {
-        let work = self.inner.cancel_run(run, now);
+    async fn cancel_run(&self, run: &RunId, by: &str, now: Timestamp) -> Result<(), store::Error> {
+        let work = self.inner.cancel_run(run, by, now);
         self.life
             .event(|| "commit cancelled run".to_owned(), work)
             .await
@@ -701,5 +702,32 @@ impl Store for MortalStore {
     ) -> Result<i64, store::Error> {
         let work = self.inner.change_pushed(catalog, change);
         self.life.event(|| "commit pushed".to_owned(), work).await
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<(), store::Error> {
+        let work = self.inner.add_api_key(key);
+        self.life.event(|| "commit key".to_owned(), work).await
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, store::Error> {
+        self.life.glance(self.inner.api_keys()).await
+    }
+
+    async fn revoke_api_key(
+        &self,
+        id: &KeyId,
+        now: Timestamp,
+    ) -> Result<Option<ApiKey>, store::Error> {
+        let work = self.inner.revoke_api_key(id, now);
+        self.life
+            .event(|| "commit key's end".to_owned(), work)
+            .await
+    }
+
+    async fn note_key_use(&self, used: &[(KeyId, Timestamp)]) -> Result<(), store::Error> {
+        let work = self.inner.note_key_use(used);
+        self.life
+            .event(|| "commit key's use".to_owned(), work)
+            .await
     }
 }

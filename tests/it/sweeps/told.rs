@@ -20,6 +20,7 @@ pub(super) async fn tell(app: &TestApp) {
         triggers: true,
         flags: Vec::new(),
         message: String::new(),
+        actor: String::new(),
     };
     assert_eq!(app.engine.accept(&[event]).await.unwrap(), [true]);
 }

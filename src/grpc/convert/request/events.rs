@@ -111,6 +111,7 @@ pub(in crate::grpc) fn event(
         triggers,
         flags,
         message,
+        actor: String::new(),
     })
 }
 

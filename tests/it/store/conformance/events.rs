@@ -24,6 +24,7 @@ fn event(id: &str, product_id: &str, n: i64) -> NewEvent {
         triggers: true,
         flags: Vec::new(),
         message: String::new(),
+        actor: String::new(),
     }
 }
 
@@ -37,6 +38,7 @@ fn rich(id: &str) -> NewEvent {
         triggers: false,
         flags: vec![EventFlag::FromTheFuture, EventFlag::Old],
         message: "odd".to_owned(),
+        actor: "crm (Ab12)".to_owned(),
         ..event(id, "starter", 7)
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod crm;
 pub(crate) mod deletes;
 pub(crate) mod events;
 pub(crate) mod journal;
+pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod memory;
 pub(crate) mod pushed;
@@ -68,6 +69,13 @@ macro_rules! conformance {
             open_intents_come_in_the_order_they_were_begun,
             finished_intents_are_gone,
             another_attempt_opens_an_intent_again,
+        }
+        properties! { keys, $start,
+            every_field_comes_back,
+            an_id_is_taken_once_and_a_name_is_not,
+            a_key_is_ended_once,
+            the_last_use_is_the_latest,
+            what_ended_long_ago_goes,
         }
         properties! { leases, $start,
             a_lease_is_one_owners_until_it_is_given_back,

@@ -30,6 +30,11 @@ async fn begin(store: &dyn Store, number: u32) -> Option<Begun> {
         .unwrap()
 }
 
+async fn cancel(store: &dyn Store, number: u32, by: &str) {
+    let id = run(number).id;
+    store.cancel_run(&id, by, time(60)).await.unwrap();
+}
+
 async fn queue(store: &dyn Store, queues: &[&str]) -> Vec<Queued> {
     let queues: Vec<String> = queues.iter().map(|&queue| queue.to_owned()).collect();
     store.queue(&queues).await.unwrap()
@@ -129,10 +134,12 @@ pub(crate) async fn a_run_that_waits_ends_as_it_is_cancelled(db: &mut dyn Db) {
     };
     add_run(&*store, &over).await.unwrap();
     for number in 1..=5 {
-        store.cancel_run(&run(number).id, time(60)).await.unwrap();
+        cancel(&*store, number, "ada").await;
+        cancel(&*store, number, "bea").await;
     }
     let found = async |number| {
         let found = store.run(&run(number).id).await.unwrap().unwrap();
+        assert_eq!(found.cancelled_by, "ada");
         (found.state, found.end_time)
     };
     assert_eq!(found(1).await, (RunState::Running, None));
@@ -185,7 +192,7 @@ pub(crate) async fn what_others_asked_of_a_run_outlasts_what_is_written_of_it(db
     store.join_run(&run(1).id).await.unwrap();
     store.update_run(&run(1), None).await.unwrap();
     assert!(begin(&*store, 1).await.unwrap().is_joined);
-    store.cancel_run(&run(1).id, time(60)).await.unwrap();
+    cancel(&*store, 1, "ada").await;
     let working = Run {
         state: RunState::Running,
         stage: "execute".to_owned(),
@@ -195,7 +202,10 @@ pub(crate) async fn what_others_asked_of_a_run_outlasts_what_is_written_of_it(db
     assert_eq!(
         queue(&*store, &["q"]).await,
         [Queued {
-            run: working,
+            run: Run {
+                cancelled_by: "ada".to_owned(),
+                ..working
+            },
             is_cancelled: true
         }]
     );

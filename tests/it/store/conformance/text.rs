@@ -59,6 +59,7 @@ pub(crate) async fn a_nul_is_kept(db: &mut dyn Db) {
         request_id: Some("a\0b".to_owned()),
         stage: "c\0d".to_owned(),
         actor: "\0".to_owned(),
+        cancelled_by: "e\0".to_owned(),
         warnings: vec!["in JSON \0".to_owned()],
         ..run(1)
     };
@@ -69,6 +70,7 @@ pub(crate) async fn a_nul_is_kept(db: &mut dyn Db) {
             request_id: Some("a\u{FFFD}b".to_owned()),
             stage: "c\u{FFFD}d".to_owned(),
             actor: "\u{FFFD}".to_owned(),
+            cancelled_by: "e\u{FFFD}".to_owned(),
             ..run.clone()
         },
     };
@@ -78,6 +80,7 @@ pub(crate) async fn a_nul_is_kept(db: &mut dyn Db) {
     let mut event = event("e\0", time(0));
     event.changes = serde_json::from_str(r#"{"name": "a\u0000b"}"#).unwrap();
     event.message = "m\0".to_owned();
+    event.actor = "n\0".to_owned();
     let twice = [event.clone(), event.clone()];
     assert_eq!(store.insert_events(&twice).await.unwrap(), [true, false]);
     let found = store.events(&EventFilter::default(), &all()).await.unwrap();
@@ -140,5 +143,6 @@ pub(crate) fn event(id: &str, time: Timestamp) -> NewEvent {
         triggers: true,
         flags: Vec::new(),
         message: String::new(),
+        actor: String::new(),
     }
 }

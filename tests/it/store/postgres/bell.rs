@@ -56,7 +56,7 @@ async fn what_another_process_changes_rings_in_its_schema() {
         ..Record::default()
     };
     store.record(&both).await.unwrap();
-    store.cancel_run(&run(1).id, time(1)).await.unwrap();
+    store.cancel_run(&run(1).id, "ada", time(1)).await.unwrap();
     heard(&mut rings, 6).await;
     assert_eq!(*rings.borrow(), 6);
 

@@ -90,6 +90,7 @@ pub(crate) fn run(number: u32) -> Run {
         error: None,
         source_problems: Vec::new(),
         warnings: Vec::new(),
+        cancelled_by: String::new(),
     }
 }
 
@@ -143,6 +144,7 @@ pub(crate) fn rich_run(number: u32) -> Run {
             },
         ],
         warnings: vec!["look".to_owned()],
+        cancelled_by: "ada".to_owned(),
         ..run(number)
     }
 }

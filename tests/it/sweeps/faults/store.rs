@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use stripe_product_sync::access::{ApiKey, KeyId};
 use stripe_product_sync::catalog::LocalId;
 use stripe_product_sync::engine::{Engine, Parts};
 use stripe_product_sync::plan::{AccountRef, Known};
@@ -123,7 +124,7 @@ passed_on! {
     fn line_up_for_events(queue: &str, run: &Run, upto: i64, now: Timestamp, fence: &Fence) -> Option<u64>;
     fn join_run(run: &RunId) -> bool;
     fn begin_run(run: &RunId, start_time: Timestamp, fence: &Fence) -> Option<Begun>;
-    fn cancel_run(run: &RunId, now: Timestamp) -> ();
+    fn cancel_run(run: &RunId, by: &str, now: Timestamp) -> ();
     fn insert_run(queue: &str, run: &Run) -> ();
     fn dry_runs_left(queue: &str) -> Vec<Run>;
     fn update_run(run: &Run, fence: Option<&Fence>) -> ();
@@ -163,6 +164,10 @@ passed_on! {
     fn request_ids(run: &RunId, local_ids: &[LocalId]) -> Vec<(LocalId, String)>;
     fn pushed(catalog: &str) -> Pushed;
     fn change_pushed(catalog: &str, change: &PushedChange) -> i64;
+    fn add_api_key(key: &ApiKey) -> ();
+    fn api_keys() -> Vec<ApiKey>;
+    fn revoke_api_key(id: &KeyId, now: Timestamp) -> Option<ApiKey>;
+    fn note_key_use(used: &[(KeyId, Timestamp)]) -> ();
 }
 
 /// One call that fails in one scenario.
