@@ -28,7 +28,7 @@ impl ChangeEventService for Service {
             .map(|event| {
                 let id = event.event_id.clone();
                 let triggers = |event_type: &str| self.engine.triggers(event_type);
-                (id, request::events::event(event, triggers, now))
+                (id, request::events::event(event, self.actor, triggers, now))
             })
             .collect();
         let good: Vec<NewEvent> = checked
@@ -87,9 +87,10 @@ impl ChangeEventService for Service {
         request: Request<v1::ReplayChangeEventsRequest>,
     ) -> Result<Response<v1::ReplayChangeEventsResponse>, Status> {
         let ids = request::events::replay(request.into_inner())?;
-        let engine = self.engine.clone();
+        let (engine, actor) = (self.engine.clone(), self.actor.to_owned());
         let asked = ids.clone();
-        let replayed = detached(async move { engine.replay(asked.as_deref()).await }).await?;
+        let replayed =
+            detached(async move { engine.replay(asked.as_deref(), &actor).await }).await?;
         let replayed: BTreeSet<String> = replayed.into_iter().collect();
         let mut not_failed = ids.unwrap_or_default();
         not_failed.retain(|id| !replayed.contains(id));

@@ -109,8 +109,8 @@ impl ProductSyncService for Service {
         request: Request<v1::CancelSyncRequest>,
     ) -> Result<Response<v1::CancelSyncResponse>, Status> {
         let id = convert::request::run_id(&request.get_ref().run_id)?;
-        let engine = self.engine.clone();
-        let run = detached(async move { engine.cancel(&id).await }).await?;
+        let (engine, actor) = (self.engine.clone(), self.actor.to_owned());
+        let run = detached(async move { engine.cancel(&id, &actor).await }).await?;
         let run = Some(self.whole(&run).await?);
         Ok(Response::new(v1::CancelSyncResponse { run }))
     }
@@ -132,8 +132,8 @@ impl ProductSyncService for Service {
         request: Request<v1::ResumeScheduleRequest>,
     ) -> Result<Response<v1::ResumeScheduleResponse>, Status> {
         let job = convert::request::schedule(request.get_ref().job)?;
-        let engine = self.engine.clone();
-        let resumed = detached(async move { engine.resume_schedule(job).await }).await?;
+        let (engine, actor) = (self.engine.clone(), self.actor.to_owned());
+        let resumed = detached(async move { engine.resume_schedule(job, &actor).await }).await?;
         Ok(Response::new(v1::ResumeScheduleResponse {
             schedule: Some(convert::schedule::schedule(&resumed)),
         }))
