@@ -210,8 +210,10 @@ async fn show(
         printer.talk("no events");
         return Ok(Exit::Done);
     }
+    let has_senders = events.iter().any(|event| !event.actor.is_empty());
+    let sent_by = if has_senders { "SENT BY" } else { "" };
     let mut table = Table::new(&[
-        "EVENT", "RECEIVED", "TYPE", "PRODUCT", "STATE", "RUN", "MESSAGE",
+        "EVENT", "RECEIVED", sent_by, "TYPE", "PRODUCT", "STATE", "RUN", "MESSAGE",
     ]);
     for event in &events {
         let product = [event.product_type.as_str(), event.product_id.as_str()];
@@ -226,6 +228,7 @@ async fn show(
         table.row([
             event.event_id.clone(),
             format::time(event.receive_time.as_ref()),
+            event.actor.clone(),
             event.event_type.clone(),
             product.join(" "),
             format!("{}{attempts}", word(event.state())),

@@ -148,6 +148,7 @@ fn facts(run: &SyncRun, host: Option<&Host>) -> Table {
         ("run", run.id.clone()),
         ("state", state_word(run, host)),
         ("started by", by.collect::<Vec<_>>().join(", ")),
+        ("cancelled by", run.cancelled_by.clone()),
         ("options", asked.join(", ")),
         (
             "account",

@@ -170,7 +170,8 @@ impl Engine {
     async fn look_at_queue(&self) -> Result<(), Error> {
         let queue = self.store().queue(&self.queues().await?).await?;
         for queued in queue.iter().filter(|queued| queued.is_cancelled) {
-            self.state().cancel(&queued.run.id);
+            let by = &queued.run.cancelled_by;
+            self.state().cancel(&queued.run.id, by);
         }
         if self.is_leading() {
             self.inner.wake.notify_one();

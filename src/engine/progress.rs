@@ -300,7 +300,12 @@ impl RunLog {
     /// from here on.
     pub(super) fn take_up(&self, run: &Run, newest: i64) {
         let mut state = self.lock();
+        // It may have been asked to stop between the look at the line and here.
+        let by = std::mem::take(&mut state.run.cancelled_by);
         state.run.clone_from(run);
+        if run.cancelled_by.is_empty() {
+            state.run.cancelled_by = by;
+        }
         state.run.last_sequence = newest;
         if state.told != newest {
             // What is between was not read here: who watches gets a snapshot.

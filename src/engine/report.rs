@@ -81,6 +81,7 @@ fn whole(run: &Run, environment: &str, results: &[ResultRow]) -> Value {
         "state": run.state,
         "trigger": run.trigger,
         "actor": run.actor,
+        "cancelledBy": run.cancelled_by,
         "options": run.options,
         "createTime": run.create_time,
         "startTime": run.start_time,

@@ -112,14 +112,21 @@ impl State {
         self.runs.get(id).map(|known| known.log.clone())
     }
 
-    /// Asks a run that is at work here to stop; whether it is.
-    pub(super) fn cancel(&self, id: &RunId) -> bool {
-        match self.runs.get(id).map(|known| &known.part) {
-            Some(Part::Works(cancel)) => {
+    /// Asks a run that is at work here to stop; whether it is. Who asked first is
+    /// written down with the run.
+    pub(super) fn cancel(&self, id: &RunId, by: &str) -> bool {
+        let Some(known) = self.runs.get(id) else {
+            return false;
+        };
+        match &known.part {
+            Part::Works(cancel) => {
+                if !cancel.is_cancelled() {
+                    known.log.update(|run| by.clone_into(&mut run.cancelled_by));
+                }
                 cancel.cancel();
                 true
             }
-            Some(Part::Waits | Part::Follows) | None => false,
+            Part::Waits | Part::Follows => false,
         }
     }
 
@@ -391,15 +398,16 @@ impl Engine {
     }
 
     /// Stops a run: at once if it waits, between two products if it is at work.
-    /// A run that has ended stays as it is.
-    pub async fn cancel(&self, id: &RunId) -> Result<Run, Error> {
-        if !self.state().cancel(id) {
-            self.store().cancel_run(id, "", self.now()).await?;
+    /// A run that has ended stays as it is. `by`: who asks; may be empty.
+    pub async fn cancel(&self, id: &RunId, by: &str) -> Result<Run, Error> {
+        if !self.state().cancel(id, by) {
+            self.store().cancel_run(id, by, self.now()).await?;
             // It may have begun here just now.
-            if !self.state().cancel(id) {
+            if !self.state().cancel(id, by) {
                 self.look_at_run(id).await?;
             }
         }
+        tracing::info!(run.id = %id, actor = by, "a run was asked to stop");
         self.run(id).await
     }
 

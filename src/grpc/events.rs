@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert::request;
 use super::page::Asked;
-use super::{Service, convert, detached, status};
+use super::{Service, actor, convert, detached, status};
 use crate::catalog::LocalId;
 use crate::proto::v1;
 use crate::proto::v1::change_event_service_server::ChangeEventService;
@@ -21,6 +21,7 @@ impl ChangeEventService for Service {
         &self,
         request: Request<v1::EmitChangeEventsRequest>,
     ) -> Result<Response<v1::EmitChangeEventsResponse>, Status> {
+        let actor = actor(&request);
         let events = request::events::batch(request.into_inner())?;
         let now = self.engine.now();
         let checked: Vec<(String, Result<NewEvent, request::events::Invalid>)> = events
@@ -28,7 +29,7 @@ impl ChangeEventService for Service {
             .map(|event| {
                 let id = event.event_id.clone();
                 let triggers = |event_type: &str| self.engine.triggers(event_type);
-                (id, request::events::event(event, triggers, now))
+                (id, request::events::event(event, &actor, triggers, now))
             })
             .collect();
         let good: Vec<NewEvent> = checked
@@ -86,10 +87,11 @@ impl ChangeEventService for Service {
         &self,
         request: Request<v1::ReplayChangeEventsRequest>,
     ) -> Result<Response<v1::ReplayChangeEventsResponse>, Status> {
+        let (engine, actor) = (self.engine.clone(), actor(&request));
         let ids = request::events::replay(request.into_inner())?;
-        let engine = self.engine.clone();
         let asked = ids.clone();
-        let replayed = detached(async move { engine.replay(asked.as_deref()).await }).await?;
+        let replayed =
+            detached(async move { engine.replay(asked.as_deref(), &actor).await }).await?;
         let replayed: BTreeSet<String> = replayed.into_iter().collect();
         let mut not_failed = ids.unwrap_or_default();
         not_failed.retain(|id| !replayed.contains(id));

@@ -112,8 +112,8 @@ impl ProductSyncService for Service {
         request: Request<v1::CancelSyncRequest>,
     ) -> Result<Response<v1::CancelSyncResponse>, Status> {
         let id = convert::request::run_id(&request.get_ref().run_id)?;
-        let engine = self.engine.clone();
-        let run = detached(async move { engine.cancel(&id).await }).await?;
+        let (engine, actor) = (self.engine.clone(), actor(&request));
+        let run = detached(async move { engine.cancel(&id, &actor).await }).await?;
         let run = Some(self.whole(&run).await?);
         Ok(Response::new(v1::CancelSyncResponse { run }))
     }
@@ -135,8 +135,8 @@ impl ProductSyncService for Service {
         request: Request<v1::ResumeScheduleRequest>,
     ) -> Result<Response<v1::ResumeScheduleResponse>, Status> {
         let job = convert::request::schedule(request.get_ref().job)?;
-        let engine = self.engine.clone();
-        let resumed = detached(async move { engine.resume_schedule(job).await }).await?;
+        let (engine, actor) = (self.engine.clone(), actor(&request));
+        let resumed = detached(async move { engine.resume_schedule(job, &actor).await }).await?;
         Ok(Response::new(v1::ResumeScheduleResponse {
             schedule: Some(convert::schedule::schedule(&resumed)),
         }))

@@ -63,9 +63,16 @@ impl Engine {
     }
 
     /// Puts events that were given up back in line, these or (`None`) all; which.
-    pub async fn replay(&self, event_ids: Option<&[String]>) -> Result<Vec<String>, Error> {
+    /// `by`: who asks; may be empty.
+    pub async fn replay(
+        &self,
+        event_ids: Option<&[String]>,
+        by: &str,
+    ) -> Result<Vec<String>, Error> {
         let replayed = self.store().replay_events(event_ids).await?;
         if !replayed.is_empty() {
+            let count = replayed.len();
+            tracing::info!(actor = by, "change events back in line: {count}");
             self.notice();
         }
         Ok(replayed)

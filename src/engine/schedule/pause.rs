@@ -47,13 +47,13 @@ impl Engine {
         };
         self.store().pause_schedule(&at, job, &pause).await?;
         let row = self.store().schedule(&at, job).await?;
-        tracing::info!(job = job.as_str(), by = %pause.by, "a schedule is paused");
+        tracing::info!(job = job.as_str(), actor = pause.by, "a schedule is paused");
         Ok(self.standing(job, row))
     }
 
     /// Lets a schedule go on with its next slot. What was due while it was paused was
-    /// not wanted, and is not made up for.
-    pub async fn resume_schedule(&self, job: Job) -> Result<ScheduleStatus, Error> {
+    /// not wanted, and is not made up for. `by`: who asks; may be empty.
+    pub async fn resume_schedule(&self, job: Job, by: &str) -> Result<ScheduleStatus, Error> {
         let at = self.account(&Call::default()).await?;
         let now = self.now();
         let timetable = self.settings().schedules.of(job);
@@ -68,7 +68,7 @@ impl Engine {
             .resume_schedule(&at, job, passed.as_ref())
             .await?;
         let row = self.store().schedule(&at, job).await?;
-        tracing::info!(job = job.as_str(), "a schedule is resumed");
+        tracing::info!(job = job.as_str(), actor = by, "a schedule is resumed");
         Ok(self.standing(job, row))
     }
 

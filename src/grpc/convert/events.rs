@@ -40,6 +40,7 @@ pub(in crate::grpc) fn record(row: &EventRow) -> v1::ChangeEventRecord {
         },
         flags: event.flags.iter().map(|is| flag(*is).into()).collect(),
         local_ids: row.local_ids.iter().map(ToString::to_string).collect(),
+        actor: event.actor.clone(),
     }
 }
 

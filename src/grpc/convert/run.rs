@@ -63,6 +63,7 @@ pub(in crate::grpc) fn brief(run: &Run) -> v1::SyncRun {
             .map_or(v1::Mode::Unspecified, |at| mode(at.mode))
             .into(),
         request_id: run.request_id.clone().unwrap_or_default(),
+        cancelled_by: run.cancelled_by.clone(),
     }
 }
 

@@ -40,6 +40,7 @@ fn an_event_is_kept_until_a_sync_sees_to_it() {
     );
     let listed = json(&dir, &["events", "list", "-o", "json"]);
     assert_eq!(listed["events"][0]["state"], "STATE_PENDING");
+    assert_eq!(listed["events"][0]["actor"], "cli");
     assert_eq!(listed["events"][0]["changes"]["monthlyPrice"]["to"], 29.0);
 
     let (stdout, stderr, code) = told(&run(dir.path(), &["sync"]));
@@ -50,7 +51,8 @@ fn an_event_is_kept_until_a_sync_sees_to_it() {
     assert_eq!(event["localIds"][1], "plan_starter_yearly");
     let (stdout, _, _) = told(&run(dir.path(), &["events", "list"]));
     let line = stdout.lines().nth(1).unwrap();
-    for part in ["e1", "plan.price_changed", "plan starter", "done"] {
+    assert!(stdout.lines().next().unwrap().contains("SENT BY"));
+    for part in ["e1", "cli", "plan.price_changed", "plan starter", "done"] {
         assert!(line.contains(part), "{line}");
     }
     let (stdout, stderr, code) = told(&run(dir.path(), &["events", "replay", "e1"]));

@@ -336,7 +336,7 @@ async fn events_that_wait_for_too_long_and_events_that_were_given_up() {
     assert_eq!(given_up, 2);
     assert_eq!(told.look().await, ["DEAD_LETTERS fired"]);
     assert_eq!(told.look().await, Vec::<String>::new());
-    told.engine.replay(None).await.unwrap();
+    told.engine.replay(None, "ops").await.unwrap();
     assert_eq!(told.look().await, ["DEAD_LETTERS recovered"]);
 }
 

@@ -153,9 +153,13 @@ async fn a_cancelled_run_stops_between_products_and_the_next_one_does_the_rest()
         .await
         .unwrap();
     until_done(&app, &first.run.id, 3).await;
-    app.engine.cancel(&first.run.id).await.unwrap();
+    for by in ["ada", "bea"] {
+        let asked = app.engine.cancel(&first.run.id, by).await.unwrap();
+        assert_eq!(asked.cancelled_by, "ada");
+    }
     let cancelled = ended(&app, &first.run.id).await;
     assert_eq!(cancelled.state, RunState::Cancelled);
+    assert_eq!(cancelled.cancelled_by, "ada");
     let made = cancelled.counts.created;
     assert!((3..40).contains(&made), "{made}");
     let run = app.sync().await;
@@ -177,9 +181,12 @@ async fn a_waiting_run_is_cancelled_at_once() {
         .sync(request(RunOptions::default()))
         .await
         .unwrap();
-    let cancelled = app.engine.cancel(&second.run.id).await.unwrap();
+    let cancelled = app.engine.cancel(&second.run.id, "ada").await.unwrap();
     assert_eq!(cancelled.state, RunState::Cancelled);
-    assert_eq!(ended(&app, &first.run.id).await.state, RunState::Succeeded);
+    assert_eq!(cancelled.cancelled_by, "ada");
+    let first = ended(&app, &first.run.id).await;
+    assert_eq!(first.state, RunState::Succeeded);
+    assert_eq!(first.cancelled_by, "");
 }
 
 #[tokio::test]
@@ -245,7 +252,7 @@ async fn cancelling_products_that_wait_for_the_rate_limit_fails_none_of_them() {
         .unwrap();
     let id = started.run.id;
     until_done(&app, &id, 1).await;
-    app.engine.cancel(&id).await.unwrap();
+    app.engine.cancel(&id, "ada").await.unwrap();
     let run = ended(&app, &id).await;
     assert_eq!(
         (run.state, run.error.clone(), run.counts.failed),

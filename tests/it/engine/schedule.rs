@@ -178,7 +178,7 @@ async fn drift_that_a_run_is_at_work_on_makes_no_line_of_runs() {
     );
     assert_eq!(runs(&app).await.len(), 0);
     assert!(last(&engine, &app, Job::Validate).await.is_some());
-    engine.cancel(&working.id).await.unwrap();
+    engine.cancel(&working.id, "ops").await.unwrap();
     engine.wait(&working.id, PATIENCE).await.unwrap();
 }
 
@@ -314,7 +314,7 @@ async fn a_pause_holds_over_restarts_and_what_it_kept_back_is_not_made_up_for() 
     look(&after, Job::Validate).await;
     assert!(last(&after, &app, Job::Validate).await.is_some());
 
-    let resumed = after.resume_schedule(Job::Sync).await.unwrap();
+    let resumed = after.resume_schedule(Job::Sync, "ops").await.unwrap();
     assert!(resumed.pause.is_none());
     assert_eq!(
         resumed.next.unwrap().to_rfc3339(),
@@ -324,7 +324,7 @@ async fn a_pause_holds_over_restarts_and_what_it_kept_back_is_not_made_up_for() 
     assert_eq!(runs(&app).await.len(), 0);
     // To resume what isn't paused passes nothing over.
     wall.put("2096-12-03T00:00:00Z");
-    after.resume_schedule(Job::Sync).await.unwrap();
+    after.resume_schedule(Job::Sync, "ops").await.unwrap();
     look(&after, Job::Sync).await;
     assert_eq!(runs(&app).await.len(), 1);
 }

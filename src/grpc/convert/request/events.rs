@@ -51,9 +51,10 @@ pub(in crate::grpc) fn batch(
     Ok(request.events)
 }
 
-/// One event; `triggers` says whether its type starts a sync.
+/// One event; `actor` sent it, and `triggers` says whether its type starts a sync.
 pub(in crate::grpc) fn event(
     event: v1::ChangeEvent,
+    actor: &str,
     triggers: impl Fn(&str) -> bool,
     now: Timestamp,
 ) -> Result<NewEvent, Invalid> {
@@ -111,7 +112,7 @@ pub(in crate::grpc) fn event(
         triggers,
         flags,
         message,
-        actor: String::new(),
+        actor: actor.to_owned(),
     })
 }
 

@@ -142,7 +142,7 @@ impl Case {
         let id = started.run.id;
         if kind.always == Always::Waits && !matches!(which, Which::Nth(_)) {
             engine.wait(&id, Duration::from_millis(300)).await.unwrap();
-            engine.cancel(&id).await.unwrap();
+            engine.cancel(&id, "ops").await.unwrap();
             app.sandbox.clear_faults();
         }
         let run = engine.wait(&id, PATIENCE).await.unwrap();
