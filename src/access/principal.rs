@@ -1,6 +1,6 @@
 //! Who a caller turned out to be.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::{KeyId, Role};
 

@@ -6,6 +6,7 @@ use stripe_product_sync::gate::Needs;
 use stripe_product_sync::http::ROUTES;
 use stripe_product_sync::proto::FILE_DESCRIPTOR_SET;
 use stripe_product_sync::proto::v1;
+use stripe_product_sync::store::{Job, Page};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -185,15 +186,14 @@ async fn what_changes_something_remembers_who_asked() {
         .await
         .unwrap();
     assert_eq!(events[0].event.actor, actor);
-    let row = app
-        .store
-        .schedule(&app.at().await, stripe_product_sync::store::Job::Validate);
-    let pause = row.await.unwrap().pause.map(|pause| pause.by);
+    let at = app.at().await;
+    let row = app.store.schedule(&at, Job::Validate).await.unwrap();
+    let pause = row.pause.map(|pause| pause.by);
     assert_eq!(pause.as_deref(), Some(actor.as_str()));
 }
 
-fn first_page() -> stripe_product_sync::store::Page {
-    stripe_product_sync::store::Page {
+fn first_page() -> Page {
+    Page {
         after: None,
         limit: 10,
     }
