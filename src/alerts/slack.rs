@@ -5,6 +5,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
+use crate::catalog::quoted;
 use crate::engine::alerts::{AlertPost, News};
 use crate::store::{Alert, Timestamp};
 
@@ -90,11 +91,17 @@ fn span(span: TimeDelta) -> String {
     }
 }
 
-/// The three characters that would be taken for markup.
+/// Text of others, as text: in one line, without the three characters that Slack
+/// takes for markup, and without what the chats that are made like it take for a
+/// call to everybody (`@all`, `@everyone`) or for a link (`[…](…)`). What stands
+/// between those two is not seen.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
+    quoted(text, LONGEST)
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        .replace('@', "@\u{200b}")
+        .replace("](", "]\u{200b}(")
 }
 
 #[cfg(test)]
@@ -172,6 +179,21 @@ pub(super) mod tests {
         let text = value["text"].as_str().unwrap();
         assert_eq!(text.chars().count(), LONGEST + 1);
         assert!(text.ends_with('…'));
+    }
+
+    #[test]
+    fn it_calls_nobody_and_links_to_nothing() {
+        let mut hostile = post(News::Fired);
+        hostile.environment = "<!channel>".to_owned();
+        hostile.alert.notice.message = "@everyone [pay](https://x.example)\n<@U1>".to_owned();
+        hostile.alert.notice.details = vec!["a\n:red_circle: *Sync failed*\u{202e}".to_owned()];
+        let value: serde_json::Value = serde_json::from_str(&body(&hostile)).unwrap();
+        let text = value["text"].as_str().unwrap();
+        assert_eq!(text.lines().count(), 5, "{text}");
+        for markup in ["<", "@e", "@U", "](", "\u{202e}"] {
+            assert!(!text.contains(markup), "{markup}: {text}");
+        }
+        assert!(text.contains("&lt;!channel&gt;"), "{text}");
     }
 
     #[test]

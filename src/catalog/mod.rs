@@ -25,7 +25,7 @@ pub use price::{
     TransformQuantity, Usage,
 };
 pub use product::{EventKey, Origin, PUSHED, Place, Product, SourceKind};
-pub use text::normalize;
+pub use text::{hides, normalize, quoted};
 
 /// Everything that is offered, and how completely it is known.
 #[derive(Clone, Debug, Default, PartialEq)]

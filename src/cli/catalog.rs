@@ -34,6 +34,8 @@ pub(super) fn request(config: &Config) -> Result<Request, Failure> {
         lint_policy: lint::Policy {
             min_price: amounts("catalog.min_price", &config.catalog.min_price)?,
             max_price: amounts("catalog.max_price", &config.catalog.max_price)?,
+            lookup_key_prefix: (config.stripe.lookup_keys)
+                .then(|| config.stripe.lookup_key_prefix.chars().count()),
         },
         pushed: None,
     })

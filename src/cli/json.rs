@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 
 use super::exit::{Exit, Failure};
+use crate::catalog::hides;
 use crate::proto::FILE_DESCRIPTOR_SET;
 
 static POOL: LazyLock<Result<DescriptorPool, prost_reflect::DescriptorError>> =
@@ -14,12 +15,28 @@ static POOL: LazyLock<Result<DescriptorPool, prost_reflect::DescriptorError>> =
 /// their default are written too, so that `jq .valid` says `false`, not `null`.
 pub(super) fn pretty(name: &str, message: &impl prost::Message) -> Result<String, Failure> {
     let value = value(name, message)?;
-    serde_json::to_string_pretty(&value).map_err(|error| broken(name, &error))
+    let text = serde_json::to_string_pretty(&value).map_err(|error| broken(name, &error))?;
+    Ok(visible(&text))
 }
 
 /// The same in one line.
 pub(super) fn line(name: &str, message: &impl prost::Message) -> Result<String, Failure> {
-    Ok(value(name, message)?.to_string())
+    Ok(visible(&value(name, message)?.to_string()))
+}
+
+/// JSON that a terminal may show: what is not seen, or moves its cursor, is escaped.
+/// It says the same, for such characters stand in texts only.
+fn visible(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' => text.push(c),
+            // None of them is beyond four digits.
+            c if hides(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// The message that this JSON text says; or what is wrong with it, with its place.
@@ -112,6 +129,24 @@ mod tests {
         let wrong = |text: &str| parse::<v1::RemoveProductsRequest>(name, text).unwrap_err();
         assert!(wrong("{\"localId\": []}").contains("localId"));
         assert!(wrong("{} {}").contains("trailing"));
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_escaped() {
+        let hidden = "a\u{9b}31m\u{202e}b\u{7f}\u{1b}\u{feff}ü";
+        let request = v1::RemoveProductsRequest {
+            local_ids: vec![hidden.to_owned()],
+            expected_version: None,
+        };
+        let name = "RemoveProductsRequest";
+        for text in [
+            pretty(name, &request).unwrap(),
+            line(name, &request).unwrap(),
+        ] {
+            let shown = |c: char| c == '\n' || !hides(c);
+            assert!(text.chars().all(shown), "{text:?}");
+            assert_eq!(parse(name, &text), Ok(request.clone()));
+        }
     }
 
     #[test]

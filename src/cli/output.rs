@@ -1,5 +1,6 @@
 //! The only place that prints: stdout is data, stderr is talk.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +9,7 @@ use indicatif::ProgressBar;
 
 use super::exit::{Exit, Failure};
 use super::table::{Table, one_line};
+use crate::catalog::hides;
 
 /// What stdout holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -161,7 +163,7 @@ impl Printer {
         let write = || {
             let mut out = BufWriter::new(io::stdout().lock());
             for line in lines {
-                writeln!(out, "{}", line.as_ref())?;
+                writeln!(out, "{}", safe(line.as_ref()))?;
             }
             out.flush()
         };
@@ -182,7 +184,7 @@ impl Printer {
         let bar = self.state().bar.clone();
         // Nothing can be done about a stderr that is gone.
         let write = || {
-            let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+            let _ = writeln!(io::stderr().lock(), "{}", safe(text.as_ref()));
         };
         match bar {
             Some(bar) => bar.suspend(write),
@@ -247,6 +249,42 @@ fn painted(on: bool, paint: Paint, text: &str) -> String {
     }
 }
 
+/// What a terminal may be given. Much of it was written by others: of control
+/// characters only line breaks and our own colours are left, and nothing that turns
+/// text around.
+fn safe(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|c| c != '\n' && hides(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\n' => shown.push(c),
+            '\u{1b}' => match colour(rest.as_str()) {
+                Some(code) => {
+                    shown.push(c);
+                    shown.push_str(code);
+                    rest = rest.as_str()[code.len()..].chars();
+                }
+                None => shown.push(' '),
+            },
+            c if hides(c) => shown.push(' '),
+            c => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// What follows an escape where it is one of our own colours.
+fn colour(text: &str) -> Option<&str> {
+    let code = text.split_inclusive('m').next()?;
+    let number = code.strip_prefix('[')?.strip_suffix('m')?;
+    ["0", "1", "2", "31", "32", "33"]
+        .contains(&number)
+        .then_some(code)
+}
+
 /// What clap has to say: help and versions on stdout, mistakes on stderr.
 pub(super) fn clap(error: &clap::Error) -> Exit {
     // Nothing can be done about a stream that is gone.
@@ -260,7 +298,7 @@ pub(super) fn clap(error: &clap::Error) -> Exit {
 
 /// Before there is a printer.
 pub(super) fn last_words(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "error: {text}");
+    let _ = writeln!(io::stderr().lock(), "error: {}", safe(text));
 }
 
 /// A shell's completions, on stdout.
@@ -282,6 +320,17 @@ mod tests {
         assert!(!Color::Auto.on(false, false));
         assert!(Color::Always.on(false, true));
         assert!(!Color::Never.on(true, false));
+    }
+
+    #[test]
+    fn a_terminal_gets_our_colours_and_nothing_else_of_that_sort() {
+        let ours = format!("{}\nb", painted(true, Paint::Bad, "a"));
+        assert_eq!(safe(&ours), ours);
+        assert_eq!(
+            safe("a\u{1b}]0;title\u{7}b\u{1b}[2Jc\rd"),
+            "a ]0;title b [2Jc d"
+        );
+        assert_eq!(safe("a\u{9b}31m\u{202e}b\u{1b}[8mc\u{1b}"), "a 31m b [8mc ");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::catalog::hides;
+
 /// Two spaces between columns.
 const GAP: usize = 2;
 
@@ -79,11 +81,10 @@ impl Table {
 }
 
 /// Control characters, line breaks among them, would break the table, or worse:
-/// the terminal.
+/// the terminal. Marks that turn text around would make it say something else.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    let shown = |c: char| if hides(c) { ' ' } else { c };
+    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -112,5 +113,6 @@ mod tests {
         let mut table = Table::bare(&["", "", ""]);
         table.row(["a\nb\u{1b}[31m".into(), String::new(), "c".into()]);
         assert_eq!(table.lines(), ["a b [31m  c"]);
+        assert_eq!(one_line("a\u{9b}31mb\u{202e}c"), "a 31mb c");
     }
 }

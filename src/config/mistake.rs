@@ -3,6 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::catalog::quoted;
+
+/// Of one mistake's line.
+const MAX_LENGTH: usize = 1000;
+
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -56,16 +61,16 @@ impl fmt::Display for Mistake {
             place,
             advice,
         } = self;
-        if key.is_empty() {
-            write!(f, "{place}: {problem}")?;
+        let mut text = if key.is_empty() {
+            format!("{place}: {problem}")
         } else {
-            write!(f, "{key}: {problem} ({place})")?;
+            format!("{key}: {problem} ({place})")
+        };
+        if !advice.is_empty() {
+            text = format!("{text}; {advice}");
         }
-        if advice.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "; {advice}")
-        }
+        // Keys are quoted as they are written.
+        f.write_str(&quoted(&text, MAX_LENGTH))
     }
 }
 

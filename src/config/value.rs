@@ -14,6 +14,7 @@ use super::duration::{NotADuration, format_duration, parse_duration};
 use super::key::StripeKey;
 use super::raw::Raw;
 use super::secret::Secret;
+use crate::catalog::hides;
 
 /// A type that keys can have.
 pub(super) trait Value: Sized {
@@ -96,9 +97,19 @@ impl Value for NonZeroU32 {
     }
 }
 
+/// Text that can be shown in lists, logs and alerts.
+fn plain(raw: &Raw) -> Result<Cow<'_, str>, String> {
+    let text = raw.text()?;
+    if text.chars().any(hides) {
+        let what = "holds a line break, or another character that is not seen: retype it";
+        return Err(what.to_owned());
+    }
+    Ok(text)
+}
+
 impl Value for String {
     fn parse(raw: &Raw) -> Result<Self, String> {
-        raw.text().map(Cow::into_owned)
+        plain(raw).map(Cow::into_owned)
     }
 
     fn show(&self) -> String {
@@ -129,7 +140,7 @@ impl Value for Duration {
 
 impl Value for PathBuf {
     fn parse(raw: &Raw) -> Result<Self, String> {
-        let text = raw.text()?;
+        let text = plain(raw)?;
         checked(&text, !text.is_empty(), "a path").map(PathBuf::from)
     }
 
@@ -253,7 +264,7 @@ macro_rules! text_enum {
 
         impl $crate::config::value::Value for $name {
             fn parse(raw: &$crate::config::raw::Raw) -> Result<Self, String> {
-                let text = <String as $crate::config::value::Value>::parse(raw)?;
+                let text = raw.text()?;
                 match text.trim() {
                     $($word => Ok(Self::$variant),)+
                     other => Err(format!(

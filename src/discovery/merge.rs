@@ -2,11 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::{Catalog, LocalId, Problem, Product, Source, lint, normalize};
+use crate::catalog::{
+    Catalog, LocalId, Price, Problem, Product, Source, Usage, lint, normalize, quoted,
+};
+
+/// Messages quote what stands in the files; no person reads more.
+const MAX_MESSAGE: usize = 1000;
+/// And of one source no more than these: each is kept with every run.
+const MAX_PROBLEMS: usize = 500;
+/// Places of one local id that a message names.
+const MAX_TWINS: usize = 10;
 
 /// Products that share a local id are left out, all of them: which one is meant
 /// only a person can tell.
-pub fn merge(products: Vec<Product>, sources: Vec<Source>, policy: &lint::Policy) -> Catalog {
+pub fn merge(products: Vec<Product>, mut sources: Vec<Source>, policy: &lint::Policy) -> Catalog {
     let mut by_id: BTreeMap<LocalId, Vec<Product>> = BTreeMap::new();
     for product in products {
         by_id
@@ -26,6 +35,19 @@ pub fn merge(products: Vec<Product>, sources: Vec<Source>, policy: &lint::Policy
             None => {}
         }
     }
+    for source in &mut sources {
+        if let Some(more @ 1..) = source.problems.len().checked_sub(MAX_PROBLEMS) {
+            source.problems.truncate(MAX_PROBLEMS);
+            source.problems.push(Problem {
+                place: None,
+                message: format!("{more} more problems; mend these first"),
+            });
+        }
+    }
+    let own = sources.iter_mut().flat_map(|source| &mut source.problems);
+    for problem in own.chain(&mut problems) {
+        problem.message = quoted(&problem.message, MAX_MESSAGE);
+    }
     Catalog {
         products: lint::lint(unique, policy),
         sources,
@@ -35,10 +57,14 @@ pub fn merge(products: Vec<Product>, sources: Vec<Source>, policy: &lint::Policy
 }
 
 fn duplicate(local_id: &LocalId, twins: &[Product]) -> Problem {
-    let places: Vec<String> = twins
+    let mut places: Vec<String> = twins
         .iter()
+        .take(MAX_TWINS)
         .map(|twin| format!("{} ({})", twin.origin.place, twin.origin.entry))
         .collect();
+    if let Some(more @ 1..) = twins.len().checked_sub(MAX_TWINS) {
+        places.push(format!("{more} more"));
+    }
     Problem {
         // One that an editor can open.
         place: twins
@@ -69,6 +95,8 @@ pub fn normalized(mut product: Product) -> Product {
         metadata.retain(|_, value| !value.is_empty());
     };
     text(&mut product.name);
+    text(&mut product.kind);
+    text(&mut product.origin.entry);
     for field in [
         &mut product.description,
         &mut product.url,
@@ -84,7 +112,15 @@ pub fn normalized(mut product: Product) -> Product {
     for price in std::iter::once(&mut product.default_price).chain(&mut product.more_prices) {
         price.nickname.iter_mut().for_each(text);
         price.lookup_key.iter_mut().for_each(text);
+        meter(price).into_iter().for_each(text);
         metadata(&mut price.metadata);
     }
     product
+}
+
+fn meter(price: &mut Price) -> Option<&mut String> {
+    match &mut price.terms.recurring.as_mut()?.usage {
+        Usage::Licensed => None,
+        Usage::Metered(meter) => Some(meter),
+    }
 }

@@ -15,7 +15,12 @@ pub(crate) struct SourceFile {
     pub(crate) path: String,
     pub(crate) text: String,
     line_starts: OnceLock<Vec<u32>>,
+    /// Characters before each block of the text.
+    blocks: OnceLock<Vec<u32>>,
 }
+
+/// Bytes of a block: all that is counted for one place, however long its line is.
+const BLOCK: usize = 1024;
 
 impl SourceFile {
     /// A byte order mark is dropped: columns count from the first real character.
@@ -28,6 +33,7 @@ impl SourceFile {
             path: path.into(),
             text,
             line_starts: OnceLock::new(),
+            blocks: OnceLock::new(),
         })
     }
 
@@ -45,13 +51,37 @@ impl SourceFile {
         let starts = self.line_starts();
         let line = starts.partition_point(|start| *start <= offset).max(1);
         let start = starts.get(line - 1).copied().unwrap_or_default();
-        let before = self.text.get(start as usize..offset as usize);
-        let column = before.map_or(0, |text| text.chars().count()) + 1;
+        let is_in_text = self.text.get(start as usize..offset as usize).is_some();
+        let before = |offset: u32| self.characters_before(offset as usize);
+        let column = match is_in_text {
+            true => before(offset) - before(start) + 1,
+            false => 1,
+        };
         Place {
             file: self.path.clone(),
             line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(column).unwrap_or(u32::MAX),
+            column,
         }
+    }
+
+    /// How many characters begin before this byte.
+    fn characters_before(&self, offset: usize) -> u32 {
+        // All bytes of a character but its first one look like this.
+        let begins = |bytes: &[u8]| bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        let count = |bytes: &[u8]| u32::try_from(begins(bytes)).unwrap_or(u32::MAX);
+        let text = self.text.as_bytes();
+        let blocks = self.blocks.get_or_init(|| {
+            let mut before = 0;
+            let block = |block| {
+                let start = before;
+                before += count(block);
+                start
+            };
+            text.chunks(BLOCK).map(block).collect()
+        });
+        let at = offset / BLOCK;
+        let rest = text.get(at * BLOCK..offset).unwrap_or_default();
+        blocks.get(at).copied().unwrap_or_default() + count(rest)
     }
 
     /// The byte offset of a line (from 1) and a column (in characters, from 0).
@@ -94,7 +124,17 @@ impl Pos {
 pub(crate) struct Node {
     pub(crate) pos: Pos,
     pub(crate) value: Value,
+    /// What it costs to look at all of it: a value that is referred to many times
+    /// counts each time.
+    pub(crate) weight: u64,
 }
+
+/// Of what is more than its parts: a record is asked for many fields.
+const RECORD: u64 = 8;
+/// What is read of however little text.
+const LEAST_WEIGHT: u64 = 150_000;
+/// Bytes of text that weigh as much as a number.
+const TEXT: u64 = 64;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
@@ -170,10 +210,7 @@ impl Record {
     /// What is spread in without being known may replace all that came before.
     pub(crate) fn spread_unknown(&mut self, poison: &Arc<Poison>) {
         for field in &mut self.fields {
-            field.node = Arc::new(Node {
-                pos: field.node.pos.clone(),
-                value: Value::Poison(poison.clone()),
-            });
+            field.node = Node::new(field.node.pos.clone(), Value::Poison(poison.clone()));
         }
         self.rest = Some(poison.clone());
     }
@@ -201,7 +238,29 @@ impl Record {
 
 impl Node {
     pub(crate) fn new(pos: Pos, value: Value) -> Arc<Self> {
-        Arc::new(Self { pos, value })
+        let sum = |sum: u64, node: &Arc<Self>| sum.saturating_add(node.weight);
+        let weight = match &value {
+            Value::Undefined | Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+            Value::Poison(_) => 1,
+            Value::Text(text) => 1 + text.len() as u64 / TEXT,
+            Value::List(items) => items.iter().fold(1, sum),
+            Value::Record(record) => {
+                let fields = record.fields.iter().map(|field| &field.node);
+                fields.fold(RECORD, sum)
+            }
+        };
+        Arc::new(Self { pos, value, weight })
+    }
+
+    /// Refuses what references have made far larger than all the text that it was
+    /// read of: a product would be made of each, and a few lines can name millions.
+    pub(crate) fn check_weight(&self, text_bytes: usize) -> Result<(), Problem> {
+        if self.weight <= LEAST_WEIGHT.max((text_bytes as u64).saturating_mul(2)) {
+            return Ok(());
+        }
+        Err(self.pos.problem(
+            "refers to the same values so often that it becomes too large to be read; write fewer of them",
+        ))
     }
 
     pub(crate) fn text(pos: Pos, text: &str) -> Arc<Self> {
@@ -271,8 +330,13 @@ impl Node {
 
 /// One line of at most `max` characters.
 pub(crate) fn shorten(text: &str, max: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= max {
+    let words = text.split_whitespace().enumerate();
+    let mut chars = words.flat_map(|(index, word)| {
+        let space = (index > 0).then_some(' ');
+        space.into_iter().chain(word.chars())
+    });
+    let line: String = chars.by_ref().take(max).collect();
+    if chars.next().is_none() {
         line
     } else {
         line.chars().take(max - 1).chain(['…']).collect()
@@ -303,6 +367,17 @@ mod tests {
         assert_eq!(file.place(0).to_string(), "a.ts:1:1");
         assert_eq!(file.offset(2, 4), at);
         assert_eq!(file.place(9999).line, 3);
+    }
+
+    #[test]
+    fn places_in_a_long_line_are_those_of_a_short_one() {
+        let text = format!("a\n{}", "🚀é".repeat(1000));
+        let file = SourceFile::new("a.ts", &*text);
+        for (index, (offset, _)) in text.char_indices().skip(2).enumerate() {
+            let place = file.place(u32::try_from(offset).unwrap());
+            let column = u32::try_from(index).unwrap() + 1;
+            assert_eq!((place.line, place.column), (2, column));
+        }
     }
 
     #[test]

@@ -416,7 +416,21 @@ impl Error {
 /// The page of an object in Stripe's dashboard. With the account in it the link
 /// opens the right one whatever the browser showed last.
 pub fn dashboard_url(at: &AccountRef, product: &ProductId) -> String {
+    let product = segment(product.as_str());
     format!("{}/{product}", dashboard_products_url(at))
+}
+
+/// An id as one part of an address: nobody's id leads elsewhere.
+fn segment(id: &str) -> String {
+    let mut out = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 /// The page of all products in Stripe's dashboard.
@@ -425,7 +439,8 @@ pub fn dashboard_products_url(at: &AccountRef) -> String {
         Mode::Test => "/test",
         Mode::Live => "",
     };
-    format!("https://dashboard.stripe.com/{}{test}/products", at.account)
+    let account = segment(&at.account);
+    format!("https://dashboard.stripe.com/{account}{test}/products")
 }
 
 /// How a client is set up.

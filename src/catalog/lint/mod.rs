@@ -4,10 +4,12 @@
 mod discount;
 mod price;
 mod product;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{Amount, Currency, Entry, LocalId, Product};
+use super::{Amount, Currency, Entry, LocalId, Product, quoted};
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +80,9 @@ pub struct Policy {
     pub min_price: BTreeMap<Currency, Amount>,
     /// Greatest amounts by currency.
     pub max_price: BTreeMap<Currency, Amount>,
+    /// Characters before the local id in a lookup key that is made of it; `None`:
+    /// none is made.
+    pub lookup_key_prefix: Option<usize>,
 }
 
 /// Lints every product, alone and among the others.
@@ -88,7 +93,7 @@ pub fn lint(products: Vec<Product>, policy: &Policy) -> BTreeMap<LocalId, Entry>
             let mut findings = Findings::default();
             product::check(&product, &mut findings);
             for price in product.prices() {
-                price::check(price, policy, &mut findings);
+                price::check(&product.local_id, price, policy, &mut findings);
             }
             (
                 product.local_id.clone(),
@@ -124,7 +129,7 @@ fn duplicate_names(entries: &BTreeMap<LocalId, Entry>) -> Vec<(LocalId, Lint)> {
                     field: "name".to_owned(),
                     message: format!(
                         "{:?} is also the name of {other}; customers cannot tell them apart",
-                        entry.product.name
+                        quoted(&entry.product.name, 200)
                     ),
                 },
             )),
@@ -157,7 +162,10 @@ fn duplicate_lookup_keys(entries: &BTreeMap<LocalId, Entry>) -> Vec<(LocalId, Li
                         severity: Severity::Error,
                         code: LintCode::DuplicatePrice,
                         field: format!("{}lookup_key", price::path(price)),
-                        message: format!("lookup key {key:?} is also a price of {other}; one key stands for one price"),
+                        message: format!(
+                            "lookup key {:?} is also a price of {other}; one key stands for one price",
+                            quoted(key, 200)
+                        ),
                     },
                 ));
             } else {
@@ -181,11 +189,12 @@ impl Findings {
     }
 
     fn push(&mut self, severity: Severity, code: LintCode, field: String, message: String) {
+        // Both may quote what the source says.
         self.0.push(Lint {
             severity,
             code,
-            field,
-            message,
+            field: quoted(&field, 200),
+            message: quoted(&message, 500),
         });
     }
 

@@ -2,7 +2,13 @@
 //! <https://docs.stripe.com/api/prices/create>
 
 use super::{Findings, LintCode, Policy};
-use crate::catalog::{Amount, Charge, Currency, Price, Tier, Usage};
+use crate::catalog::{Amount, Charge, Currency, LocalId, Price, Tier, Usage, quoted};
+
+/// <https://docs.stripe.com/api/prices/create>
+const MAX_LOOKUP_KEY: usize = 200;
+
+/// As long as Stripe's ids get. <https://docs.stripe.com/upgrades>
+const MAX_METER: usize = 255;
 
 /// The most that Stripe charges at once, in minor units: eight digits, with
 /// exceptions. <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
@@ -24,7 +30,7 @@ pub(super) fn path(price: &Price) -> String {
     }
 }
 
-pub(super) fn check(price: &Price, policy: &Policy, findings: &mut Findings) {
+pub(super) fn check(local_id: &LocalId, price: &Price, policy: &Policy, findings: &mut Findings) {
     let path = path(price);
     charge(
         &format!("{path}amount"),
@@ -43,6 +49,16 @@ pub(super) fn check(price: &Price, policy: &Policy, findings: &mut Findings) {
             );
         }
         charge(&field, &option.charge, *currency, policy, findings);
+        if let (Charge::Tiered { mode, .. }, Charge::Tiered { mode: own, .. }) =
+            (&option.charge, &price.terms.charge)
+            && mode != own
+        {
+            findings.error(
+                LintCode::Terms,
+                &field,
+                "has another tiers_mode than the price; Stripe has one for all currencies",
+            );
+        }
         if std::mem::discriminant(&option.charge) != std::mem::discriminant(&price.terms.charge) {
             findings.error(
                 LintCode::Terms,
@@ -76,14 +92,8 @@ pub(super) fn check(price: &Price, policy: &Policy, findings: &mut Findings) {
                     ),
                 );
             }
-            if let Usage::Metered(meter) = &recurring.usage
-                && meter.trim().is_empty()
-            {
-                findings.error(
-                    LintCode::Terms,
-                    format!("{path}meter"),
-                    "a metered price needs its meter's id (mtr_…)",
-                );
+            if let Usage::Metered(meter) = &recurring.usage {
+                self::meter(&format!("{path}meter"), meter, findings);
             }
         }
     }
@@ -102,10 +112,40 @@ pub(super) fn check(price: &Price, policy: &Policy, findings: &mut Findings) {
         0,
         5000,
     );
-    if let Some(key) = price.lookup_key.as_deref() {
-        findings.length(&format!("{path}lookup_key"), key, 1, 200);
+    let field = format!("{path}lookup_key");
+    match (&price.lookup_key, policy.lookup_key_prefix) {
+        (Some(key), _) => findings.length(&field, key, 1, MAX_LOOKUP_KEY),
+        (None, None) => {}
+        (None, Some(prefix)) => {
+            let key = match price.key.is_default() {
+                true => 0,
+                false => 1 + price.key.as_str().len(),
+            };
+            let length = prefix + local_id.as_str().len() + key;
+            if length > MAX_LOOKUP_KEY {
+                let message = format!(
+                    "the lookup key that is made of the ids has {length} characters; Stripe takes {MAX_LOOKUP_KEY}: set lookup_key, or shorten the ids"
+                );
+                findings.error(LintCode::Length, field, message);
+            }
+        }
     }
     super::product::metadata(&format!("{path}metadata"), &price.metadata, findings);
+}
+
+/// Stripe makes these ids; other characters come from elsewhere.
+fn meter(field: &str, meter: &str, findings: &mut Findings) {
+    if meter.trim().is_empty() {
+        let message = "a metered price needs its meter's id (mtr_…)";
+        findings.error(LintCode::Terms, field, message);
+    } else if meter.len() > MAX_METER
+        || !meter
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    {
+        let message = format!("{:?} is no meter's id (mtr_…)", quoted(meter, 40));
+        findings.error(LintCode::Charset, field, message);
+    }
 }
 
 fn charge(
@@ -120,7 +160,14 @@ fn charge(
             amount(field, *value, currency, findings);
             bounds(field, *value, currency, policy, findings);
         }
-        Charge::Tiered { tiers, .. } => self::tiers(field, tiers, currency, findings),
+        Charge::Tiered { tiers, .. } => {
+            self::tiers(field, tiers, currency, findings);
+            for tier in tiers {
+                for value in [tier.unit_amount, tier.flat_amount].into_iter().flatten() {
+                    bounds(field, value, currency, policy, findings);
+                }
+            }
+        }
     }
 }
 
@@ -212,6 +259,17 @@ fn tiers(field: &str, tiers: &[Tier], currency: Currency, findings: &mut Finding
             LintCode::Terms,
             field,
             "tiers ascend, each up_to above the one before it",
+        );
+    }
+    if tiers
+        .iter()
+        .filter_map(|tier| tier.up_to)
+        .any(|n| i64::try_from(n).is_err())
+    {
+        findings.error(
+            LintCode::Terms,
+            field,
+            format!("a tier goes up to {} at most", i64::MAX),
         );
     }
     for tier in tiers {

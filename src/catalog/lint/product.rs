@@ -2,7 +2,7 @@
 //! <https://docs.stripe.com/api/products/create>
 
 use super::{Findings, LintCode};
-use crate::catalog::Product;
+use crate::catalog::{LocalId, Product, hides, normalize, quoted};
 
 /// Metadata keys that the service writes on every object itself.
 pub(super) const RESERVED_METADATA: [&str; 4] = ["localId", "managed_by", "catalog", "priceKey"];
@@ -12,6 +12,7 @@ pub(super) const MAX_METADATA_KEYS: usize = 50 - RESERVED_METADATA.len();
 
 pub(super) fn check(product: &Product, findings: &mut Findings) {
     findings.length("name", &product.name, 1, 5000);
+    findings.length("kind", &product.kind, 0, LocalId::MAX_LEN);
     // 40000 may be sent, but what comes back is bounded by 5000.
     findings.length(
         "description",
@@ -61,7 +62,10 @@ pub(super) fn check(product: &Product, findings: &mut Findings) {
             findings.error(
                 LintCode::Charset,
                 "tax_code",
-                format!("{code:?} is no Stripe tax code (txcd_ and digits)"),
+                format!(
+                    "{:?} is no Stripe tax code (txcd_ and digits)",
+                    quoted(code, 40)
+                ),
             );
         }
     }
@@ -106,6 +110,16 @@ pub(super) fn metadata(
                 "a key has 1 to 40 characters without [ and ]",
             );
         }
+        if key.chars().any(hides) || normalize(key) != *key {
+            findings.error(
+                LintCode::Metadata,
+                &path,
+                format!(
+                    "{:?} holds characters that are not seen; retype it",
+                    quoted(key, 40)
+                ),
+            );
+        }
         let length = value.chars().count();
         if length > 500 {
             findings.error(
@@ -127,7 +141,10 @@ fn link(field: &str, value: &str, findings: &mut Findings) {
         findings.error(
             LintCode::Url,
             field,
-            format!("{value:?} is no http(s) address of at most 2048 characters"),
+            format!(
+                "{:?} is no http(s) address of at most 2048 characters",
+                quoted(value, 200)
+            ),
         );
     }
 }

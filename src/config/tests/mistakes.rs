@@ -352,3 +352,15 @@ fn what_signs_alerts_is_a_key_and_never_shown() {
     assert_eq!(key.bytes().len(), 24);
     assert_eq!(format!("{key:?}"), "***");
 }
+
+#[test]
+fn text_is_what_it_looks_like() {
+    for hidden in ["logs\\nx", "logs\\u001b[31m", "logs\\u202e", "logs\\u200b"] {
+        let (_dir, sources) = file(&format!("reports.dir = \"{hidden}\"\n"), &[]);
+        let mistakes = bad(&sources);
+        assert!(mistakes[0].contains("not seen"), "{mistakes:?}");
+    }
+    let (_dir, sources) = file("\"a\\u001b[31m\\nb\" = 1\n", &[]);
+    let mistakes = bad(&sources);
+    assert!(!mistakes[0].contains(char::is_control), "{mistakes:?}");
+}

@@ -47,7 +47,10 @@ pub(crate) fn read(file: &Arc<SourceFile>, format: Format) -> (Vec<Product>, Sou
     let mut products = Vec::new();
     let mut problems = Vec::new();
     match syntax::parse(file, format) {
-        Ok(node) => read_node(&node, &file.path, &mut products, &mut problems),
+        Ok(node) => match node.check_weight(file.text.len()) {
+            Ok(()) => read_node(&node, &file.path, &mut products, &mut problems),
+            Err(problem) => problems.push(problem),
+        },
         Err(problem) => problems.push(problem),
     }
     let source = Source {

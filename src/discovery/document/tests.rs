@@ -317,3 +317,15 @@ fn the_readmes_example_is_a_document() {
     assert_eq!(problems, Vec::<String>::new());
     assert_eq!(products[0].local_id.as_str(), "plan_team_monthly");
 }
+
+#[test]
+fn a_few_aliases_do_not_become_millions_of_values() {
+    let features = "    - x\n".repeat(3_000);
+    let products: String = (0..1_000)
+        .map(|n| format!("  - {{id: p{n}, name: P, features: *f, amount: 1, interval: month}}\n"))
+        .collect();
+    let text = format!("products:\n  - id: a\n    features: &f\n{features}{products}");
+    let (products, problems) = load("products.yaml", &text);
+    assert_eq!((products.len(), problems.len()), (0, 1), "{problems:?}");
+    assert!(problems[0].contains("too large"), "{problems:?}");
+}

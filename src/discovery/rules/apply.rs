@@ -1,6 +1,6 @@
 //! An export's value and a rule to products.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use minijinja::{Environment, context};
@@ -18,36 +18,32 @@ pub(crate) fn apply(
     environment: &Environment<'static>,
     value: &Arc<Node>,
 ) -> (Vec<Product>, Vec<Problem>) {
-    let mut products = Vec::new();
+    let mut made = Made::default();
     let mut problems = Vec::new();
     for entry in entries(&rule.export, value, &mut problems) {
         let Some(path) = &rule.each else {
-            make(
-                rule,
-                environment,
-                &entry,
-                None,
-                &mut products,
-                &mut problems,
-            );
+            make(rule, environment, &entry, None, &mut made);
             continue;
         };
-        let Some(inner) = walk_path(&entry, path, &mut problems) else {
+        let Some(inner) = walk_path(&entry, path, &mut made.problems) else {
             continue;
         };
         let label = format!("{}.{}", entry.label, path.join("."));
-        for tier in entries(&label, &inner, &mut problems) {
-            make(
-                rule,
-                environment,
-                &tier,
-                Some(&entry),
-                &mut products,
-                &mut problems,
-            );
+        for tier in entries(&label, &inner, &mut made.problems) {
+            make(rule, environment, &tier, Some(&entry), &mut made);
         }
     }
-    (products, problems)
+    problems.extend(made.problems);
+    (made.products, problems)
+}
+
+/// What a rule has made so far.
+#[derive(Default)]
+struct Made {
+    products: Vec<Product>,
+    problems: Vec<Problem>,
+    /// The monthly and the yearly product often fail for one reason.
+    told: BTreeSet<Problem>,
 }
 
 /// One element of a record or list.
@@ -129,8 +125,7 @@ fn make(
     environment: &Environment<'static>,
     entry: &Entry,
     parent: Option<&Entry>,
-    products: &mut Vec<Product>,
-    problems: &mut Vec<Problem>,
+    all: &mut Made,
 ) {
     let origin = Origin {
         source: SourceKind::Typescript,
@@ -144,7 +139,7 @@ fn make(
             .node
             .wrong(|what| format!("is {what}; a record is needed"));
         let message = format!("{}: {}", entry.label, problem.message);
-        problems.push(Problem { message, ..problem });
+        all.problems.push(Problem { message, ..problem });
         return;
     }
     let mut names = HashMap::from([("item", entry.node.clone()), ("key", entry.key.clone())]);
@@ -188,13 +183,12 @@ fn make(
         }
     }
     if wrong.is_empty() {
-        products.extend(made);
+        all.products.extend(made);
         return;
     }
-    // The monthly and the yearly product often fail for one reason.
     for problem in wrong {
-        if !problems.contains(&problem) {
-            problems.push(problem);
+        if all.told.insert(problem.clone()) {
+            all.problems.push(problem);
         }
     }
 }

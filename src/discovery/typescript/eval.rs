@@ -18,6 +18,10 @@ const MAX_DEPTH: u32 = 2_000;
 const MAX_ITEMS: usize = 200_000;
 const MAX_TEXT: usize = 1 << 20;
 
+/// Bytes of text that cost as much as a value.
+const TEXT: usize = 16;
+const TOO_MUCH: &str = "the constants take too much to evaluate; write fewer that copy others";
+
 /// The value of an expression; poisoned where it has none.
 pub(crate) fn eval(
     names: &mut dyn Names,
@@ -56,6 +60,9 @@ impl<'e> Evaluator<'e> {
         if depth > MAX_DEPTH {
             return Some(at.poison("it is nested too deeply"));
         }
+        if !self.names.spend(1) {
+            return Some(at.poison(TOO_MUCH));
+        }
         Some(match &expr.kind {
             Kind::Null => at.node(Value::Null),
             Kind::Bool(value) => at.node(Value::Bool(*value)),
@@ -80,6 +87,10 @@ impl<'e> Evaluator<'e> {
                 let [left, right] = &**sides;
                 let left = self.value(left, depth);
                 let right = self.value(right, depth);
+                let bytes = |node: &Node| node.as_text().map_or(0, str::len);
+                if !self.names.spend((bytes(&left) + bytes(&right)) / TEXT) {
+                    return Some(at.poison(TOO_MUCH));
+                }
                 operators::binary(*operator, &left, &right, &at)
             }
             Kind::Logical(operator, sides) => self.logical(*operator, sides, &at),
@@ -94,6 +105,12 @@ impl<'e> Evaluator<'e> {
             }
             Kind::ObjectCall(call, argument) => {
                 let argument = self.value(argument, depth);
+                let fields = argument
+                    .as_record()
+                    .map_or(0, |record| record.fields().len());
+                if !self.names.spend(3 * fields) {
+                    return Some(at.poison(TOO_MUCH));
+                }
                 object_call(*call, &argument, &at)
             }
             Kind::Enum(members) => self.enumeration(members, &at),
@@ -134,6 +151,9 @@ impl<'e> Evaluator<'e> {
             if out.len() > MAX_TEXT {
                 return at.poison("the text is too long");
             }
+            if !self.names.spend(out.len() / TEXT) {
+                return at.poison(TOO_MUCH);
+            }
         }
         at.node(Value::Text(out.into()))
     }
@@ -153,7 +173,10 @@ impl<'e> Evaluator<'e> {
                 Item::Spread(expr) => {
                     let spread = self.value(expr, at.depth);
                     match spread.as_list() {
-                        Some(items) => out.extend_from_slice(items),
+                        Some(items) if self.names.spend(items.len()) => {
+                            out.extend_from_slice(items);
+                        }
+                        Some(_) => return at.poison(TOO_MUCH),
                         None if spread.poison().is_some() => out.push(spread),
                         None => {
                             let here = At {
@@ -197,6 +220,12 @@ impl<'e> Evaluator<'e> {
                 }
                 Member::Spread(expr) => {
                     let spread = self.value(expr, at.depth);
+                    // What is unknown may replace each field that is there.
+                    let there = record.fields().len();
+                    let copied = spread.as_record().map_or(0, |other| other.fields().len());
+                    if !self.names.spend(there.max(copied)) {
+                        return at.poison(TOO_MUCH);
+                    }
                     self.spread(
                         &mut record,
                         &spread,
@@ -371,6 +400,10 @@ impl Names for EnumNames<'_> {
 
     fn get_from_namespace(&mut self, name: &str, key: &str, at: &At<'_>) -> Option<Arc<Node>> {
         self.outer.get_from_namespace(name, key, at)
+    }
+
+    fn spend(&mut self, cost: usize) -> bool {
+        self.outer.spend(cost)
     }
 }
 

@@ -69,6 +69,12 @@ pub(crate) fn read(
     }
     for name in wanted {
         let mut finding = define(&mut program, &modules, name);
+        if let Some(value) = &finding.value
+            && let Err(problem) = value.check_weight(program.text_bytes())
+        {
+            finding.problems.push(problem);
+            finding.value = None;
+        }
         let is_found = !finding.files.is_empty();
         for file in &broken {
             // A file that only uses a constant found elsewhere does not matter here.

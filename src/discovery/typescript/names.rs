@@ -16,6 +16,13 @@ pub(crate) trait Names {
         let _ = (name, key, at);
         None
     }
+
+    /// Counts what is evaluated and copied; `false` once it is too much. A few lines
+    /// can double a list again and again.
+    fn spend(&mut self, cost: usize) -> bool {
+        let _ = cost;
+        true
+    }
 }
 
 /// The place of an expression.

@@ -22,7 +22,15 @@ pub(crate) struct Program {
     pub(crate) imports: BTreeSet<String>,
     /// By file and name; `None` while it is being evaluated.
     values: HashMap<(String, Arc<str>), Option<Arc<Node>>>,
+    /// Whole modules as values, by file; `None` while one is being made.
+    namespaces: HashMap<String, Option<Arc<Node>>>,
+    /// What evaluating has cost.
+    spent: usize,
 }
+
+/// Values that are evaluated or copied. A catalog of ten thousand products takes a
+/// tenth of it.
+const MOST_SPENT: usize = 5_000_000;
 
 /// Where an export leads.
 pub(crate) enum Found {
@@ -42,11 +50,23 @@ impl Program {
             modules: HashMap::new(),
             imports: BTreeSet::new(),
             values: HashMap::new(),
+            namespaces: HashMap::new(),
+            spent: 0,
         }
     }
 
     pub(crate) fn add(&mut self, path: &str, loaded: Loaded) {
+        self.resolver.add(path);
         self.modules.insert(path.to_owned(), loaded);
+    }
+
+    /// Of all files that were read.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let read = self
+            .modules
+            .values()
+            .filter_map(|loaded| loaded.as_ref().ok());
+        read.map(|module| module.file.text.len()).sum()
     }
 
     fn load(&mut self, path: &str) -> Loaded {
@@ -156,7 +176,21 @@ impl Program {
         value
     }
 
+    /// A module as a value, made once.
     fn namespace(&mut self, module: &Arc<Module>, at: &At<'_>) -> Arc<Node> {
+        let path = &module.file.path;
+        match self.namespaces.get(path) {
+            Some(Some(made)) => return made.clone(),
+            Some(None) => return at.poison("it refers to itself"),
+            None => {}
+        }
+        self.namespaces.insert(path.clone(), None);
+        let made = self.exports_of(module, at);
+        self.namespaces.insert(path.clone(), Some(made.clone()));
+        made
+    }
+
+    fn exports_of(&mut self, module: &Arc<Module>, at: &At<'_>) -> Arc<Node> {
         let mut record = Record::default();
         for export in &module.exports {
             let found = self.find(&module.file.path, &export.name);
@@ -208,6 +242,11 @@ impl Names for ModuleNames<'_> {
                 self.program.found(found, from, at)
             }
         })
+    }
+
+    fn spend(&mut self, cost: usize) -> bool {
+        self.program.spent = self.program.spent.saturating_add(cost);
+        self.program.spent <= MOST_SPENT
     }
 
     fn get_from_namespace(&mut self, name: &str, key: &str, at: &At<'_>) -> Option<Arc<Node>> {

@@ -1,7 +1,7 @@
 //! From an import's text to a file below the root, as TypeScript and bundlers do:
 //! relative paths, `paths` and `baseUrl` of the nearest tsconfig, `@/…`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -12,6 +12,8 @@ pub(super) const EXTENSIONS: [&str; 9] =
 
 pub(crate) struct Resolver {
     root: PathBuf,
+    /// Files that were read already.
+    known: HashSet<String>,
     /// By folder; `None`: no tsconfig from there up to the root.
     configs: HashMap<String, Option<Rc<TsConfig>>>,
 }
@@ -20,8 +22,14 @@ impl Resolver {
     pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            known: HashSet::new(),
             configs: HashMap::new(),
         }
+    }
+
+    /// Notes a file that needs no look at the disk.
+    pub(crate) fn add(&mut self, path: &str) {
+        self.known.insert(path.to_owned());
     }
 
     /// The file, relative to the root; or why there is none.
@@ -110,7 +118,7 @@ impl Resolver {
             .chain(exact)
             .chain(added)
             .chain(index)
-            .find(|candidate| self.root.join(candidate).is_file())
+            .find(|path| self.known.contains(path) || self.root.join(path).is_file())
     }
 
     fn config(&mut self, folder: &str) -> Option<Rc<TsConfig>> {
@@ -122,7 +130,7 @@ impl Resolver {
             self.root
                 .join(&path)
                 .is_file()
-                .then(|| tsconfig::read(&self.root, &path, 0))?
+                .then(|| tsconfig::read(&self.root, &path))?
         });
         let config = match own {
             Some(config) => Some(Rc::new(TsConfig {
@@ -168,6 +176,36 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         dir
+    }
+
+    #[test]
+    fn a_tsconfig_that_extends_itself_over_and_over_is_read_in_no_time() {
+        let itself = ["\"./tsconfig\""; 100].join(", ");
+        let text =
+            format!("{{\"extends\": [{itself}], \"compilerOptions\": {{\"baseUrl\": \"lib\"}}}}");
+        let dir = tree(&[("tsconfig.json", &text), ("lib/a.ts", "")]);
+        let mut resolver = Resolver::new(dir.path());
+        assert_eq!(resolver.resolve("a", "x.ts").as_deref(), Ok("lib/a.ts"));
+    }
+
+    #[test]
+    fn no_alias_leads_out_of_the_root() {
+        let dir = tree(&[
+            ("outside.ts", ""),
+            (
+                "root/tsconfig.json",
+                "{\"compilerOptions\": {\"paths\": {\"x/*\": [\"*\"]}}}",
+            ),
+            ("root/inside.ts", ""),
+        ]);
+        let mut resolver = Resolver::new(&dir.path().join("root"));
+        let whole = format!("x/{}", dir.path().join("outside").display());
+        for specifier in ["x/../outside", "x/a/../../outside.ts", &whole] {
+            let found = resolver.resolve(specifier, "a.ts");
+            assert!(found.is_err(), "{specifier}: {found:?}");
+        }
+        let found = resolver.resolve("x/a/../inside", "a.ts");
+        assert_eq!(found.as_deref(), Ok("inside.ts"));
     }
 
     #[test]

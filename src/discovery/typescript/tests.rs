@@ -461,3 +461,28 @@ fn a_renamed_export_is_pointed_out() {
         ("ORGANIZATION_PLANS", "src/org.ts:2:14")
     );
 }
+
+#[test]
+fn a_few_lines_do_not_become_millions_of_values() {
+    let mut text = "const a0 = [{}, {}, {}, {}, {}, {}, {}, {}];\n".to_owned();
+    for n in 1..=14 {
+        let before = n - 1;
+        text += &format!("const a{n} = [...a{before}, ...a{before}];\n");
+    }
+    let doubled = format!("{text}export const X = a14;");
+    let finding = find(&[("a.ts", &doubled)]);
+    assert!(finding.value.is_none(), "131,072 records of 500 bytes");
+    assert!(finding.problems[0].message.contains("too large"));
+    // Nor is time lost on what is not shown.
+    let again: String = (0..500)
+        .map(|n| format!("const b{n} = [...a13];\n"))
+        .collect();
+    let used: String = (0..500).map(|n| format!("b{n}.length,")).collect();
+    let copied = format!("{text}{again}export const X = [{used}];");
+    let finding = find(&[("a.ts", &copied)]);
+    let value = finding.value.unwrap();
+    let items = value.as_list().unwrap();
+    assert_eq!(items[0].describe(), "65536");
+    let last = items.last().unwrap().poison().unwrap();
+    assert!(last.why.contains("too much"), "{}", last.why);
+}

@@ -18,15 +18,26 @@ pub(super) struct TsConfig {
     pub(super) paths: Vec<(String, Vec<String>)>,
 }
 
+/// Files that one tsconfig may be made of; two that extend each other have no end.
+const MAX_FILES: u32 = 32;
+
 /// A tsconfig that cannot be read is none: TypeScript itself will complain.
-pub(super) fn read(root: &Path, path: &str, depth: u32) -> Option<TsConfig> {
+pub(super) fn read(root: &Path, path: &str) -> Option<TsConfig> {
+    read_some(root, path, &mut 0)
+}
+
+fn read_some(root: &Path, path: &str, files: &mut u32) -> Option<TsConfig> {
+    *files += 1;
+    if *files > MAX_FILES {
+        return None;
+    }
     let text = walk::read(&root.join(path)).ok()?;
     let file = SourceFile::new(path, text);
     let expr = lower::expression(&file).ok()?;
     let json = eval::eval(&mut HashMap::new(), &file, &expr, 0);
     let folder = parent(path);
     let mut config = TsConfig::default();
-    if let Some(extends) = get(&json, "extends").filter(|_| depth < 8) {
+    if let Some(extends) = get(&json, "extends") {
         let list = extends
             .as_list()
             .map_or_else(|| vec![extends.clone()], <[_]>::to_vec);
@@ -42,7 +53,7 @@ pub(super) fn read(root: &Path, path: &str, depth: u32) -> Option<TsConfig> {
                 .find(|path| root.join(path).is_file())
             });
             config = found
-                .and_then(|found| read(root, &found, depth + 1))
+                .and_then(|found| read_some(root, &found, files))
                 .unwrap_or(config);
         }
     }
@@ -80,7 +91,11 @@ impl TsConfig {
             .iter()
             .filter_map(|(pattern, targets)| Some((pattern, matched(pattern, specifier)?, targets)))
             .max_by_key(|(pattern, _, _)| pattern.split('*').next().map_or(0, str::len))
-            .map(|(_, star, targets)| targets.iter().map(|t| t.replacen('*', star, 1)).collect())
+            .map(|(_, star, targets)| {
+                // What stands for the star may lead up, or be a whole path itself.
+                let targets = targets.iter().map(|t| t.replacen('*', star, 1));
+                targets.filter_map(|path| join("", &path)).collect()
+            })
             .unwrap_or_default()
     }
 }

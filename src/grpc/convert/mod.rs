@@ -142,6 +142,11 @@ mod tests {
             url(Some(&at), false, Some(&product)),
             "https://dashboard.stripe.com/acct_1/test/products/prod_1"
         );
+        let odd = ProductId::new("../a?b#c");
+        assert_eq!(
+            url(Some(&at), false, Some(&odd)),
+            "https://dashboard.stripe.com/acct_1/test/products/%2E%2E%2Fa%3Fb%23c"
+        );
         assert_eq!(url(Some(&at), true, Some(&product)), "");
         assert_eq!(url(None, false, Some(&product)), "");
         assert_eq!(url(Some(&at), false, None), "");

@@ -15,6 +15,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 pub(super) use self::engine::{engine, store};
 pub(super) use self::gate::refused;
+use crate::catalog::quoted;
 use crate::store;
 
 /// Domain of every `ErrorInfo`.
@@ -24,6 +25,8 @@ pub(super) const DOMAIN: &str = "stripe-product-sync";
 const MAX_MESSAGE: usize = 1000;
 /// The first ones are enough to begin with.
 const MAX_VIOLATIONS: usize = 20;
+const MAX_FIELD: usize = 120;
+const MAX_DESCRIPTION: usize = 300;
 
 const SHUTDOWN_RETRY: Duration = Duration::from_secs(1);
 
@@ -35,6 +38,9 @@ impl Violations {
     /// Adds one: the field's path as in the proto, and what it must be.
     pub(super) fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
         if self.0.len() < MAX_VIOLATIONS {
+            // Both may quote what the request says.
+            let field = quoted(&field.into(), MAX_FIELD);
+            let description = quoted(&description.into(), MAX_DESCRIPTION);
             self.0.push(FieldViolation::new(field, description));
         }
     }
@@ -290,6 +296,27 @@ pub(super) fn complete(status: Status) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_request_fits_into_headers_and_into_a_line() {
+        let mut wrong = Violations::default();
+        for at in 0..100 {
+            let field = format!("metadata.{at}\u{1b}[31m{}", "x".repeat(1 << 16));
+            wrong.add(field, "y\u{202e}".repeat(1 << 16));
+        }
+        let status = Status::from(wrong);
+        assert!(status.details().len() + status.message().len() < 16 << 10);
+        let shown = |text: &str| !text.chars().any(crate::catalog::hides);
+        assert!(shown(status.message()));
+        let details = status.get_details_bad_request().unwrap();
+        assert_eq!(details.field_violations.len(), MAX_VIOLATIONS);
+        let texts = details.field_violations.iter();
+        assert!(
+            texts
+                .flat_map(|v| [&v.field, &v.description])
+                .all(|text| shown(text))
+        );
+    }
 
     #[test]
     fn details_name_what_the_error_is_about() {

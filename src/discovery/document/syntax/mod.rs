@@ -169,6 +169,14 @@ mod tests {
     }
 
     #[test]
+    fn a_few_merges_do_not_become_millions_of_fields() {
+        let fields: String = (0..2_000).map(|n| format!("  f{n}: 1\n")).collect();
+        let text = format!("a: &a\n{fields}b:\n{}", "  - <<: *a\n".repeat(1_000));
+        let problem = read("a.yaml", &text).unwrap_err();
+        assert!(problem.message.contains("merges"), "{problem}");
+    }
+
+    #[test]
     fn yaml_scalars_anchors_and_merges() {
         let node = read(
             "a.yaml",

@@ -12,6 +12,9 @@ use crate::discovery::value::{Field, Node, Poison, Pos, Record, SourceFile, Valu
 /// Deeper data is no list of products.
 const MAX_DEPTH: usize = 64;
 
+/// Fields that merges may copy: a few lines can ask for millions.
+const MAX_MERGES: usize = 200_000;
+
 /// A collection that is not closed yet.
 enum Open {
     List {
@@ -28,11 +31,25 @@ enum Open {
     },
 }
 
+impl Open {
+    /// Fields that are copied into it.
+    fn merges(&self) -> usize {
+        match self {
+            Self::List { .. } => 0,
+            Self::Record { merged, .. } => {
+                let records = merged.iter().filter_map(|node| node.as_record());
+                records.map(|record| record.fields().len()).sum()
+            }
+        }
+    }
+}
+
 pub(super) fn parse(file: &Arc<SourceFile>) -> Result<Arc<Node>, Problem> {
     let mut stack: Vec<Open> = Vec::new();
     let mut anchors: HashMap<usize, Arc<Node>> = HashMap::new();
     let mut documents: Vec<Arc<Node>> = Vec::new();
     let mut cursor = Cursor::default();
+    let mut merges = 0;
     for event in Parser::new_from_str(&file.text) {
         let (event, span) = event.map_err(|error| {
             let marker = error.marker();
@@ -72,6 +89,10 @@ pub(super) fn parse(file: &Arc<SourceFile>) -> Result<Arc<Node>, Problem> {
             }
             Event::SequenceEnd | Event::MappingEnd => match stack.pop() {
                 Some(open) => {
+                    merges += open.merges();
+                    if merges > MAX_MERGES {
+                        return Err(pos.problem("merges (`<<`) more values than can be read"));
+                    }
                     let (anchor, node) = close(open);
                     anchors.insert(anchor, node.clone());
                     node

@@ -5,7 +5,7 @@ use prost_types::{ListValue, Struct, Value};
 use tonic::Status;
 
 use super::check::{id, instant, timestamp, values};
-use crate::catalog::LocalId;
+use crate::catalog::{LocalId, hides, normalize};
 use crate::engine::events::{ALL, FOR_ALL};
 use crate::grpc::status::{self, Violations};
 use crate::proto::v1;
@@ -80,7 +80,7 @@ pub(in crate::grpc) fn event(
             Err(error) => return invalid("product_id", error.to_string()),
         },
     };
-    let user_id = short("user_id", &event.user_id, MAX_USER_ID)?;
+    let user_id = normalize(&short("user_id", &event.user_id, MAX_USER_ID)?);
     let changes = event.changes.map(changes).transpose()?;
     let occur_time = match &event.occur_time {
         None => now,
@@ -136,10 +136,23 @@ fn short(field: &'static str, text: &str, max: usize) -> Result<String, Invalid>
     if text.chars().count() > max {
         return invalid(field, format!("must be at most {max} characters"));
     }
-    if text.chars().any(char::is_control) {
-        return invalid(field, "must have no control characters");
+    if text.chars().any(hides) {
+        let message =
+            "must have no control characters, and none that are not seen or turn text around";
+        return invalid(field, message);
     }
     Ok(text.to_owned())
+}
+
+/// What a list is narrowed down to; longer than what is stored it finds nothing.
+fn sought(field: &str, text: &str, max: usize, wrong: &mut Violations) -> String {
+    if text.chars().count() > max {
+        wrong.add(field, format!("must be at most {max} characters"));
+    }
+    if text.chars().any(hides) {
+        wrong.add(field, "must have no characters that are not seen");
+    }
+    normalize(text)
 }
 
 fn word(field: &'static str, text: &str) -> Result<String, Invalid> {
@@ -147,7 +160,7 @@ fn word(field: &'static str, text: &str) -> Result<String, Invalid> {
     if text.chars().any(char::is_whitespace) {
         return invalid(field, "must have no spaces");
     }
-    Ok(text)
+    Ok(normalize(&text))
 }
 
 fn changes(changes: Struct) -> Result<serde_json::Value, Invalid> {
@@ -214,6 +227,18 @@ pub(in crate::grpc) fn filter(
             format!("must be at most {}", super::MAX_VALUES),
         );
     }
+    let types = request
+        .event_types
+        .iter()
+        .take(super::MAX_VALUES)
+        .enumerate();
+    let event_types = types
+        .map(|(at, text)| sought(&format!("event_types[{at}]"), text, MAX_TYPE, &mut wrong))
+        .collect();
+    let product_type = sought("product_type", &request.product_type, MAX_TYPE, &mut wrong);
+    let product_id = &request.product_id;
+    let product_id = sought("product_id", product_id, LocalId::MAX_LEN, &mut wrong);
+    let user_id = sought("user_id", &request.user_id, MAX_USER_ID, &mut wrong);
     let run = match request.run_id.as_str() {
         "" => None,
         run => Some(id("run_id", run, &mut wrong)),
@@ -231,11 +256,11 @@ pub(in crate::grpc) fn filter(
     wrong.check()?;
     Ok(EventFilter {
         states,
-        event_types: request.event_types.clone(),
-        product_type: request.product_type.clone(),
-        product_id: request.product_id.clone(),
+        event_types,
+        product_type,
+        product_id,
         run,
-        user_id: request.user_id.clone(),
+        user_id,
         flags,
         from,
         before,
@@ -247,6 +272,11 @@ pub(in crate::grpc) fn replay(
     request: v1::ReplayChangeEventsRequest,
 ) -> Result<Option<Vec<String>>, Status> {
     let ids = request.event_ids;
+    let mut wrong = Violations::default();
+    for (at, id) in ids.iter().take(MAX_EVENTS).enumerate() {
+        sought(&format!("event_ids[{at}]"), id, MAX_EVENT_ID, &mut wrong);
+    }
+    wrong.check()?;
     match (request.all_failed, ids.len()) {
         (true, 0) => Ok(None),
         (false, 1..=MAX_EVENTS) => Ok(Some(ids)),
@@ -283,3 +313,6 @@ fn flag(number: i32) -> Option<EventFlag> {
         Flag::Old => EventFlag::Old,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use self::check::{
     action, duration, id, instant, job, local_ids, outcome, state, sync_status, trigger, values,
 };
 pub(in crate::grpc) use self::push::{put, refused, remove};
-use crate::catalog::LocalId;
+use crate::catalog::{LocalId, hides, normalize};
 use crate::engine::{IfBusy, SyncRequest};
 use crate::grpc::status::{self, Violations};
 use crate::proto::v1;
@@ -193,14 +193,16 @@ pub(in crate::grpc) fn products(
         wrong.add("kinds", format!("must be at most {MAX_VALUES}"));
     }
     for (at, kind) in request.kinds.iter().take(MAX_VALUES).enumerate() {
-        if kind.is_empty() || kind.len() > LocalId::MAX_LEN {
-            wrong.add(format!("kinds[{at}]"), "must have 1 to 180 characters");
+        let length = kind.chars().count();
+        if !(1..=LocalId::MAX_LEN).contains(&length) || kind.chars().any(hides) {
+            let message = "must have 1 to 180 characters, and none that are not seen";
+            wrong.add(format!("kinds[{at}]"), message);
         }
     }
     let local_ids = local_ids("local_ids", &request.local_ids, &mut wrong);
     wrong.check()?;
     Ok(ProductFilter {
-        kinds: request.kinds.iter().cloned().collect(),
+        kinds: request.kinds.iter().map(|kind| normalize(kind)).collect(),
         local_ids: local_ids.into_iter().collect(),
     })
 }
