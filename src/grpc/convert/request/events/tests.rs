@@ -10,7 +10,7 @@ fn wrong(change: impl FnOnce(&mut v1::ChangeEvent)) -> Option<&'static str> {
         ..v1::ChangeEvent::default()
     };
     change(&mut sent);
-    let taken = event(sent, |_| true, Timestamp::UNIX_EPOCH);
+    let taken = event(sent, "", |_| true, Timestamp::UNIX_EPOCH);
     taken.err().map(|invalid| invalid.field)
 }
 
@@ -44,7 +44,7 @@ fn who_it_was_is_kept_in_one_form() {
         user_id: "Zoe\u{308}".to_owned(),
         ..v1::ChangeEvent::default()
     };
-    let kept = event(sent, |_| true, Timestamp::UNIX_EPOCH).unwrap();
+    let kept = event(sent, "", |_| true, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(kept.user_id, "Zoë");
 }
 
