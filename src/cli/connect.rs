@@ -19,6 +19,7 @@ use crate::proto::v1::catalog_service_client::CatalogServiceClient;
 use crate::proto::v1::change_event_service_client::ChangeEventServiceClient;
 use crate::proto::v1::product_sync_service_client::ProductSyncServiceClient;
 use crate::store::lock::{self, Holder, Lock, Waited};
+use crate::store::sqlite::Sqlite;
 
 /// How long a process that has just taken the lock may take to say where it is.
 const ADDRESS_WAIT: Duration = Duration::from_secs(5);
@@ -210,6 +211,39 @@ pub(super) async fn access_for_service(config: &Config) -> Result<Access, Failur
             "`stripe-product-sync status` and `watch` talk to it; stop it first, or set \
              database.url to another file",
         ));
+    }
+}
+
+/// For a command that writes only what no service works on: beside the one that has
+/// the file, if one does. It has brought the schema up to date before it says where
+/// it is.
+pub(super) async fn access_beside(url: &DatabaseUrl) -> Result<Access, Failure> {
+    let path = match url {
+        DatabaseUrl::Sqlite(path) => path,
+        DatabaseUrl::Postgres(url) => return Ok(Access::Shared(url.clone())),
+    };
+    loop {
+        let holder = match lock::acquire(path)? {
+            Lock::Held(lock) => return Ok(Access::Alone(path.clone(), lock)),
+            Lock::Busy(holder) => holder,
+        };
+        match holder.wait_for_address(ADDRESS_WAIT).await? {
+            Waited::Freed => {}
+            Waited::Address(_) | Waited::TimedOut => {
+                let missing = Sqlite::missing(path).await?;
+                if missing.is_empty() {
+                    return Ok(Access::Beside(path.clone()));
+                }
+                let missing: Vec<String> = missing.iter().map(i64::to_string).collect();
+                return Err(Failure::usage(format!(
+                    "{} has the database {}, which lacks migrations {}: it is an older version",
+                    process(&holder),
+                    path.display(),
+                    missing.join(", "),
+                ))
+                .hint("start it again with this version first"));
+            }
+        }
     }
 }
 

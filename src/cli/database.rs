@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::exit::Failure;
 use crate::access::Token;
-use crate::config::{Config, DatabaseUrl, PostgresUrl, Setup};
+use crate::config::{Config, DatabaseConfig, DatabaseUrl, PostgresUrl, Setup};
 use crate::store::Store;
 use crate::store::lock::HeldLock;
 use crate::store::postgres::{Looked, Postgres};
@@ -16,6 +16,8 @@ use crate::store::sqlite::Sqlite;
 pub(super) enum Access {
     /// No other process has the file.
     Alone(PathBuf, HeldLock),
+    /// Another process has the file, and nothing is written that it works on.
+    Beside(PathBuf),
     /// The server sorts out who does what.
     Shared(PostgresUrl),
 }
@@ -24,22 +26,27 @@ pub(super) enum Access {
 pub(super) enum Database {
     File {
         store: Arc<Sqlite>,
-        /// Last, so that the next process finds everything closed.
-        lock: HeldLock,
+        /// Last, so that the next process finds everything closed. `None`: another
+        /// one has it.
+        lock: Option<HeldLock>,
     },
     Server(Arc<Postgres>),
 }
 
 impl Database {
-    pub(super) async fn open(config: &Config, access: Access) -> Result<Self, Failure> {
+    pub(super) async fn open(config: &DatabaseConfig, access: Access) -> Result<Self, Failure> {
         match access {
             Access::Alone(path, lock) => Ok(Self::File {
                 store: Arc::new(Sqlite::open(path).await?),
-                lock,
+                lock: Some(lock),
+            }),
+            Access::Beside(path) => Ok(Self::File {
+                store: Arc::new(Sqlite::open(path).await?),
+                lock: None,
             }),
             Access::Shared(url) => {
-                let schema = &config.database.schema;
-                let store = if config.database.migrate {
+                let schema = &config.schema;
+                let store = if config.migrate {
                     Postgres::open(url.expose(), schema).await?
                 } else {
                     let opened = Postgres::open_unchanged(url.expose(), schema).await?;
@@ -61,8 +68,10 @@ impl Database {
     /// which key.
     pub(super) fn publish(&mut self, address: &str, key: &Token) -> Result<(), Failure> {
         match self {
-            Self::File { lock, .. } => Ok(lock.publish(address, key.expose())?),
-            Self::Server(_) => Ok(()),
+            Self::File {
+                lock: Some(lock), ..
+            } => Ok(lock.publish(address, key.expose())?),
+            Self::File { lock: None, .. } | Self::Server(_) => Ok(()),
         }
     }
 

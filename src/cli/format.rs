@@ -41,10 +41,13 @@ pub(super) fn every(interval: v1::Interval, count: i32) -> String {
 
 /// `2026-11-23 21:40:01Z`; `-` where there is none.
 pub(super) fn time(time: Option<&prost_types::Timestamp>) -> String {
-    time.and_then(instant).map_or_else(
-        || "-".to_owned(),
-        |time| time.format("%Y-%m-%d %H:%M:%SZ").to_string(),
-    )
+    time.and_then(instant)
+        .map_or_else(|| "-".to_owned(), moment)
+}
+
+/// The same of a time of our own.
+pub(super) fn moment(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// `21:40:01.123Z`

@@ -48,7 +48,7 @@ impl Local {
     /// Opens the database, and all the rest. Nothing is sent and no run is touched yet.
     pub(super) async fn open(config: &Config, access: Access) -> Result<Self, Failure> {
         let discover = catalog::reader(config)?;
-        let database = Database::open(config, access).await?;
+        let database = Database::open(&config.database, access).await?;
         let far_side = FarSide::open(config).await?;
         let clock = clock::system();
         let parts = Parts {

@@ -30,6 +30,7 @@ mod format;
 mod healthcheck;
 mod input;
 mod json;
+mod keys;
 mod local;
 mod mappings;
 mod migrate;
@@ -57,7 +58,9 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::config::{self, Config, LogFormat, LogLevel, Override, Place, Secret, Sources};
+use crate::config::{
+    self, Config, DatabaseAlone, LogFormat, LogLevel, Override, Place, Secret, Sources,
+};
 use crate::telemetry;
 use args::{Cli, Command, Global};
 use exit::{Exit, Failure};
@@ -138,6 +141,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Schedule(args) => Box::pin(schedule::run(context, &args)).await,
         Command::Events(args) => Box::pin(events::run(context, &args)).await,
         Command::Alerts(args) => Box::pin(alerts::run(context, &args)).await,
+        Command::Keys(args) => Box::pin(keys::run(context, &args)).await,
         Command::Migrate(args) => Box::pin(migrate::run(context, &args)).await,
         Command::CheckConfig(args) => Box::pin(check_config::run(context, &args)).await,
         Command::Healthcheck => Box::pin(healthcheck::run(context)).await,
@@ -190,6 +194,15 @@ impl Context {
     /// else counts there.
     fn api_key(&self) -> Result<Option<Secret>, Failure> {
         Ok(config::api_key(&self.sources)?)
+    }
+
+    /// Where the database is, for commands that need nothing else.
+    fn database(&self) -> Result<DatabaseAlone, Failure> {
+        self.log_without_config(LogLevel::Warn);
+        Ok(config::load_database(
+            &self.sources,
+            &self.global.overrides(),
+        )?)
     }
 
     /// Starts logging where no configuration is read.

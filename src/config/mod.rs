@@ -10,12 +10,14 @@
 //! | `reader`, `raw`, `value`, `suggest` | typed values out of the layers; mistakes |
 //! | `server`, `stripe`, `catalog`, `sync`, `schedule`, `output` | the sections |
 //! | `setup` | which far side with which catalog and database |
+//! | `database_alone` | the database, where nothing else is needed |
 //! | `key`, `address`, `database_url`, `duration`, `secret` | what a value means |
 //!
 //! Secrets appear in no error, no `Debug` and no [`Config::effective`].
 
 mod address;
 mod catalog;
+mod database_alone;
 mod database_url;
 mod duration;
 mod key;
@@ -39,6 +41,7 @@ mod tests;
 
 pub use address::ApiBase;
 pub use catalog::{CatalogConfig, DatabaseConfig, Rules, Watch};
+pub use database_alone::DatabaseAlone;
 pub use database_url::{DatabaseUrl, PostgresUrl};
 pub use duration::{NotADuration, format_duration, parse_duration};
 pub use key::{Mode, StripeKey};
@@ -185,5 +188,22 @@ pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors>
             settings,
         }),
         (_, (_, mistakes)) => Err(Errors(mistakes)),
+    }
+}
+
+/// Reads where the database is, and nothing else. A mistake in other sections is not
+/// told: it must not keep anybody from revoking a key.
+///
+/// # Errors
+/// All mistakes in `[database]`, and files that cannot be read.
+pub fn load_database(sources: &Sources, overrides: &[Override]) -> Result<DatabaseAlone, Errors> {
+    let mut reader = Reader::new(Layers::gather(sources, overrides));
+    let database = DatabaseAlone::read(&mut reader);
+    let (_, mut mistakes) = reader.finish();
+    mistakes.retain(|mistake| matches!(mistake.key.split('.').next(), Some("" | "database")));
+    if mistakes.is_empty() {
+        Ok(database)
+    } else {
+        Err(Errors(mistakes))
     }
 }

@@ -112,18 +112,7 @@ impl Wanted {
                 "set STRIPE_SECRET_KEY, or use sqlite:FILE",
             );
         }
-        if let Some(name) = r
-            .supabase_variable()
-            .filter(|_| r.is_absent("database.url"))
-        {
-            r.mistake_at(
-                "database.url",
-                Place::Env(name),
-                "not set, but SUPABASE_URL is, which is no database's address",
-                "in Supabase's dashboard open Connect, copy the Session pooler or the Direct connection \
-                 string (not the Transaction pooler on port 6543), and set it as DATABASE_URL",
-            );
-        }
+        check_for_supabase(r);
     }
 
     /// `None` only where a mistake was told.
@@ -146,6 +135,22 @@ impl Wanted {
             }),
             (Some(_), _) | (None, DatabaseUrl::Postgres(_)) => None,
         }
+    }
+}
+
+/// What Supabase sets by itself is no database's address.
+pub(super) fn check_for_supabase(r: &mut Reader) {
+    if let Some(name) = r
+        .supabase_variable()
+        .filter(|_| r.is_absent("database.url"))
+    {
+        r.mistake_at(
+            "database.url",
+            Place::Env(name),
+            "not set, but SUPABASE_URL is, which is no database's address",
+            "in Supabase's dashboard open Connect, copy the Session pooler or the Direct connection \
+             string (not the Transaction pooler on port 6543), and set it as DATABASE_URL",
+        );
     }
 }
 

@@ -5,6 +5,7 @@
 )]
 
 mod events;
+mod keys;
 mod products;
 mod runs;
 mod sandbox;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::events::{EmitEvents, EventState, Events, ListEvents};
+pub(super) use self::keys::{CreateKey, Keys};
 pub(super) use self::products::{Change, Mappings, Products};
 pub(super) use self::runs::{RunState, Runs};
 pub(super) use self::sandbox::{Sandbox, SandboxLimits};
@@ -204,6 +206,9 @@ pub(super) enum Command {
     /// What is wrong, and whether it can be told.
     #[command(subcommand)]
     Alerts(Alerts),
+    /// Who may use the service: API keys, in the database.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Bring the database's schema up to date.
     Migrate(Migrate),
     /// Check the configuration and show every key in effect.

@@ -3,7 +3,11 @@
 //! WAL, one connection that writes and a few that read, so a read never waits
 //! for a write. `synchronous = NORMAL`: what was committed survives a kill of
 //! the process; after a loss of power the last commits may be gone, and the
-//! next run finds in Stripe what they said.
+//! next run finds in Stripe what they said. What nobody would say again is
+//! written through: events, and keys that were made or ended.
+//!
+//! API keys are also written by a command beside that process: nothing of them is
+//! kept in its memory for longer than a few seconds.
 
 mod accounts;
 mod alerts;
@@ -466,7 +470,7 @@ impl Store for Sqlite {
     }
 
     async fn add_api_key(&self, key: &ApiKey) -> Result<(), Error> {
-        run!(write self, |c| keys::add(c, key))
+        run!(write_through self, |c| keys::add(c, key))
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, Error> {
@@ -474,7 +478,7 @@ impl Store for Sqlite {
     }
 
     async fn revoke_api_key(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKey>, Error> {
-        run!(write self, |c| keys::revoke(c, id, now))
+        run!(write_through self, |c| keys::revoke(c, id, now))
     }
 
     async fn note_key_use(&self, used: &[(KeyId, Timestamp)]) -> Result<(), Error> {

@@ -63,7 +63,7 @@ const READERS: u32 = 4;
 impl Sqlite {
     /// Opens the database in this file; creates it and its folder where they are
     /// missing, and brings its schema up to date. One process at a time: take
-    /// the [lock](crate::store::lock) first.
+    /// the [lock](crate::store::lock) first. Only API keys may be written beside it.
     ///
     /// # Errors
     /// [`Error::Unusable`] if the file cannot be written, is no SQLite database

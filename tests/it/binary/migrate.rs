@@ -32,7 +32,7 @@ async fn make_older(dir: &Path) {
     database.close().await.unwrap();
 }
 
-async fn connect(dir: &Path) -> sqlx::SqliteConnection {
+pub(super) async fn connect(dir: &Path) -> sqlx::SqliteConnection {
     let file = dir.join("data/stripe-product-sync.db");
     let options = SqliteConnectOptions::new().filename(file);
     options.connect().await.unwrap()

@@ -6,6 +6,7 @@ mod event_commands;
 mod events;
 mod files;
 mod grpcurl;
+mod keys;
 mod kill;
 mod kills;
 mod migrate;
