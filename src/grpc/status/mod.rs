@@ -260,14 +260,20 @@ pub(super) fn complete(status: Status) -> Status {
         .into(),
         // tonic's code for a message beyond the limit; grpc-go's is RESOURCE_EXHAUSTED.
         Code::OutOfRange => Reply::new(Code::OutOfRange, "MESSAGE_TOO_LARGE", message).into(),
+        // And the one for a message beyond the limit once it is unpacked.
+        Code::ResourceExhausted if message.contains("decompressing") => {
+            Reply::new(Code::OutOfRange, "MESSAGE_TOO_LARGE", message).into()
+        }
         Code::Cancelled => Reply::new(Code::Cancelled, "CANCELLED", message).into(),
         // tonic answers INTERNAL to bytes that are no message of that type.
-        Code::Internal if message.contains("decode") => Reply::new(
-            Code::InvalidArgument,
-            "MALFORMED_MESSAGE",
-            "the request is not a message of this RPC's type",
-        )
-        .into(),
+        Code::Internal if message.contains("decode") || message.contains("decompressing") => {
+            Reply::new(
+                Code::InvalidArgument,
+                "MALFORMED_MESSAGE",
+                "the request is not a message of this RPC's type",
+            )
+            .into()
+        }
         Code::Ok
         | Code::Unknown
         | Code::InvalidArgument
