@@ -17,7 +17,7 @@
 //! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | stripe, store, discovery, plan, catalog |
 //! | [`grpc`], [`http`] | the services | engine's handle, store reads, plan, catalog |
 //! | [`alerts`] | posts what the engine wants told, signed | engine, store, plan, catalog, net |
-//! | `net` | connections that a server can end from its own side; posts | nothing of ours |
+//! | [`net`] | connections: TLS, how many, whose; posts | nothing of ours |
 //! | [`config`] | one struct per section, all mistakes at once | catalog |
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
@@ -30,7 +30,7 @@ pub mod discovery;
 pub mod engine;
 pub mod grpc;
 pub mod http;
-mod net;
+pub mod net;
 pub mod plan;
 pub mod proto;
 pub mod sandbox;

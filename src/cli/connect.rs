@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use super::database::{self, Access};
 use super::exit::Failure;
 use super::local::{Host, Role};
+use super::reach::{Reach, there};
 use super::{Context, Logs};
 use crate::config::{Config, DatabaseUrl};
 use crate::proto::v1::catalog_service_client::CatalogServiceClient;
@@ -18,8 +19,6 @@ use crate::store::lock::{self, Holder, Lock, Waited};
 
 /// How long a process that has just taken the lock may take to say where it is.
 const ADDRESS_WAIT: Duration = Duration::from_secs(5);
-/// How long a connection to be made is waited for.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How long a lock that changes hands is followed.
 const SETTLE_WAIT: Duration = Duration::from_secs(10);
 /// How long a service that starts waits for a command to be done.
@@ -79,7 +78,7 @@ impl Session {
 /// Who is to answer, before it is known where it runs.
 pub(super) enum Target {
     /// The service at `--server`.
-    Server(String),
+    Server(Reach),
     /// The one that has this database.
     Database(Box<Config>),
 }
@@ -89,7 +88,7 @@ impl Target {
     pub(super) fn of(context: &Context) -> Result<Self, Failure> {
         if let Some(url) = &context.global.server {
             context.log_without_config(crate::config::LogLevel::Warn);
-            return Ok(Self::Server(url.clone()));
+            return Ok(Self::Server(context.reach(url)?));
         }
         let config = context.config(Logs::Command, Vec::new())?;
         context.notices(&config);
@@ -99,7 +98,7 @@ impl Target {
     /// The service, in this process if no other one has the database.
     pub(super) async fn session(&self, role: Role) -> Result<Session, Failure> {
         let config = match self {
-            Self::Server(url) => return there(url).await,
+            Self::Server(reach) => return there(reach).await,
             Self::Database(config) => config,
         };
         match claim(config).await? {
@@ -115,7 +114,7 @@ impl Target {
     /// connection.
     pub(super) async fn elsewhere(&self) -> Result<Option<Session>, Failure> {
         let config = match self {
-            Self::Server(url) => return there(url).await.map(Some),
+            Self::Server(reach) => return there(reach).await.map(Some),
             Self::Database(config) => config,
         };
         let path = match database::url(config) {
@@ -128,7 +127,7 @@ impl Target {
         match lock::acquire(&path)? {
             Lock::Held(_) => Ok(None),
             Lock::Busy(holder) => match &holder.address {
-                Some(address) => there(address).await.map(Some),
+                Some(address) => there(&Reach::local(address, config)).await.map(Some),
                 None => Ok(None),
             },
         }
@@ -154,7 +153,7 @@ async fn claim(config: &Config) -> Result<Claim, Failure> {
             Lock::Busy(holder) => holder,
         };
         let failure = match holder.wait_for_address(ADDRESS_WAIT).await? {
-            Waited::Address(address) => match there(&address).await {
+            Waited::Address(address) => match there(&Reach::local(&address, config)).await {
                 Ok(session) => return Ok(Claim::Served(session)),
                 // It may have ended just now.
                 Err(failure) => failure.hint(holder_hint(&holder)),
@@ -222,61 +221,4 @@ fn holder_hint(holder: &Holder) -> String {
         process(holder),
         holder.path.display(),
     )
-}
-
-/// Connects to a service at a URL, or at `host:port`.
-pub(super) async fn there(address: &str) -> Result<Session, Failure> {
-    let endpoint = endpoint(address)?;
-    let channel = endpoint.connect().await.map_err(|error| {
-        let mut failure = Failure::chain(crate::cli::exit::Exit::Unreachable, &error);
-        failure.message = format!("no service answers at {address}: {}", failure.message);
-        failure.hint("start it with `stripe-product-sync serve`, or correct --server")
-    })?;
-    Ok(Session::There {
-        channel,
-        address: address.to_owned(),
-    })
-}
-
-/// For clients that speak another service of the same address.
-pub(super) fn endpoint(address: &str) -> Result<Endpoint, Failure> {
-    let url = if address.contains("://") {
-        address.to_owned()
-    } else {
-        format!("http://{address}")
-    };
-    if url.starts_with("https://") {
-        return Err(Failure::usage(format!(
-            "--server {address}: this version speaks gRPC without TLS only"
-        ))
-        .hint("use http:// to a service on this machine, or through a tunnel"));
-    }
-    let endpoint = Endpoint::from_shared(url).map_err(|_| {
-        Failure::usage(format!("--server {address:?} is no URL"))
-            .hint("expected http://HOST:PORT, as in http://127.0.0.1:50051")
-    })?;
-    let plain = endpoint.uri().scheme_str() == Some("http");
-    if !plain || endpoint.uri().host().is_none() {
-        return Err(Failure::usage(format!("--server {address:?} is no URL"))
-            .hint("expected http://HOST:PORT, as in http://127.0.0.1:50051"));
-    }
-    Ok(endpoint.connect_timeout(CONNECT_WAIT).tcp_nodelay(true))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::exit::Exit;
-
-    #[test]
-    fn addresses_may_leave_the_scheme_out() {
-        for good in ["http://127.0.0.1:50051", "localhost:50051", "[::1]:1"] {
-            assert!(endpoint(good).is_ok(), "{good}");
-        }
-        for bad in ["https://x:1", "", "http://", "ftp://x", "a b"] {
-            let failure = endpoint(bad).unwrap_err();
-            assert_eq!(failure.exit, Exit::Usage, "{bad}");
-            assert!(!failure.hint.is_empty());
-        }
-    }
 }

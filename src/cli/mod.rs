@@ -7,7 +7,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `args` | the flags |
-//! | `connect` | where the service of a command runs |
+//! | `connect`, `reach` | where the service of a command runs, and the way there |
+//! | `tls` | the service's certificate |
 //! | `local`, `far_side`, `catalog` | the service in this process, from the configuration |
 //! | `follow`, `progress` | a run as it happens, over restarts of the service |
 //! | `input` | files that are given |
@@ -36,6 +37,7 @@ mod output;
 mod products;
 mod progress;
 mod push;
+mod reach;
 mod rpc_error;
 mod run_view;
 mod runs;
@@ -46,6 +48,7 @@ mod signals;
 mod status;
 mod sync;
 mod table;
+mod tls;
 mod validate;
 mod watch;
 

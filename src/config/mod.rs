@@ -49,7 +49,7 @@ pub use output::{
 pub use reader::Setting;
 pub use schedule::{CronFields, Schedule, ScheduleConfig};
 pub use secret::Secret;
-pub use server::{AuthConfig, ServerConfig, TlsConfig};
+pub use server::{AuthConfig, ClientTlsConfig, ServerConfig, TlsConfig};
 pub use setup::{CatalogRoot, Notice, Setup};
 pub use sources::{CONFIG_FILE, ConfigFile, Override, Sources};
 pub use stripe::StripeConfig;
@@ -86,6 +86,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// `[tls]`; `None`: plain text.
     pub tls: Option<TlsConfig>,
+    /// `[tls]`, for calls to a service.
+    pub client_tls: ClientTlsConfig,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
     defaults: bool,
@@ -126,6 +128,7 @@ pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors>
     let stripe = StripeConfig::read(r, wanted.key.as_ref());
     let server = ServerConfig::read(r);
     let tls = TlsConfig::read(r);
+    let client_tls = ClientTlsConfig::read(r);
     let auth = AuthConfig::read(r, &server, tls.is_some());
     let database = DatabaseConfig::read(r);
     let catalog = CatalogConfig::read(r);
@@ -153,11 +156,28 @@ pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors>
             reports,
             auth,
             tls,
+            client_tls,
             telemetry,
             defaults,
             notices,
             settings,
         }),
         (_, (_, mistakes)) => Err(Errors(mistakes)),
+    }
+}
+
+/// Reads only what a command needs to call a service elsewhere: whether the rest fits
+/// together is that service's concern.
+///
+/// # Errors
+/// Mistakes in those keys, and files that can't be read.
+pub fn client_tls(sources: &Sources, overrides: &[Override]) -> Result<ClientTlsConfig, Errors> {
+    let mut reader = Reader::new(Layers::gather(sources, overrides));
+    let config = ClientTlsConfig::read(&mut reader);
+    let mistakes = reader.mistakes_of(&ClientTlsConfig::KEYS);
+    if mistakes.is_empty() {
+        Ok(config)
+    } else {
+        Err(Errors(mistakes))
     }
 }

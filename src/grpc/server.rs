@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::stream;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::server::NamedService;
@@ -19,11 +18,13 @@ use tower::layer::util::{Identity, Stack};
 
 use super::Service;
 use super::layers::Guard;
-use crate::net;
+use crate::net::{self, CountCalls};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::v1::catalog_service_server::CatalogServiceServer;
 use crate::proto::v1::change_event_service_server::ChangeEventServiceServer;
 use crate::proto::v1::product_sync_service_server::ProductSyncServiceServer;
+
+// These hold for what is unpacked from gzip as well: the library stops unpacking there.
 
 /// A thousand ids of 180 characters fit.
 const MAX_REQUEST: usize = 256 * 1024;
@@ -35,6 +36,14 @@ const MAX_BATCH_REQUEST: usize = 4 * 1024 * 1024;
 /// One connection may carry a dashboard's or a proxy's worth of watches.
 const MAX_STREAMS: u32 = 1024;
 const MAX_HEADERS: u32 = 16 * 1024;
+/// Calls that a client opened and took back before they began, and those that it broke
+/// the protocol with: with more of them its connection ends ("rapid reset").
+const MAX_RESETS: usize = 100;
+const MAX_ERRORS: usize = 1000;
+/// What of a body that nobody has read yet is taken, for a call and for all calls of a
+/// connection: the most that a connection can make the process hold for it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that were cut need a moment to notice.
@@ -50,18 +59,19 @@ const PIPE: usize = 256 * 1024;
 /// Where the server cannot be built, or fails as a whole.
 pub async fn serve(
     mut service: Service,
-    listener: TcpListener,
+    listener: impl Into<net::Listener>,
     shutdown: CancellationToken,
     drain: Duration,
 ) -> Result<(), io::Error> {
+    let listener = listener.into();
     service.shutdown = shutdown.clone();
     let (health, router) = router(service).await?;
-    let cut = CancellationToken::new();
+    let cut = listener.cut();
     // Also when this future is dropped.
     let _cut_at_the_end = cut.clone().drop_guard();
-    let connections = stream::unfold((listener, cut.clone()), |(listener, cut)| async move {
-        let (connection, _peer) = net::accept(&listener, &cut).await;
-        Some((Ok::<_, io::Error>(connection), (listener, cut)))
+    let connections = stream::unfold(listener, |mut listener| async move {
+        let connection = listener.accept().await;
+        Some((Ok::<_, io::Error>(connection), listener))
     });
     let stopping = {
         let shutdown = shutdown.clone();
@@ -121,7 +131,7 @@ pub fn in_process(mut service: Service) -> Channel {
         .connect_with_connector_lazy(tower::service_fn(connect))
 }
 
-type Guarded = Router<Stack<Guard, Identity>>;
+type Guarded = Router<Stack<Guard, Stack<CountCalls, Identity>>>;
 
 async fn router(service: Service) -> Result<(HealthReporter, Guarded), io::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -160,6 +170,11 @@ async fn router(service: Service) -> Result<(HealthReporter, Guarded), io::Error
         .http2_max_header_list_size(MAX_HEADERS)
         .http2_keepalive_interval(Some(PING_INTERVAL))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
+        .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
+        .http2_max_local_error_reset_streams(Some(MAX_ERRORS))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .layer(CountCalls)
         .layer(Guard)
         .add_routes(routes);
     Ok((health, router))

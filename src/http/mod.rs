@@ -1,23 +1,25 @@
 //! The HTTP side: what load balancers and orchestrators ask. Every answer is
 //! JSON, errors included.
 
+mod body;
+mod connections;
 mod error;
 mod probes;
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
-use tokio::net::{TcpListener, TcpStream};
+use axum::extract::DefaultBodyLimit;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
-use crate::net::{self, Severable};
+use crate::net;
 
 /// Connections that were cut need a moment to notice.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Of a request's body, unless a route says otherwise.
+const MAX_BODY: usize = 1024 * 1024;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -33,37 +35,32 @@ struct App {
 /// Where the listener fails for good.
 pub async fn serve(
     engine: Engine,
-    listener: TcpListener,
+    listener: impl Into<net::Listener>,
     shutdown: CancellationToken,
     drain: Duration,
 ) -> io::Result<()> {
+    let listener = listener.into();
     let app = App {
         engine,
         shutdown: shutdown.clone(),
     };
-    let cut = CancellationToken::new();
+    let cut = listener.cut();
     // Also when this future is dropped.
     let _cut_at_the_end = cut.clone().drop_guard();
-    let connections = Connections {
-        listener,
-        cut: cut.clone(),
-    };
-    let stopping = shutdown.clone();
-    let serving = axum::serve(connections, routes(app))
-        .with_graceful_shutdown(async move { stopping.cancelled().await });
-    let mut serving = std::pin::pin!(serving.into_future());
+    let serving = connections::serve(listener, routes(app), shutdown.clone());
+    let mut serving = std::pin::pin!(serving);
     let too_late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(drain).await;
     };
     tokio::select! {
-        end = &mut serving => return end,
+        () = &mut serving => return Ok(()),
         () = too_late => {}
     }
     cut.cancel();
-    tokio::time::timeout(CUT_TIMEOUT, serving)
-        .await
-        .unwrap_or(Ok(()))
+    // Those that do not notice are left behind.
+    let _ended = tokio::time::timeout(CUT_TIMEOUT, serving).await;
+    Ok(())
 }
 
 fn routes(app: App) -> Router {
@@ -71,24 +68,6 @@ fn routes(app: App) -> Router {
         .merge(probes::routes())
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
-}
-
-/// Connections that end when the server says so.
-struct Connections {
-    listener: TcpListener,
-    cut: CancellationToken,
-}
-
-impl Listener for Connections {
-    type Io = Severable<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
-        net::accept(&self.listener, &self.cut).await
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
 }
