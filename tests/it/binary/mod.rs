@@ -2,6 +2,7 @@
 
 mod account;
 mod alerts;
+mod attacks;
 mod event_commands;
 mod events;
 mod files;
@@ -18,6 +19,7 @@ mod replicas;
 mod requests;
 mod sandbox;
 mod schedule;
+mod tls;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
