@@ -22,8 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["proto"])?;
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     fs::write(out_dir.join("descriptor.bin"), descriptors.encode_to_vec())?;
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names(); // the codec looks its messages up by them
     tonic_prost_build::configure()
         .btree_map(".") // the same bytes for the same message, whatever the run
-        .compile_fds(descriptors)?;
+        .codec_path("crate::proto::WeighingCodec")
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

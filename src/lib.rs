@@ -18,7 +18,7 @@
 //! | [`gate`] | who gets in, and how much of the service each may have | access, store |
 //! | [`grpc`], [`http`] | the services | gate, engine's handle, store reads, plan, catalog |
 //! | [`alerts`] | posts what the engine wants told, signed | engine, store, plan, catalog, net |
-//! | `net` | connections that a server can end from its own side; posts | nothing of ours |
+//! | [`net`] | connections: TLS, how many, whose; posts | nothing of ours |
 //! | [`config`] | one struct per section, all mistakes at once | catalog |
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
@@ -32,7 +32,7 @@ pub mod engine;
 pub mod gate;
 pub mod grpc;
 pub mod http;
-mod net;
+pub mod net;
 pub mod plan;
 pub mod proto;
 pub mod sandbox;

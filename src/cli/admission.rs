@@ -8,8 +8,8 @@ use crate::access::Token;
 use crate::config::Config;
 use crate::engine::clock::Clock;
 use crate::gate::{Gate, Keyring, Limits};
-use crate::grpc;
 use crate::store::Store;
+use crate::{grpc, http};
 
 /// Who is let in, and by what.
 pub(super) struct Admission {
@@ -49,6 +49,8 @@ impl Admission {
                 reflection: config.auth.open_reflection || !config.auth.required,
             },
             reflection: server.reflection,
+            behind_proxy: server.behind_proxy,
+            stalled_after: grpc::STALLED_AFTER,
         };
         Ok(Self { keys, serving, own })
     }
@@ -57,8 +59,11 @@ impl Admission {
         self.serving.clone()
     }
 
-    pub(super) fn gate(&self) -> Gate {
-        self.serving.gate.clone()
+    pub(super) fn door(&self) -> http::Door {
+        http::Door {
+            gate: self.serving.gate.clone(),
+            behind_proxy: self.serving.behind_proxy,
+        }
     }
 
     pub(super) fn own_key(&self) -> &Token {

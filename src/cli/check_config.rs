@@ -8,7 +8,7 @@ use super::database;
 use super::exit::{Exit, Failure};
 use super::far_side::FarSide;
 use super::table::Table;
-use super::{Context, Logs, catalog};
+use super::{Context, Logs, catalog, tls};
 use crate::config::{Config, DatabaseUrl, Setup};
 use crate::store::lock::{self, Lock};
 use crate::store::postgres::{Looked, Postgres};
@@ -17,6 +17,7 @@ use crate::store::{Info, Store as _};
 
 pub(super) async fn run(context: &Context, args: &args::CheckConfig) -> Result<Exit, Failure> {
     let config = context.config(Logs::Command, Vec::new())?;
+    let tls = tls::load(&config)?;
     let printer = &context.printer;
     let connected = if args.connect {
         Some(connect(&config).await)
@@ -56,6 +57,9 @@ pub(super) async fn run(context: &Context, args: &args::CheckConfig) -> Result<E
         }
     }
     context.notices(&config);
+    for warning in tls.iter().flat_map(|tls| tls.warnings()) {
+        printer.warning(&warning);
+    }
     match connected {
         Some(Err(failure)) => Err(failure),
         Some(Ok(_)) | None => Ok(Exit::Done),

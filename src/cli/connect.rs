@@ -7,12 +7,13 @@ use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::database::{self, Access};
 use super::exit::Failure;
 use super::local::{Host, Role};
+use super::reach::{Reach, there};
 use super::{Context, Logs};
 use crate::config::{Config, DatabaseUrl, Secret};
 use crate::proto::v1::catalog_service_client::CatalogServiceClient;
@@ -23,8 +24,6 @@ use crate::store::sqlite::Sqlite;
 
 /// How long a process that has just taken the lock may take to say where it is.
 const ADDRESS_WAIT: Duration = Duration::from_secs(5);
-/// How long a connection to be made is waited for.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How long a lock that changes hands is followed.
 const SETTLE_WAIT: Duration = Duration::from_secs(10);
 /// How long a service that starts waits for a command to be done.
@@ -83,8 +82,8 @@ impl Session {
 
 /// Who is to answer, before it is known where it runs.
 pub(super) enum Target {
-    /// The service at `--server`, and the key to show it.
-    Server(String, Option<Secret>),
+    /// The service at `--server`.
+    Server(Reach),
     /// The one that has this database.
     Database(Box<Config>),
 }
@@ -94,7 +93,7 @@ impl Target {
     pub(super) fn of(context: &Context) -> Result<Self, Failure> {
         if let Some(url) = &context.global.server {
             context.log_without_config(crate::config::LogLevel::Warn);
-            return Ok(Self::Server(url.clone(), context.api_key()?));
+            return Ok(Self::Server(context.reach(url)?));
         }
         let config = context.config(Logs::Command, Vec::new())?;
         context.notices(&config);
@@ -104,7 +103,7 @@ impl Target {
     /// The service, in this process if no other one has the database.
     pub(super) async fn session(&self, role: Role) -> Result<Session, Failure> {
         let config = match self {
-            Self::Server(url, key) => return there(url, key.as_ref()).await,
+            Self::Server(reach) => return there(reach).await,
             Self::Database(config) => config,
         };
         match claim(config).await? {
@@ -120,7 +119,7 @@ impl Target {
     /// connection.
     pub(super) async fn elsewhere(&self) -> Result<Option<Session>, Failure> {
         let config = match self {
-            Self::Server(url, key) => return there(url, key.as_ref()).await.map(Some),
+            Self::Server(reach) => return there(reach).await.map(Some),
             Self::Database(config) => config,
         };
         let path = match database::url(config) {
@@ -133,7 +132,7 @@ impl Target {
         match lock::acquire(&path)? {
             Lock::Held(_) => Ok(None),
             Lock::Busy(holder) => match &holder.address {
-                Some(address) => beside(address).await.map(Some),
+                Some(address) => there(&Reach::beside(address, config)).await.map(Some),
                 None => Ok(None),
             },
         }
@@ -159,7 +158,7 @@ async fn claim(config: &Config) -> Result<Claim, Failure> {
             Lock::Busy(holder) => holder,
         };
         let failure = match holder.wait_for_address(ADDRESS_WAIT).await? {
-            Waited::Address(address) => match beside(&address).await {
+            Waited::Address(address) => match there(&Reach::beside(&address, config)).await {
                 Ok(session) => return Ok(Claim::Served(session)),
                 // It may have ended just now.
                 Err(failure) => failure.hint(holder_hint(&holder)),
@@ -262,30 +261,10 @@ fn holder_hint(holder: &Holder) -> String {
     )
 }
 
-/// Connects to the service of another process on this database.
-async fn beside(address: &lock::Address) -> Result<Session, Failure> {
-    let key = address.key.as_ref().map(Secret::new);
-    there(&address.grpc, key.as_ref()).await
-}
-
-/// Connects to a service at a URL, or at `host:port`.
-pub(super) async fn there(address: &str, key: Option<&Secret>) -> Result<Session, Failure> {
-    let endpoint = endpoint(address)?;
-    let channel = endpoint.connect().await.map_err(|error| {
-        let mut failure = Failure::chain(crate::cli::exit::Exit::Unreachable, &error);
-        failure.message = format!("no service answers at {address}: {}", failure.message);
-        failure.hint("start it with `stripe-product-sync serve`, or correct --server")
-    })?;
-    Ok(Session::There {
-        channel: link(channel, key),
-        address: address.to_owned(),
-    })
-}
-
 /// A connection that shows a key with every call.
 pub(super) type Link = InterceptedService<Channel, ShowKey>;
 
-fn link(channel: Channel, key: Option<&Secret>) -> Link {
+pub(super) fn link(channel: Channel, key: Option<&Secret>) -> Link {
     let header = key.and_then(|key| {
         let mut header = MetadataValue::try_from(format!("Bearer {}", key.expose())).ok()?;
         header.set_sensitive(true);
@@ -305,48 +284,5 @@ impl Interceptor for ShowKey {
             metadata.insert("authorization", header.clone());
         }
         Ok(request)
-    }
-}
-
-/// For clients that speak another service of the same address.
-pub(super) fn endpoint(address: &str) -> Result<Endpoint, Failure> {
-    let url = if address.contains("://") {
-        address.to_owned()
-    } else {
-        format!("http://{address}")
-    };
-    if url.starts_with("https://") {
-        return Err(Failure::usage(format!(
-            "--server {address}: this version speaks gRPC without TLS only"
-        ))
-        .hint("use http:// to a service on this machine, or through a tunnel"));
-    }
-    let endpoint = Endpoint::from_shared(url).map_err(|_| {
-        Failure::usage(format!("--server {address:?} is no URL"))
-            .hint("expected http://HOST:PORT, as in http://127.0.0.1:50051")
-    })?;
-    let plain = endpoint.uri().scheme_str() == Some("http");
-    if !plain || endpoint.uri().host().is_none() {
-        return Err(Failure::usage(format!("--server {address:?} is no URL"))
-            .hint("expected http://HOST:PORT, as in http://127.0.0.1:50051"));
-    }
-    Ok(endpoint.connect_timeout(CONNECT_WAIT).tcp_nodelay(true))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::exit::Exit;
-
-    #[test]
-    fn addresses_may_leave_the_scheme_out() {
-        for good in ["http://127.0.0.1:50051", "localhost:50051", "[::1]:1"] {
-            assert!(endpoint(good).is_ok(), "{good}");
-        }
-        for bad in ["https://x:1", "", "http://", "ftp://x", "a b"] {
-            let failure = endpoint(bad).unwrap_err();
-            assert_eq!(failure.exit, Exit::Usage, "{bad}");
-            assert!(!failure.hint.is_empty());
-        }
     }
 }

@@ -7,8 +7,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::connect::there;
 use super::exit::{Exit, Failure};
+use super::reach::{Reach, there};
 use super::{Context, Logs};
 use crate::config::{LogLevel, Secret};
 
@@ -16,17 +16,19 @@ use crate::config::{LogLevel, Secret};
 const PATIENCE: Duration = Duration::from_millis(2500);
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
-    let address = match &context.global.server {
+    let reach = match &context.global.server {
         Some(url) => {
             context.log_without_config(LogLevel::Warn);
-            url.clone()
+            context.reach(url)?
         }
         None => {
             let config = context.config(Logs::Command, Vec::new())?;
-            reachable(config.server.grpc_listen).to_string()
+            let listen = config.server.grpc_listen;
+            Reach::local(&published(listen, config.tls.is_some()), &config)
         }
     };
-    let checked = tokio::time::timeout(PATIENCE, check(&address, context.api_key()?)).await;
+    let checked = tokio::time::timeout(PATIENCE, check(&reach)).await;
+    let address = &reach.address;
     let status = checked.unwrap_or_else(|_| {
         Err(Failure::unreachable(format!(
             "{address} did not answer within {} ms",
@@ -44,11 +46,21 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-async fn check(address: &str, key: Option<Secret>) -> Result<ServingStatus, Failure> {
-    let session = there(address, key.as_ref()).await?;
+async fn check(reach: &Reach) -> Result<ServingStatus, Failure> {
+    let session = there(reach).await?;
     let mut client = HealthClient::new(session.channel());
     let request = HealthCheckRequest::default();
     Ok(client.check(request).await?.into_inner().status())
+}
+
+/// Where other processes on this machine find a service that listens here.
+pub(super) fn published(listen: SocketAddr, is_tls: bool) -> String {
+    let address = reachable(listen);
+    if is_tls {
+        format!("https://{address}")
+    } else {
+        address.to_string()
+    }
 }
 
 /// An address that is listened on, as one that can be called.

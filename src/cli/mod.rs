@@ -7,7 +7,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `args` | the flags |
-//! | `connect` | where the service of a command runs |
+//! | `connect`, `reach` | where the service of a command runs, and the way there |
+//! | `tls` | the service's certificate |
 //! | `local`, `far_side`, `catalog` | the service in this process, from the configuration |
 //! | `follow`, `progress` | a run as it happens, over restarts of the service |
 //! | `input` | files that are given |
@@ -38,6 +39,7 @@ mod output;
 mod products;
 mod progress;
 mod push;
+mod reach;
 mod rotation;
 mod rpc_error;
 mod run_view;
@@ -49,6 +51,7 @@ mod signals;
 mod status;
 mod sync;
 mod table;
+mod tls;
 mod validate;
 mod watch;
 
@@ -58,9 +61,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::config::{
-    self, Config, DatabaseAlone, LogFormat, LogLevel, Override, Place, Secret, Sources,
-};
+use crate::config::{self, Config, DatabaseAlone, LogFormat, LogLevel, Override, Place, Sources};
 use crate::telemetry;
 use args::{Cli, Command, Global};
 use exit::{Exit, Failure};
@@ -188,12 +189,6 @@ impl Context {
         };
         telemetry::init(self.logging(config.telemetry.log_format, level));
         Ok(config)
-    }
-
-    /// The key for the service that `--server` names: of the configuration nothing
-    /// else counts there.
-    fn api_key(&self) -> Result<Option<Secret>, Failure> {
-        Ok(config::api_key(&self.sources)?)
     }
 
     /// Where the database is, for commands that need nothing else.

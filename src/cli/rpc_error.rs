@@ -4,12 +4,18 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::exit::{Exit, Failure};
+use super::reach::hint;
+use crate::net::tls::{Failed, Trust};
 
 /// Where an `ErrorInfo`'s metadata says what to do.
 const HINT: &str = "hint";
 
 /// Whether the connection, not the request, is what failed.
 pub(super) fn is_lost(status: &Status) -> bool {
+    // One that never came about will not by being tried again.
+    if Failed::behind(status).is_some() {
+        return false;
+    }
     matches!(
         reason(status).as_deref(),
         Some("SHUTTING_DOWN" | "STREAM_MAX_AGE" | "OVERLOADED" | "KEYS_UNAVAILABLE")
@@ -28,6 +34,9 @@ pub(super) fn reason(status: &Status) -> Option<String> {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
+        if let Some(failed) = Failed::behind(&status) {
+            return Self::unreachable(failed.to_string()).hint(hint(failed, &Trust::Public));
+        }
         let details = status.get_error_details();
         let info = details.error_info();
         let reason = info.map(|info| info.reason.as_str()).unwrap_or_default();

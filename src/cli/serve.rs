@@ -2,6 +2,8 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -12,14 +14,21 @@ use super::alerts;
 use super::args;
 use super::connect::access_for_service;
 use super::exit::{Exit, Failure};
-use super::healthcheck::reachable;
+use super::healthcheck::{published, reachable};
 use super::local::Local;
 use super::signals::Signals;
-use super::{Context, Logs, catalog};
+use super::{Context, Logs, catalog, tls};
 use crate::config::{Config, OnStart, Watch};
 use crate::engine::{Engine, FileWatch, IfBusy, OnChange, Scheduler, SyncRequest};
+use crate::net::tls::{Protocols, Tls};
+use crate::net::{self, Limits, Listener};
 use crate::store::{Run, RunOptions, Trigger};
 use crate::{grpc, http};
+
+/// A client that keeps a connection for calls to come makes the first one soon.
+const GRPC_FIRST_CALL: Duration = Duration::from_secs(30);
+/// Browsers, load balancers and the like connect when they have something to ask.
+const HTTP_FIRST_CALL: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, Failure> {
     if context.global.server.is_some() {
@@ -29,15 +38,15 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         );
     }
     let config = context.config(Logs::Service, args.overrides())?;
-    refuse_what_is_not_built(&config)?;
-    announce(context, &config);
+    let tls = tls::load(&config)?;
+    announce(context, &config, tls.as_deref());
     let signals = Signals::listen()?;
     let work = async {
         let access = access_for_service(&config).await?;
         let grpc = bind("server.grpc_listen", config.server.grpc_listen).await?;
         let http = bind("server.http_listen", config.server.http_listen).await?;
         let mut local = Local::open(&config, access).await?;
-        local.publish(&reachable(grpc.address).to_string())?;
+        local.publish(&published(grpc.address, tls.is_some()))?;
         let resumed = local.engine.take_up(true).await?;
         local.engine.watch_events();
         local.engine.keep_tidy();
@@ -58,7 +67,13 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
             "the alerts",
             alerts::alerter(local.engine.clone(), &config).run(),
         );
-        let serving = Serving::start(&local, grpc, http, &config);
+        if let (Some(tls), Some(files)) = (&tls, &config.tls) {
+            supervised(
+                "the looks at the TLS files",
+                tls.clone().follow(files.reload),
+            );
+        }
+        let serving = Serving::start(&local, grpc, http, &config, tls.as_ref());
         listening(context, &config, &serving);
         let watch = file_watch(&config, &local.engine)?;
         let by_itself = by_itself(local.engine.clone(), config.sync.on_start, resumed, watch);
@@ -79,15 +94,6 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         ended = work => ended,
         () = signals.second.cancelled() => Ok(Exit::Interrupted),
     }
-}
-
-/// What the configuration can ask for, and a service without would be unsafe.
-fn refuse_what_is_not_built(config: &Config) -> Result<(), Failure> {
-    if config.tls.is_none() {
-        return Ok(());
-    }
-    Err(Failure::usage("this version does not have TLS ([tls]) yet")
-        .hint("listen on 127.0.0.1 without [tls], behind a proxy that has it"))
 }
 
 /// A listener with the address it got.
@@ -133,14 +139,37 @@ struct Serving {
 }
 
 impl Serving {
-    fn start(local: &Local, grpc: Bound, http: Bound, config: &Config) -> Self {
+    fn start(
+        local: &Local,
+        grpc: Bound,
+        http: Bound,
+        config: &Config,
+        tls: Option<&Arc<Tls>>,
+    ) -> Self {
+        let max_connections = net::files::connections(
+            config.server.max_connections.get(),
+            net::files::raise_limit(),
+        );
+        let listener = |bound: TcpListener, protocols, first_call_within| {
+            let limits = Limits {
+                max_connections,
+                first_call_within,
+            };
+            let listener = Listener::new(bound, limits);
+            match tls {
+                Some(tls) => listener.with_tls(tls.clone(), protocols),
+                None => listener,
+            }
+        };
+        let grpc_listener = listener(grpc.listener, Protocols::Grpc, GRPC_FIRST_CALL);
+        let http_listener = listener(http.listener, Protocols::Http, HTTP_FIRST_CALL);
         let stop = CancellationToken::new();
         let ended = CancellationToken::new();
         let drain = config.server.drain_timeout;
         let mut servers = JoinSet::new();
         let serving = grpc::serve(
             local.service.clone(),
-            grpc.listener,
+            grpc_listener,
             local.admission.serving(),
             stop.clone(),
             drain,
@@ -148,8 +177,8 @@ impl Serving {
         servers.spawn(watched("gRPC", serving, ended.clone()));
         let serving = http::serve(
             local.engine.clone(),
-            local.admission.gate(),
-            http.listener,
+            local.admission.door(),
+            http_listener,
             stop.clone(),
             drain,
         );
@@ -199,13 +228,20 @@ async fn watched(
 }
 
 /// Says what people must know, before anything else.
-fn announce(context: &Context, config: &Config) {
+fn announce(context: &Context, config: &Config, tls: Option<&Tls>) {
+    let warnings = tls.map(Tls::warnings).unwrap_or_default();
     if logs_json(context, config) {
         for notice in config.notices() {
             tracing::warn!(notice = %notice, "notice");
         }
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
     } else {
         context.notices(config);
+        for warning in warnings {
+            context.printer.warning(&warning);
+        }
     }
 }
 
@@ -218,11 +254,15 @@ fn listening(context: &Context, config: &Config, serving: &Serving) {
     let (grpc, http) = (reachable(serving.grpc), reachable(serving.http));
     let printer = &context.printer;
     printer.talk(format!("gRPC       {}", serving.grpc));
+    let (scheme, flags) = match &config.tls {
+        Some(tls) => ("https", format!("-cacert {}", tls.cert.display())),
+        None => ("http", "-plaintext".to_owned()),
+    };
     printer.talk(format!(
-        "health     http://{http}/livez and http://{http}/readyz"
+        "health     {scheme}://{http}/livez and {scheme}://{http}/readyz"
     ));
     printer.talk(format!(
-        "try        grpcurl -plaintext {grpc} stripe_product_sync.v1.ProductSyncService/GetStatus"
+        "try        grpcurl {flags} {grpc} stripe_product_sync.v1.ProductSyncService/GetStatus"
     ));
     printer.talk("           stripe-product-sync status | watch | products | mappings list");
 }

@@ -52,7 +52,7 @@ pub use output::{
 pub use reader::Setting;
 pub use schedule::{CronFields, Schedule, ScheduleConfig};
 pub use secret::Secret;
-pub use server::{AuthConfig, ServerConfig, TlsConfig};
+pub use server::{AuthConfig, ClientTlsConfig, ServerConfig, TlsConfig};
 pub use setup::{CatalogRoot, Notice, Setup};
 pub use sources::{CONFIG_FILE, ConfigFile, Override, Sources};
 pub use stripe::StripeConfig;
@@ -92,6 +92,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// `[tls]`; `None`: plain text.
     pub tls: Option<TlsConfig>,
+    /// `[tls]`, for calls to a service.
+    pub client_tls: ClientTlsConfig,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
     /// The file that the Stripe key comes from, where it comes from one: it is read
@@ -126,12 +128,11 @@ impl Config {
 ///
 /// # Errors
 /// Where that key's value cannot be used or its file read.
-pub fn api_key(sources: &Sources) -> Result<Option<Secret>, Errors> {
+pub fn api_key(sources: &Sources, overrides: &[Override]) -> Result<Option<Secret>, Errors> {
     const KEY: &str = "auth.api_key";
-    let mut reader = Reader::new(Layers::gather(sources, &[]));
+    let mut reader = Reader::new(Layers::gather(sources, overrides));
     let key = reader.optional(KEY);
-    let (_, mut mistakes) = reader.finish();
-    mistakes.retain(|mistake| mistake.key == KEY);
+    let mistakes = reader.mistakes_of(&[KEY]);
     if mistakes.is_empty() {
         Ok(key)
     } else {
@@ -153,6 +154,7 @@ pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors>
     let stripe = StripeConfig::read(r, wanted.key.as_ref());
     let server = ServerConfig::read(r);
     let tls = TlsConfig::read(r);
+    let client_tls = ClientTlsConfig::read(r);
     let auth = AuthConfig::read(r, &server, tls.is_some());
     let database = DatabaseConfig::read(r);
     let catalog = CatalogConfig::read(r);
@@ -181,6 +183,7 @@ pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors>
             reports,
             auth,
             tls,
+            client_tls,
             telemetry,
             stripe_key_file,
             defaults,
@@ -203,6 +206,22 @@ pub fn load_database(sources: &Sources, overrides: &[Override]) -> Result<Databa
     mistakes.retain(|mistake| matches!(mistake.key.split('.').next(), Some("" | "database")));
     if mistakes.is_empty() {
         Ok(database)
+    } else {
+        Err(Errors(mistakes))
+    }
+}
+
+/// Reads only what a command needs to call a service elsewhere: whether the rest fits
+/// together is that service's concern.
+///
+/// # Errors
+/// Mistakes in those keys, and files that can't be read.
+pub fn client_tls(sources: &Sources, overrides: &[Override]) -> Result<ClientTlsConfig, Errors> {
+    let mut reader = Reader::new(Layers::gather(sources, overrides));
+    let config = ClientTlsConfig::read(&mut reader);
+    let mistakes = reader.mistakes_of(&ClientTlsConfig::KEYS);
+    if mistakes.is_empty() {
+        Ok(config)
     } else {
         Err(Errors(mistakes))
     }

@@ -231,6 +231,13 @@ impl Reader {
             .insert(key.clone(), Setting { key, value, place });
     }
 
+    /// The mistakes so far in these keys, and in what has no key: an unreadable file.
+    pub(super) fn mistakes_of(self, keys: &[&str]) -> Vec<Mistake> {
+        let mut mistakes = self.layers.mistakes;
+        mistakes.retain(|mistake| mistake.key.is_empty() || keys.contains(&mistake.key.as_str()));
+        mistakes
+    }
+
     /// To be called after every key was read: what is left over is unknown.
     pub(super) fn finish(mut self) -> (Vec<Setting>, Vec<Mistake>) {
         let known: Vec<&str> = self.known.iter().copied().collect();

@@ -1,4 +1,4 @@
-//! `[server]`, `[auth]` and `[tls]`: how the service is reached.
+//! `[server]`, `[auth]` and `[tls]`: how the service is reached, and how it is called.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -15,8 +15,10 @@ pub struct ServerConfig {
     pub grpc_listen: SocketAddr,
     /// Where the dashboard, the JSON API, webhooks and health listen.
     pub http_listen: SocketAddr,
-    /// A proxy in front ends TLS.
+    /// A proxy in front ends TLS, and says whom it calls for.
     pub behind_proxy: bool,
+    /// Connections that each of the two servers holds at once.
+    pub max_connections: NonZeroU32,
     /// How long open calls may take to end after a stop signal.
     pub drain_timeout: Duration,
     /// Whether server reflection is served at all.
@@ -57,6 +59,17 @@ pub struct TlsConfig {
     pub key: PathBuf,
     /// Callers must show a certificate signed by this one.
     pub client_ca: Option<PathBuf>,
+    /// How often the files are looked at for newer ones.
+    pub reload: Duration,
+}
+
+/// `[tls]`, as far as it concerns commands that call a service: PEM files, not yet read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientTlsConfig {
+    /// Whom to trust instead of those that browsers trust.
+    pub ca: Option<PathBuf>,
+    /// What to show where the service wants a certificate: the chain and its key.
+    pub shown: Option<(PathBuf, PathBuf)>,
 }
 
 impl ServerConfig {
@@ -65,6 +78,7 @@ impl ServerConfig {
             grpc_listen: r.required("server.grpc_listen"),
             http_listen: r.required("server.http_listen"),
             behind_proxy: r.required("server.behind_proxy"),
+            max_connections: r.required("server.max_connections"),
             drain_timeout: r.required("server.drain_timeout"),
             reflection: r.required("server.reflection"),
             rate_limit: r.required("server.rate_limit"),
@@ -120,11 +134,46 @@ impl AuthConfig {
     }
 }
 
+impl ClientTlsConfig {
+    /// The keys it is read from.
+    pub(super) const KEYS: [&str; 3] = ["tls.ca", "tls.client_cert", "tls.client_key"];
+
+    pub(super) fn read(r: &mut Reader) -> Self {
+        let ca = r.optional("tls.ca");
+        let cert = r.optional("tls.client_cert");
+        let key = r.optional("tls.client_key");
+        for (one, other) in [
+            ("tls.client_cert", "tls.client_key"),
+            ("tls.client_key", "tls.client_cert"),
+        ] {
+            if r.is_set(one) && !r.is_set(other) {
+                r.mistake(
+                    one,
+                    &format!("set without {other}"),
+                    &format!("set {other} too"),
+                );
+            }
+        }
+        Self {
+            ca,
+            shown: cert.zip(key),
+        }
+    }
+}
+
 impl TlsConfig {
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let cert = r.optional("tls.cert");
         let key = r.optional("tls.key");
         let client_ca = r.optional("tls.client_ca");
+        let reload: Duration = r.required("tls.reload");
+        if reload.is_zero() {
+            r.mistake(
+                "tls.reload",
+                "must be longer than nothing",
+                "remove it: 30s",
+            );
+        }
         // Presence, not validity: a bad value has its own line already.
         let set = ["tls.cert", "tls.key", "tls.client_ca"]
             .into_iter()
@@ -146,6 +195,7 @@ impl TlsConfig {
             cert: cert?,
             key: key?,
             client_ca,
+            reload,
         })
     }
 }

@@ -63,6 +63,8 @@ fn network(address: IpAddr) -> IpAddr {
 
 type Budget = RateLimiter<Caller, HashMapStateStore<Caller>, DefaultClock>;
 
+/// Watches (of health) that an address may have open without a key where others need one.
+const STRANGERS: usize = 16;
 /// Calls of addresses that were never seen again are forgotten every so often.
 const FORGET_EVERY: u32 = 4096;
 
@@ -131,14 +133,19 @@ impl Meter {
     }
 
     /// Takes a place among the watches.
-    pub(super) fn watch(&self, principal: &Principal) -> Result<WatchSlot, Refusal> {
+    pub(super) fn watch(
+        &self,
+        principal: &Principal,
+        is_stranger: bool,
+    ) -> Result<WatchSlot, Refusal> {
         let limits = self.limits.as_ref();
         let all = take(&self.watches, limits.map(|limits| limits.watches));
         let all = all.ok_or(Refusal::Overloaded)?;
         let own = match limits.zip(Caller::of(principal)) {
             None => None,
             Some((limits, caller)) => {
-                let limit = limits.watches_each;
+                let most = if is_stranger { STRANGERS } else { usize::MAX };
+                let limit = limits.watches_each.min(most);
                 let own = take_own(&self.watches_each, caller, limit);
                 Some(own.ok_or(Refusal::OwnWatches { limit })?)
             }
@@ -289,21 +296,21 @@ mod tests {
     fn watches_have_limits_of_their_own() {
         let meter = meter();
         let (one, other) = (from("10.0.0.1"), from("10.0.0.2"));
-        let first = meter.watch(&one).unwrap();
+        let first = meter.watch(&one, false).unwrap();
         assert_eq!(
-            meter.watch(&one).err(),
+            meter.watch(&one, false).err(),
             Some(Refusal::OwnWatches { limit: 1 })
         );
         let _others = [
-            meter.watch(&other).unwrap(),
-            meter.watch(&Principal::Command).unwrap(),
+            meter.watch(&other, false).unwrap(),
+            meter.watch(&Principal::Command, false).unwrap(),
         ];
         assert_eq!(
-            meter.watch(&from("127.0.0.1")).err(),
+            meter.watch(&from("127.0.0.1"), false).err(),
             Some(Refusal::Overloaded)
         );
         drop(first);
-        assert!(meter.watch(&one).is_ok());
+        assert!(meter.watch(&one, false).is_ok());
     }
 
     #[test]

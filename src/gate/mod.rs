@@ -131,7 +131,8 @@ impl Gate {
     /// # Errors
     /// Where the caller or the service has as many as it may.
     pub fn watch(&self, principal: &Principal) -> Result<WatchSlot, Refusal> {
-        self.0.meter.watch(principal)
+        let is_stranger = self.0.is_required && matches!(principal, Principal::Open { .. });
+        self.0.meter.watch(principal, is_stranger)
     }
 
     /// Whether a caller that was let in would be so again: a key may have ended since.

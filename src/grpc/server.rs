@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::server::NamedService;
@@ -19,13 +19,15 @@ use tower::layer::util::{Identity, Stack};
 
 use super::Service;
 use super::access::Open;
-use super::layers::Guard;
+use super::layers::{Guard, Watchdog};
 use crate::gate::Gate;
-use crate::net;
+use crate::net::{self, CountCalls};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::v1::catalog_service_server::CatalogServiceServer;
 use crate::proto::v1::change_event_service_server::ChangeEventServiceServer;
 use crate::proto::v1::product_sync_service_server::ProductSyncServiceServer;
+
+// These hold for what is unpacked from gzip as well: the library stops unpacking there.
 
 /// A thousand ids of 180 characters fit.
 const MAX_REQUEST: usize = 256 * 1024;
@@ -37,10 +39,20 @@ const MAX_BATCH_REQUEST: usize = 4 * 1024 * 1024;
 /// One connection may carry a dashboard's or a proxy's worth of watches.
 const MAX_STREAMS: u32 = 1024;
 const MAX_HEADERS: u32 = 16 * 1024;
+/// Calls that a client opened and took back before they began, and those that it broke
+/// the protocol with: with more of them its connection ends ("rapid reset").
+const MAX_RESETS: usize = 100;
+const MAX_ERRORS: usize = 1000;
+/// What of a body that nobody has read yet is taken, for a call and for all calls of a
+/// connection: the most that a connection can make the process hold for it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that were cut need a moment to notice.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Four signs of life.
+pub const STALLED_AFTER: Duration = Duration::from_secs(60);
 /// Of the in-memory connection.
 const PIPE: usize = 256 * 1024;
 
@@ -53,6 +65,11 @@ pub struct Serving {
     pub open: Open,
     /// Whether reflection is served at all.
     pub reflection: bool,
+    /// A proxy in front says whom it calls for.
+    pub behind_proxy: bool,
+    /// A watch that its client takes nothing of ends after this time; above the 15
+    /// seconds between two signs of life.
+    pub stalled_after: Duration,
 }
 
 /// Serves until `shutdown` is cancelled, then lets calls under way end for as
@@ -63,19 +80,24 @@ pub struct Serving {
 /// Where the server cannot be built, or fails as a whole.
 pub async fn serve(
     mut service: Service,
-    listener: TcpListener,
+    listener: impl Into<net::Listener>,
     serving: Serving,
     shutdown: CancellationToken,
     drain: Duration,
 ) -> Result<(), io::Error> {
+    let listener = listener.into();
     service.shutdown = shutdown.clone();
-    let (health, router) = router(service, serving).await?;
-    let cut = CancellationToken::new();
+    let watchdog = Watchdog::new(serving.stalled_after);
+    // Ends with this future.
+    let mut tasks = JoinSet::new();
+    tasks.spawn(watchdog.clone().run());
+    let (health, router) = router(service, serving, watchdog).await?;
+    let cut = listener.cut();
     // Also when this future is dropped.
     let _cut_at_the_end = cut.clone().drop_guard();
-    let connections = stream::unfold((listener, cut.clone()), |(listener, cut)| async move {
-        let (connection, _peer) = net::accept(&listener, &cut).await;
-        Some((Ok::<_, io::Error>(connection), (listener, cut)))
+    let connections = stream::unfold(listener, |mut listener| async move {
+        let connection = listener.accept().await;
+        Some((Ok::<_, io::Error>(connection), listener))
     });
     let stopping = {
         let shutdown = shutdown.clone();
@@ -123,12 +145,15 @@ pub fn in_process(service: Service) -> Channel {
             reflection: true,
         },
         reflection: true,
+        behind_proxy: false,
+        stalled_after: STALLED_AFTER,
     };
     let connect = move |_: Uri| {
         let (service, serving) = (service.clone(), serving.clone());
         async move {
             let (client, server) = tokio::io::duplex(PIPE);
-            let (_health, router) = router(service, serving).await?;
+            let watchdog = Watchdog::new(serving.stalled_after);
+            let (_health, router) = router(service, serving, watchdog).await?;
             let connection = stream::iter([Ok::<_, io::Error>(server)]);
             // The connection lives on in a task of its own, until its client goes.
             router
@@ -142,11 +167,12 @@ pub fn in_process(service: Service) -> Channel {
         .connect_with_connector_lazy(tower::service_fn(connect))
 }
 
-type Guarded = Router<Stack<Guard, Identity>>;
+type Guarded = Router<Stack<Guard, Stack<CountCalls, Identity>>>;
 
 async fn router(
     mut service: Service,
     serving: Serving,
+    watchdog: Watchdog,
 ) -> Result<(HealthReporter, Guarded), io::Error> {
     service.gate = serving.gate.clone();
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -186,9 +212,16 @@ async fn router(
         .http2_max_header_list_size(MAX_HEADERS)
         .http2_keepalive_interval(Some(PING_INTERVAL))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
+        .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
+        .http2_max_local_error_reset_streams(Some(MAX_ERRORS))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .layer(CountCalls)
         .layer(Guard {
             gate: serving.gate,
             open: serving.open,
+            behind_proxy: serving.behind_proxy,
+            watchdog,
         })
         .add_routes(routes);
     Ok((health, router))

@@ -1,14 +1,15 @@
 //! Lets a request in, by the gate that gRPC calls pass as well.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::{App, error};
 use crate::gate::{Needs, Refusal};
+use crate::net::{self, Peer};
 
 /// Answers the request, or says why it was not let in.
 pub(super) async fn admit(
@@ -16,8 +17,8 @@ pub(super) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let from = caller(&request);
-    match app.gate.admit(request.headers(), from, needs).await {
+    let from = caller(&request, app.door.behind_proxy);
+    match app.door.gate.admit(request.headers(), from, needs).await {
         Ok(admitted) => {
             request.extensions_mut().insert(admitted.principal);
             // Until the answer's head is there: a stream has a limit of its own.
@@ -28,10 +29,10 @@ pub(super) async fn admit(
     }
 }
 
-fn caller(request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(address)| {
-        address.ip()
+fn caller(request: &Request, behind_proxy: bool) -> IpAddr {
+    let peer = request.extensions().get::<Peer>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| {
+        net::caller(peer, request.headers(), behind_proxy)
     })
 }
 

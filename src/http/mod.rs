@@ -2,34 +2,45 @@
 //! JSON, errors included.
 
 mod access;
+mod body;
+mod connections;
 mod error;
 mod probes;
 mod route;
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
-use axum::serve::Listener;
-use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 pub use self::route::{ROUTES, Route};
 use crate::engine::Engine;
 use crate::gate::{Gate, Needs};
-use crate::net::{self, Severable};
+use crate::net;
 
 /// Connections that were cut need a moment to notice.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Of a request's body, unless a route says otherwise.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// Who is let in.
+#[derive(Clone)]
+pub struct Door {
+    /// Passed by every request.
+    pub gate: Gate,
+    /// A proxy in front says whom it calls for.
+    pub behind_proxy: bool,
+}
 
 /// What the handlers work with.
 #[derive(Clone)]
 struct App {
     engine: Engine,
-    gate: Gate,
+    door: Door,
     shutdown: CancellationToken,
 }
 
@@ -40,39 +51,34 @@ struct App {
 /// Where the listener fails for good.
 pub async fn serve(
     engine: Engine,
-    gate: Gate,
-    listener: TcpListener,
+    door: Door,
+    listener: impl Into<net::Listener>,
     shutdown: CancellationToken,
     drain: Duration,
 ) -> io::Result<()> {
+    let listener = listener.into();
     let app = App {
         engine,
-        gate,
+        door,
         shutdown: shutdown.clone(),
     };
-    let cut = CancellationToken::new();
+    let cut = listener.cut();
     // Also when this future is dropped.
     let _cut_at_the_end = cut.clone().drop_guard();
-    let connections = Connections {
-        listener,
-        cut: cut.clone(),
-    };
-    let stopping = shutdown.clone();
-    let serving = axum::serve(connections, routes(app))
-        .with_graceful_shutdown(async move { stopping.cancelled().await });
-    let mut serving = std::pin::pin!(serving.into_future());
+    let serving = connections::serve(listener, routes(app), shutdown.clone());
+    let mut serving = std::pin::pin!(serving);
     let too_late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(drain).await;
     };
     tokio::select! {
-        end = &mut serving => return end,
+        () = &mut serving => return Ok(()),
         () = too_late => {}
     }
     cut.cancel();
-    tokio::time::timeout(CUT_TIMEOUT, serving)
-        .await
-        .unwrap_or(Ok(()))
+    // Those that do not notice are left behind.
+    let _ended = tokio::time::timeout(CUT_TIMEOUT, serving).await;
+    Ok(())
 }
 
 fn routes(app: App) -> Router {
@@ -85,24 +91,6 @@ fn routes(app: App) -> Router {
     routes
         .fallback(error::not_found.layer(admit))
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
-}
-
-/// Connections that end when the server says so.
-struct Connections {
-    listener: TcpListener,
-    cut: CancellationToken,
-}
-
-impl Listener for Connections {
-    type Io = Severable<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
-        net::accept(&self.listener, &self.cut).await
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
 }

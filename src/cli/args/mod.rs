@@ -84,7 +84,8 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// Act as a client of the service at this address, as in http://127.0.0.1:50051.
+    /// Act as a client of the service at this address, as in http://127.0.0.1:50051;
+    /// https:// checks its certificate (tls.ca: against this file).
     #[arg(long, global = true, value_name = "URL")]
     pub(super) server: Option<String>,
 

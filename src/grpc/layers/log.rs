@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use super::stall::Pulse;
 use crate::access::Principal;
 use crate::gate::{Slot, WatchSlot};
 use crate::grpc::status;
@@ -56,11 +58,7 @@ impl Line {
         if let Some(status) = Status::from_header_map(response.headers()) {
             write(line.take(), status.code());
         }
-        response.map(|body| Logged {
-            body,
-            line,
-            _held: held,
-        })
+        response.map(|body| Logged { body, line, held })
     }
 }
 
@@ -125,14 +123,16 @@ pub(super) enum Held {
     /// Of a call that is answered once.
     Call(#[expect(dead_code, reason = "held until it is dropped")] Slot),
     /// Of one that stays open.
-    Watch(#[expect(dead_code, reason = "held until it is dropped")] WatchSlot),
+    Open(#[expect(dead_code, reason = "held until it is dropped")] WatchSlot),
+    /// Of one that stays open and tells something again and again.
+    Watch(Arc<Pulse>),
 }
 
 /// A response's body that notices its end.
 pub(in crate::grpc) struct Logged {
     body: Body,
     line: Option<Line>,
-    _held: Option<Held>,
+    held: Option<Held>,
 }
 
 impl HttpBody for Logged {
@@ -143,6 +143,14 @@ impl HttpBody for Logged {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(Held::Watch(pulse)) = &self.held
+            && !pulse.beat()
+        {
+            self.held = None;
+            self.body = Body::empty();
+            write(self.line.take(), Code::Unavailable);
+            return Poll::Ready(Some(Err(status::stream_stalled())));
+        }
         let body = AssertUnwindSafe(|| Pin::new(&mut self.body).poll_frame(cx));
         let polled = catch_unwind(body).unwrap_or_else(|panic| {
             let text = super::describe(panic.as_ref());

@@ -4,6 +4,7 @@
 
 mod deadline;
 mod log;
+mod stall;
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -19,15 +20,16 @@ use http::request::Parts;
 use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
-use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 
 pub(super) use self::deadline::Deadline;
 use self::log::{Held, Line, Logged};
+pub(super) use self::stall::Watchdog;
 use super::access::Open;
 use super::status;
 use crate::access::Role;
 use crate::gate::{Admitted, Gate, Needs};
+use crate::net::{self, Peer};
 
 /// For clients that send none. A sync that is waited for takes a minute at most.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(65);
@@ -37,6 +39,8 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(65);
 pub(super) struct Guard {
     pub(super) gate: Gate,
     pub(super) open: Open,
+    pub(super) behind_proxy: bool,
+    pub(super) watchdog: Watchdog,
 }
 
 impl<S> Layer<S> for Guard {
@@ -76,6 +80,7 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let mut line = Line::begin(request.uri().path());
         let is_watch = is_watch(request.uri().path());
+        let is_told_often = request.uri().path().ends_with("/WatchSyncProgress");
         let deadline = Deadline::of(request.headers()).or_else(|| {
             (!is_watch)
                 .then(|| Deadline::after(DEFAULT_DEADLINE))
@@ -100,9 +105,18 @@ where
                     Err(refused) => return Ok(refused.into_http()),
                 };
                 line.came_from(&admitted.principal);
-                let place = match is_watch {
-                    true => guard.gate.watch(&admitted.principal).map(Held::Watch),
-                    false => Ok(Held::Call(admitted.slot)),
+                let place = if is_watch {
+                    let peer = head.extensions.get::<Peer>().cloned();
+                    let watched = |slot| {
+                        if is_told_often {
+                            Held::Watch(guard.watchdog.watch(slot, peer))
+                        } else {
+                            Held::Open(slot)
+                        }
+                    };
+                    guard.gate.watch(&admitted.principal).map(watched)
+                } else {
+                    Ok(Held::Call(admitted.slot))
                 };
                 match place {
                     Ok(place) => held = Some(place),
@@ -135,7 +149,7 @@ impl Guard {
         let needs = self.open.needs(head.uri.path());
         // Who asks for what is not there has to be somebody as well.
         let asked = needs.unwrap_or(Needs::Role(Role::Viewer));
-        let admitted = self.gate.admit(&head.headers, caller(head), asked);
+        let admitted = self.gate.admit(&head.headers, self.caller(head), asked);
         let admitted = admitted
             .await
             .map_err(|refusal| status::refused(&refusal))?;
@@ -144,13 +158,14 @@ impl Guard {
         }
         Ok(admitted)
     }
-}
 
-/// Where a call comes from; in this process from this machine.
-fn caller(head: &Parts) -> IpAddr {
-    let peer = head.extensions.get::<TcpConnectInfo>();
-    peer.and_then(TcpConnectInfo::remote_addr)
-        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+    /// Where a call comes from; in this process from this machine.
+    fn caller(&self, head: &Parts) -> IpAddr {
+        let peer = head.extensions.get::<Peer>();
+        peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| {
+            net::caller(peer, &head.headers, self.behind_proxy)
+        })
+    }
 }
 
 /// Calls that stay open: they have a limit of their own, and no deadline unless the
@@ -199,6 +214,8 @@ mod tests {
                 health: true,
                 reflection: true,
             },
+            behind_proxy: false,
+            watchdog: Watchdog::new(Duration::from_secs(60)),
         };
         let response = guard
             .layer(service_fn(answer))

@@ -215,6 +215,16 @@ pub(super) fn stream_max_age(run: Option<&store::RunId>, sequence: i64) -> Statu
     )
 }
 
+/// The client took nothing of it for too long.
+pub(super) fn stream_stalled() -> Status {
+    stream_end(
+        "STREAM_STALLED",
+        "the stream was not read for a minute; call again with the last position",
+        None,
+        0,
+    )
+}
+
 fn stream_end(
     reason: &'static str,
     message: &str,
@@ -268,14 +278,20 @@ pub(super) fn complete(status: Status) -> Status {
         .into(),
         // tonic's code for a message beyond the limit; grpc-go's is RESOURCE_EXHAUSTED.
         Code::OutOfRange => Reply::new(Code::OutOfRange, "MESSAGE_TOO_LARGE", message).into(),
+        // And the one for a message beyond the limit once it is unpacked.
+        Code::ResourceExhausted if message.contains("decompressing") => {
+            Reply::new(Code::OutOfRange, "MESSAGE_TOO_LARGE", message).into()
+        }
         Code::Cancelled => Reply::new(Code::Cancelled, "CANCELLED", message).into(),
         // tonic answers INTERNAL to bytes that are no message of that type.
-        Code::Internal if message.contains("decode") => Reply::new(
-            Code::InvalidArgument,
-            "MALFORMED_MESSAGE",
-            "the request is not a message of this RPC's type",
-        )
-        .into(),
+        Code::Internal if message.contains("decode") || message.contains("decompressing") => {
+            Reply::new(
+                Code::InvalidArgument,
+                "MALFORMED_MESSAGE",
+                "the request is not a message of this RPC's type",
+            )
+            .into()
+        }
         Code::Ok
         | Code::Unknown
         | Code::InvalidArgument

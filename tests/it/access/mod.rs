@@ -62,13 +62,18 @@ impl Guarded {
                 reflection: false,
             },
             reflection: true,
+            behind_proxy: false,
+            stalled_after: grpc::STALLED_AFTER,
         };
         let stop = CancellationToken::new();
         let bind = || TcpListener::bind("127.0.0.1:0");
         let (listener, http) = (bind().await.unwrap(), bind().await.unwrap());
         let at = (listener.local_addr().unwrap(), http.local_addr().unwrap());
-        let gate = serving.gate.clone();
-        let web = web::serve(app.engine.clone(), gate, http, stop.clone(), DRAIN);
+        let door = web::Door {
+            gate: serving.gate.clone(),
+            behind_proxy: false,
+        };
+        let web = web::serve(app.engine.clone(), door, http, stop.clone(), DRAIN);
         tokio::spawn(web);
         let service = crate::grpc::service(&app);
         tokio::spawn(grpc::serve(service, listener, serving, stop.clone(), DRAIN));

@@ -275,7 +275,7 @@ async fn an_older_service_is_told_of() {
     let Lock::Held(mut lock) = lock::acquire(&file).unwrap() else {
         panic!("it is free");
     };
-    lock.publish("127.0.0.1:9").unwrap();
+    lock.publish("127.0.0.1:9", "key").unwrap();
     refused(
         dir,
         &["list"],

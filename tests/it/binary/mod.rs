@@ -2,6 +2,7 @@
 
 mod account;
 mod alerts;
+mod attacks;
 mod event_commands;
 mod events;
 mod files;
@@ -20,6 +21,7 @@ mod requests;
 mod sandbox;
 mod schedule;
 mod secrets;
+mod tls;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -104,6 +104,8 @@ fn open() -> grpc::Serving {
             reflection: true,
         },
         reflection: true,
+        behind_proxy: false,
+        stalled_after: grpc::STALLED_AFTER,
     }
 }
 

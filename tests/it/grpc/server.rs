@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stripe_product_sync::gate::Gate;
+use stripe_product_sync::net::{Limits, Listener};
 use stripe_product_sync::proto::v1;
 use stripe_product_sync::proto::v1::product_sync_service_client::ProductSyncServiceClient;
 use stripe_product_sync::{grpc, http};
@@ -198,7 +199,10 @@ async fn http_tells_life_readiness_and_what_is_not_there_and_ends_in_time() {
     let shutdown = CancellationToken::new();
     let serving = http::serve(
         app.engine.clone(),
-        Gate::in_process(),
+        http::Door {
+            gate: Gate::in_process(),
+            behind_proxy: false,
+        },
         listener,
         shutdown.clone(),
         DRAIN,
@@ -221,4 +225,52 @@ async fn http_tells_life_readiness_and_what_is_not_there_and_ends_in_time() {
     shutdown.cancel();
     let ended = tokio::time::timeout(DRAIN + Duration::from_secs(2), serving).await;
     ended.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_makes_no_call_in_time_is_cut_and_who_made_one_stays() {
+    let app = TestApp::new(Vec::new()).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits {
+        first_call_within: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let listener = Listener::new(listener, limits);
+    let shutdown = CancellationToken::new();
+    let serving = grpc::serve(
+        service(&app),
+        listener,
+        super::open(),
+        shutdown.clone(),
+        DRAIN,
+    );
+    let serving = tokio::spawn(serving);
+
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+    let mut watch = health.watch(check("")).await.unwrap().into_inner();
+    watch.message().await.unwrap().unwrap();
+    // Nothing, half a greeting, and a greeting with no call after it.
+    let greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    for said in [&greeting[..0], &greeting[..10], greeting] {
+        let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+        silent.write_all(said).await.unwrap();
+        let mut rest = Vec::new();
+        let cut = silent.read_to_end(&mut rest);
+        let _reset = tokio::time::timeout(Duration::from_secs(30), cut)
+            .await
+            .expect("it is still connected");
+    }
+    assert_eq!(
+        health.check(check("")).await.unwrap().into_inner().status(),
+        ServingStatus::Serving
+    );
+    shutdown.cancel();
+    // The watch was there all the time, and hears of the end.
+    assert_eq!(
+        watch.message().await.unwrap().unwrap().status(),
+        ServingStatus::NotServing
+    );
+    serving.await.unwrap().unwrap();
 }

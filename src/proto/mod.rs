@@ -3,6 +3,10 @@
 //! The reference is `proto/stripe_product_sync/v1`. Only `grpc::convert` and
 //! the command line's client use these types; nothing else in the crate does.
 
+mod codec;
+
+pub use codec::{WeighingCodec, WeighingDecoder};
+
 /// The package `stripe_product_sync.v1`.
 pub mod v1 {
     #![allow(

@@ -1,0 +1,152 @@
+//! Readers that do not read. A watch says something every 15 seconds at least, so a
+//! body that was not asked for anything for longer than that has a client which
+//! takes nothing any more: its place among the watches is given to others. The
+//! stream itself can only be ended when it is asked again, or with its connection:
+//! that is closed if nothing else is under way on it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::gate::WatchSlot;
+use crate::net::Peer;
+
+/// The open watches of a server.
+#[derive(Clone)]
+pub(in crate::grpc) struct Watchdog(Arc<Inner>);
+
+struct Inner {
+    begun: Instant,
+    patience: Duration,
+    watches: Mutex<Vec<Weak<Pulse>>>,
+}
+
+/// One watch, as far as its reader's life goes.
+pub(super) struct Pulse {
+    dog: Arc<Inner>,
+    peer: Option<Peer>,
+    /// When its body was last asked, in milliseconds since the dog's beginning.
+    asked: AtomicU64,
+    is_stalled: AtomicBool,
+    slot: Mutex<Option<WatchSlot>>,
+}
+
+impl Watchdog {
+    /// Bites after this time without a sign of the reader.
+    pub(in crate::grpc) fn new(patience: Duration) -> Self {
+        Self(Arc::new(Inner {
+            begun: Instant::now(),
+            patience,
+            watches: Mutex::default(),
+        }))
+    }
+
+    /// Watches over a watch as long as its body lives.
+    pub(super) fn watch(&self, slot: WatchSlot, peer: Option<Peer>) -> Arc<Pulse> {
+        let pulse = Arc::new(Pulse {
+            dog: self.0.clone(),
+            peer,
+            asked: AtomicU64::new(self.0.now()),
+            is_stalled: AtomicBool::new(false),
+            slot: Mutex::new(Some(slot)),
+        });
+        self.0.lock().push(Arc::downgrade(&pulse));
+        pulse
+    }
+
+    /// Looks around, for ever.
+    pub(in crate::grpc) async fn run(self) {
+        loop {
+            tokio::time::sleep(self.0.patience / 4).await;
+            self.look();
+        }
+    }
+
+    fn look(&self) {
+        let patience = u64::try_from(self.0.patience.as_millis()).unwrap_or(u64::MAX);
+        let now = self.0.now();
+        let mut watches = self.0.lock();
+        watches.retain(|watch| watch.strong_count() > 0);
+        let open: Vec<Arc<Pulse>> = watches.iter().filter_map(Weak::upgrade).collect();
+        drop(watches);
+        let stalled = open
+            .iter()
+            .filter(|pulse| now.saturating_sub(pulse.asked.load(Ordering::Relaxed)) > patience);
+        let stalled: Vec<&Arc<Pulse>> = stalled.collect();
+        for pulse in &stalled {
+            pulse.give_up();
+        }
+        for pulse in &stalled {
+            if let Some(peer) = &pulse.peer {
+                let on_it = |other: &&&Arc<Pulse>| {
+                    let other = other.peer.as_ref();
+                    other.is_some_and(|other| other.is_same(peer))
+                };
+                if peer.calls_under_way() <= stalled.iter().filter(on_it).count() {
+                    peer.cut("is closed: its watches are not read");
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Pulse>>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pulse {
+    /// Its body is asked for more; whether it may go on.
+    pub(super) fn beat(&self) -> bool {
+        self.asked.store(self.dog.now(), Ordering::Relaxed);
+        !self.is_stalled.load(Ordering::Relaxed)
+    }
+
+    fn give_up(&self) {
+        if !self.is_stalled.swap(true, Ordering::Relaxed) {
+            tracing::info!("a watch is not read by its client any more");
+        }
+        let slot = self
+            .slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Principal;
+    use crate::gate::Gate;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_is_not_asked_loses_its_place_and_ends() {
+        let patience = Duration::from_secs(60);
+        let dog = Watchdog::new(patience);
+        let gate = Gate::in_process();
+        let watch = || dog.watch(gate.watch(&Principal::Command).unwrap(), None);
+        let (read, stalled) = (watch(), watch());
+        for _ in 0..6 {
+            tokio::time::advance(patience / 4).await;
+            assert!(read.beat());
+            dog.look();
+        }
+        assert!(read.slot.lock().unwrap().is_some());
+        assert!(stalled.slot.lock().unwrap().is_none());
+        assert!(!stalled.beat(), "and it stays so");
+        dog.look();
+        assert!(!stalled.beat());
+        drop((read, stalled));
+        dog.look();
+        assert!(dog.0.lock().is_empty());
+    }
+}
