@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::Context;
@@ -14,6 +15,8 @@ use crate::store::lock;
 
 /// How long a connection to be made is waited for.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// How long it is waited for what a server says first.
+const FIRST_WORD_WAIT: Duration = Duration::from_secs(1);
 
 /// A service's address, with what a connection to it takes.
 pub(super) struct Reach {
@@ -88,11 +91,25 @@ pub(super) async fn there(reach: &Reach) -> Result<Session, Failure> {
         };
         connected(&endpoint, connect).await
     } else {
-        let connect = |uri: Uri| async move {
-            let (host, port) = place(&uri, 80);
-            plain(host, port).await.map(TokioIo::new)
+        let (tell, mut spoken) = watch::channel(None);
+        let connect = move |uri: Uri| {
+            let tell = tell.clone();
+            async move {
+                let (host, port) = place(&uri, 80);
+                plain(host, port, tell).await.map(TokioIo::new)
+            }
         };
-        connected(&endpoint, connect).await
+        let channel = connected(&endpoint, connect).await;
+        if channel.is_ok() {
+            // A server of HTTP/2 has to begin with its settings, and so does at once.
+            let first = spoken.wait_for(Option::is_some);
+            if let Ok(Ok(spoken)) = tokio::time::timeout(FIRST_WORD_WAIT, first).await
+                && *spoken == Some(true)
+            {
+                return Err(not_made(reach, &Failed::SpeaksTls));
+            }
+        }
+        channel
     };
     let channel = channel.map_err(|error| refused(reach, &error))?;
     Ok(Session::There {
@@ -127,12 +144,16 @@ fn place(uri: &Uri, port: u16) -> (&str, u16) {
 fn refused(reach: &Reach, error: &tonic::transport::Error) -> Failure {
     let address = &reach.address;
     if let Some(failed) = Failed::behind(error) {
-        return Failure::unreachable(format!("no connection to {address}: {failed}"))
-            .hint(hint(failed, &reach.trust));
+        return not_made(reach, failed);
     }
     let mut failure = Failure::chain(Exit::Unreachable, error);
     failure.message = format!("no service answers at {address}: {}", failure.message);
     failure.hint("start it with `stripe-product-sync serve`, or correct --server")
+}
+
+fn not_made(reach: &Reach, failed: &Failed) -> Failure {
+    Failure::unreachable(format!("no connection to {}: {failed}", reach.address))
+        .hint(hint(failed, &reach.trust))
 }
 
 /// What to do about a connection that came to nothing.

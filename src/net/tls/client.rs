@@ -18,6 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore, SignatureScheme};
 use super::failed::Failed;
 use super::files::{FileError, Pem};
 use super::provider;
+use super::sniff::{Sniffed, Spoken};
 use super::verify::Verifier;
 
 /// A server that refuses a client's certificate says so right after the handshake.
@@ -173,9 +174,9 @@ impl ResolvesClientCert for Asked {
 }
 
 /// A connection in plain text that notices a server that speaks TLS.
-pub(crate) async fn plain(host: &str, port: u16) -> io::Result<super::sniff::Sniffed> {
+pub(crate) async fn plain(host: &str, port: u16, tell: Spoken) -> io::Result<Sniffed> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let tcp = TcpStream::connect((host, port)).await?;
     tcp.set_nodelay(true)?;
-    Ok(super::sniff::Sniffed::new(tcp))
+    Ok(Sniffed::new(tcp, tell))
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use super::Failed;
 
@@ -13,17 +14,22 @@ use super::Failed;
 /// byte of it is 0.
 const ALERT: u8 = 0x15;
 
-/// A connection whose first byte is looked at.
+/// Whether the server speaks TLS, once it has said something.
+pub(crate) type Spoken = watch::Sender<Option<bool>>;
+
+/// A connection whose first byte is looked at. What it says is told beside the
+/// connection too: a call that ends with it hears only that it ended.
 pub(crate) struct Sniffed {
     tcp: TcpStream,
-    is_known: bool,
+    /// Until the first byte came.
+    tell: Option<Spoken>,
 }
 
 impl Sniffed {
-    pub(super) fn new(tcp: TcpStream) -> Self {
+    pub(super) fn new(tcp: TcpStream, tell: Spoken) -> Self {
         Self {
             tcp,
-            is_known: false,
+            tell: Some(tell),
         }
     }
 }
@@ -36,11 +42,12 @@ impl AsyncRead for Sniffed {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.tcp).poll_read(cx, buf);
-        if !self.is_known
-            && let Some(first) = buf.filled().get(before)
+        if let Some(first) = buf.filled().get(before)
+            && let Some(tell) = self.tell.take()
         {
-            self.is_known = true;
-            if *first == ALERT {
+            let is_tls = *first == ALERT;
+            tell.send_replace(Some(is_tls));
+            if is_tls {
                 return Poll::Ready(Err(io::Error::other(Failed::SpeaksTls)));
             }
         }
