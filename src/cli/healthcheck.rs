@@ -10,7 +10,7 @@ use tonic_health::pb::health_client::HealthClient;
 use super::exit::{Exit, Failure};
 use super::reach::{Reach, there};
 use super::{Context, Logs};
-use crate::config::{LogLevel, Secret};
+use crate::config::LogLevel;
 
 /// Below the three seconds that container runtimes often allow.
 const PATIENCE: Duration = Duration::from_millis(2500);

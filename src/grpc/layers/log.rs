@@ -12,9 +12,8 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::stall::Pulse;
+use super::stall::{Place, Pulse};
 use crate::access::Principal;
-use crate::gate::{Slot, WatchSlot};
 use crate::grpc::status;
 
 /// Longer paths are none of ours.
@@ -120,12 +119,10 @@ fn name(code: Code) -> &'static str {
 
 /// A call's place among those under way; given back with the body.
 pub(super) enum Held {
-    /// Of a call that is answered once.
-    Call(#[expect(dead_code, reason = "held until it is dropped")] Slot),
-    /// Of one that stays open.
-    Open(#[expect(dead_code, reason = "held until it is dropped")] WatchSlot),
-    /// Of one that stays open and tells something again and again.
-    Watch(Arc<Pulse>),
+    /// For what may have nothing to say for as long as it likes.
+    Open(#[expect(dead_code, reason = "held until it is dropped")] Place),
+    /// For what is read as soon as its client can.
+    Read(Arc<Pulse>),
 }
 
 /// A response's body that notices its end.
@@ -143,7 +140,7 @@ impl HttpBody for Logged {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(Held::Watch(pulse)) = &self.held
+        if let Some(Held::Read(pulse)) = &self.held
             && !pulse.beat()
         {
             self.held = None;

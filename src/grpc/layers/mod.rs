@@ -24,6 +24,7 @@ use tower::{Layer, Service};
 
 pub(super) use self::deadline::Deadline;
 use self::log::{Held, Line, Logged};
+use self::stall::Place;
 pub(super) use self::stall::Watchdog;
 use super::access::Open;
 use super::status;
@@ -80,7 +81,8 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let mut line = Line::begin(request.uri().path());
         let is_watch = is_watch(request.uri().path());
-        let is_told_often = request.uri().path().ends_with("/WatchSyncProgress");
+        let reading = Reading::of(request.uri().path());
+        let peer = request.extensions().get::<Peer>().cloned();
         let deadline = Deadline::of(request.headers()).or_else(|| {
             (!is_watch)
                 .then(|| Deadline::after(DEFAULT_DEADLINE))
@@ -98,28 +100,20 @@ where
         let guard = self.guard.clone();
         let (mut head, body) = request.into_parts();
         Box::pin(async move {
-            let mut held = None;
+            let mut place = None;
             let answered = async {
                 let admitted = match guard.admit(&head).await {
                     Ok(admitted) => admitted,
                     Err(refused) => return Ok(refused.into_http()),
                 };
                 line.came_from(&admitted.principal);
-                let place = if is_watch {
-                    let peer = head.extensions.get::<Peer>().cloned();
-                    let watched = |slot| {
-                        if is_told_often {
-                            Held::Watch(guard.watchdog.watch(slot, peer))
-                        } else {
-                            Held::Open(slot)
-                        }
-                    };
-                    guard.gate.watch(&admitted.principal).map(watched)
+                let taken = if is_watch {
+                    guard.gate.watch(&admitted.principal).map(Place::Watch)
                 } else {
-                    Ok(Held::Call(admitted.slot))
+                    Ok(Place::Call(admitted.slot))
                 };
-                match place {
-                    Ok(place) => held = Some(place),
+                match taken {
+                    Ok(taken) => place = Some(taken),
                     Err(refusal) => return Ok(status::refused(&refusal).into_http()),
                 }
                 head.extensions.insert(admitted.principal);
@@ -139,6 +133,12 @@ where
                 Ok(Err(never)) => match never {},
                 Err(panic) => status::internal(&describe(panic.as_ref())).into_http(),
             };
+            let held = place.and_then(|place| match reading {
+                Reading::AtOnce => Some(Held::Read(guard.watchdog.watch(place, peer))),
+                Reading::Open => Some(Held::Open(place)),
+                // It cost nothing: whoever does not read it takes nobody's place.
+                Reading::Never => None,
+            });
             Ok(line.watch(response, held))
         })
     }
@@ -165,6 +165,29 @@ impl Guard {
         peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| {
             net::caller(peer, &head.headers, self.behind_proxy)
         })
+    }
+}
+
+/// What is expected of whoever reads an answer.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// That there is always something to read.
+    AtOnce,
+    /// That there may be nothing to read for long.
+    Open,
+    /// Nothing.
+    Never,
+}
+
+impl Reading {
+    fn of(path: &str) -> Self {
+        if path == "/grpc.health.v1.Health/Check" {
+            Self::Never
+        } else if is_watch(path) && !path.ends_with("/WatchSyncProgress") {
+            Self::Open
+        } else {
+            Self::AtOnce
+        }
     }
 }
 

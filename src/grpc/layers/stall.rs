@@ -1,36 +1,65 @@
-//! Readers that do not read. A watch says something every 15 seconds at least, so a
-//! body that was not asked for anything for longer than that has a client which
-//! takes nothing any more: its place among the watches is given to others. The
-//! stream itself can only be ended when it is asked again, or with its connection:
-//! that is closed if nothing else is under way on it.
+//! Readers that do not read. A watch says something every 15 seconds at least, and an
+//! answer that is there has nothing to wait for: a body that was not asked for
+//! anything for longer than that has a client which takes nothing any more. Its place
+//! is given to others. The stream itself can only be ended when it is asked again, or
+//! with its connection: that is closed if nothing else is under way on it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::gate::WatchSlot;
+use crate::gate::{Slot, WatchSlot};
 use crate::net::Peer;
 
-/// The open watches of a server.
+/// A call's place among those under way.
+pub(super) enum Place {
+    /// Of a call that is answered once.
+    Call(#[expect(dead_code, reason = "held until it is dropped")] Slot),
+    /// Of one that stays open.
+    Watch(#[expect(dead_code, reason = "held until it is dropped")] WatchSlot),
+}
+
+/// The answers that a server's clients have not read to their ends.
 #[derive(Clone)]
 pub(in crate::grpc) struct Watchdog(Arc<Inner>);
 
 struct Inner {
     begun: Instant,
     patience: Duration,
-    watches: Mutex<Vec<Weak<Pulse>>>,
+    answers: Mutex<Answers>,
 }
 
-/// One watch, as far as its reader's life goes.
+#[derive(Default)]
+struct Answers {
+    all: Vec<Weak<Pulse>>,
+    /// With so many, those that are over are sorted out.
+    crowd: usize,
+}
+
+impl Answers {
+    fn push(&mut self, pulse: &Arc<Pulse>) {
+        if self.all.len() >= self.crowd {
+            self.sort_out();
+        }
+        self.all.push(Arc::downgrade(pulse));
+    }
+
+    fn sort_out(&mut self) {
+        self.all.retain(|pulse| pulse.strong_count() > 0);
+        self.crowd = (2 * self.all.len()).max(1024);
+    }
+}
+
+/// One answer, as far as its reader's life goes.
 pub(super) struct Pulse {
     dog: Arc<Inner>,
     peer: Option<Peer>,
     /// When its body was last asked, in milliseconds since the dog's beginning.
     asked: AtomicU64,
     is_stalled: AtomicBool,
-    slot: Mutex<Option<WatchSlot>>,
+    place: Mutex<Option<Place>>,
 }
 
 impl Watchdog {
@@ -39,20 +68,20 @@ impl Watchdog {
         Self(Arc::new(Inner {
             begun: Instant::now(),
             patience,
-            watches: Mutex::default(),
+            answers: Mutex::default(),
         }))
     }
 
-    /// Watches over a watch as long as its body lives.
-    pub(super) fn watch(&self, slot: WatchSlot, peer: Option<Peer>) -> Arc<Pulse> {
+    /// Watches over an answer as long as its body lives.
+    pub(super) fn watch(&self, place: Place, peer: Option<Peer>) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse {
             dog: self.0.clone(),
             peer,
             asked: AtomicU64::new(self.0.now()),
             is_stalled: AtomicBool::new(false),
-            slot: Mutex::new(Some(slot)),
+            place: Mutex::new(Some(place)),
         });
-        self.0.lock().push(Arc::downgrade(&pulse));
+        self.0.lock().push(&pulse);
         pulse
     }
 
@@ -67,10 +96,10 @@ impl Watchdog {
     fn look(&self) {
         let patience = u64::try_from(self.0.patience.as_millis()).unwrap_or(u64::MAX);
         let now = self.0.now();
-        let mut watches = self.0.lock();
-        watches.retain(|watch| watch.strong_count() > 0);
-        let open: Vec<Arc<Pulse>> = watches.iter().filter_map(Weak::upgrade).collect();
-        drop(watches);
+        let mut answers = self.0.lock();
+        answers.sort_out();
+        let open: Vec<Arc<Pulse>> = answers.all.iter().filter_map(Weak::upgrade).collect();
+        drop(answers);
         let stalled = open
             .iter()
             .filter(|pulse| now.saturating_sub(pulse.asked.load(Ordering::Relaxed)) > patience);
@@ -85,7 +114,7 @@ impl Watchdog {
                     other.is_some_and(|other| other.is_same(peer))
                 };
                 if peer.calls_under_way() <= stalled.iter().filter(on_it).count() {
-                    peer.cut("is closed: its watches are not read");
+                    peer.cut("is closed: what it asked for is not read");
                 }
             }
         }
@@ -97,8 +126,8 @@ impl Inner {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Pulse>>> {
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,14 +140,14 @@ impl Pulse {
 
     fn give_up(&self) {
         if !self.is_stalled.swap(true, Ordering::Relaxed) {
-            tracing::info!("a watch is not read by its client any more");
+            tracing::info!("an answer is not read by its client any more");
         }
-        let slot = self
-            .slot
+        let place = self
+            .place
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        drop(slot);
+        drop(place);
     }
 }
 
@@ -133,20 +162,20 @@ mod tests {
         let patience = Duration::from_secs(60);
         let dog = Watchdog::new(patience);
         let gate = Gate::in_process();
-        let watch = || dog.watch(gate.watch(&Principal::Command).unwrap(), None);
+        let watch = || dog.watch(Place::Watch(gate.watch(&Principal::Command).unwrap()), None);
         let (read, stalled) = (watch(), watch());
         for _ in 0..6 {
             tokio::time::advance(patience / 4).await;
             assert!(read.beat());
             dog.look();
         }
-        assert!(read.slot.lock().unwrap().is_some());
-        assert!(stalled.slot.lock().unwrap().is_none());
+        assert!(read.place.lock().unwrap().is_some());
+        assert!(stalled.place.lock().unwrap().is_none());
         assert!(!stalled.beat(), "and it stays so");
         dog.look();
         assert!(!stalled.beat());
         drop((read, stalled));
         dog.look();
-        assert!(dog.0.lock().is_empty());
+        assert!(dog.0.lock().all.is_empty());
     }
 }

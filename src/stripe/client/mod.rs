@@ -79,7 +79,7 @@ where
 }
 
 fn client(settings: Settings, transport: Result<Transport, BadSettings>) -> Result<Client, Error> {
-    let transport = transport.map_err(bad_settings)?;
+    let transport = transport.map_err(|bad| bad_settings(&bad))?;
     let Settings { api_base, mode, .. } = settings;
     Ok(Client {
         transport,
@@ -88,7 +88,7 @@ fn client(settings: Settings, transport: Result<Transport, BadSettings>) -> Resu
     })
 }
 
-fn bad_settings(bad: BadSettings) -> Error {
+fn bad_settings(bad: &BadSettings) -> Error {
     match bad {
         BadSettings::Base(_) => refused(bad.to_string()),
         BadSettings::Key => Error::Credentials {
@@ -104,7 +104,8 @@ impl Client {
     /// # Errors
     /// [`Error::Credentials`] for a key that cannot be used.
     pub fn replace_key(&self, key: SecretKey) -> Result<(), Error> {
-        self.transport.replace_key(key).map_err(bad_settings)
+        let replaced = self.transport.replace_key(key);
+        replaced.map_err(|bad| bad_settings(&bad))
     }
 
     /// How much of the account's budget is spent at this moment.

@@ -81,6 +81,17 @@ async fn a_full_service_says_so_before_any_work() {
     let sync = "/stripe_product_sync.v1.ProductSyncService/Sync";
     let waiting = served.call_with(sync, &wait, Some(&authorization));
     let mut waiting = std::pin::pin!(waiting);
+    // The run is there, so the call that waits for it has its place.
+    let begun = async {
+        while served.app.store.unfinished_runs().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = &mut waiting => panic!("{done:?}"),
+        () = in_time("a run", begun) => {}
+    }
     let mut refused = 0;
     let done = loop {
         tokio::select! {
