@@ -181,20 +181,20 @@ struct Findings(Vec<Lint>);
 
 impl Findings {
     fn error(&mut self, code: LintCode, field: impl Into<String>, message: impl Into<String>) {
-        self.push(Severity::Error, code, field.into(), message.into());
+        self.push(Severity::Error, code, &field.into(), &message.into());
     }
 
     fn warn(&mut self, code: LintCode, field: impl Into<String>, message: impl Into<String>) {
-        self.push(Severity::Warning, code, field.into(), message.into());
+        self.push(Severity::Warning, code, &field.into(), &message.into());
     }
 
-    fn push(&mut self, severity: Severity, code: LintCode, field: String, message: String) {
+    fn push(&mut self, severity: Severity, code: LintCode, field: &str, message: &str) {
         // Both may quote what the source says.
         self.0.push(Lint {
             severity,
             code,
-            field: quoted(&field, 200),
-            message: quoted(&message, 500),
+            field: quoted(field, 200),
+            message: quoted(message, 500),
         });
     }
 
