@@ -20,6 +20,7 @@
 //! | [`alerts`] | posts what the engine wants told, signed | engine, store, plan, catalog, net |
 //! | [`net`] | connections: TLS, how many, whose; posts | nothing of ours |
 //! | [`config`] | one struct per section, all mistakes at once | catalog |
+//! | `fuzzing` | what fuzzers call: readers of all sorts, and what holds of what they make | everything that reads |
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
 
 pub mod access;
@@ -29,6 +30,8 @@ pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod grpc;
 pub mod http;

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Mistake, Place};
 use super::raw::Raw;
-use super::sources::{ConfigFile, Override, Sources};
+use super::sources::{CONFIG_FILE, ConfigFile, Override, Sources};
 
 /// The reference of all keys and the only place of their defaults.
 const DEFAULTS: &str = include_str!("default.toml");
@@ -68,6 +68,17 @@ impl Layers {
                 Place::Flag(flag.clone()),
             );
         }
+        layers
+    }
+
+    /// The defaults and the text of a file.
+    pub(super) fn of_text(text: &str) -> Self {
+        let mut layers = Self::default();
+        layers.add_toml(DEFAULTS, |_| Place::Default);
+        layers.add_toml(text, |line| Place::File {
+            path: CONFIG_FILE.into(),
+            line,
+        });
         layers
     }
 

@@ -145,7 +145,19 @@ pub fn api_key(sources: &Sources, overrides: &[Override]) -> Result<Option<Secre
 /// # Errors
 /// All mistakes of all layers at once; also those that a stronger layer overrides.
 pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors> {
-    let mut reader = Reader::new(Layers::gather(sources, overrides));
+    check(Layers::gather(sources, overrides))
+}
+
+/// The configuration that this text of a file makes, without an environment.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_text(text: &str) -> Result<Config, Errors> {
+    check(Layers::of_text(text))
+}
+
+fn check(layers: Layers) -> Result<Config, Errors> {
+    let mut reader = Reader::new(layers);
     let r = &mut reader;
     let wanted = Wanted::read(r);
     let defaults = !["stripe.secret_key", "catalog.root", "database.url"]

@@ -10,6 +10,7 @@
 //! | `rules` | says which constant becomes which products; presets |
 //! | `product` | one set of fields for documents and rules |
 //! | `merge` | all products to one catalog, duplicates left out |
+//! | `texts` | a catalog out of texts, without a folder |
 //! | `value` | the tree they share: every value knows its place |
 //!
 //! One rule holds throughout: what is wrong stops the entry it touches and makes
@@ -22,6 +23,7 @@ mod number;
 mod product;
 pub mod rules;
 pub mod sample;
+mod texts;
 mod typescript;
 mod value;
 mod walk;
@@ -36,6 +38,7 @@ use std::path::{Path, PathBuf};
 use self::document::syntax::Format;
 pub use self::merge::{merge, normalized};
 pub use self::rules::Rules;
+pub(crate) use self::texts::of_texts;
 use self::typescript::{Finding, Script, nesting};
 use self::value::SourceFile;
 use self::walk::Unreadable;

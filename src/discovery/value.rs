@@ -209,7 +209,9 @@ impl Record {
 
     /// What is spread in without being known may replace all that came before.
     pub(crate) fn spread_unknown(&mut self, poison: &Arc<Poison>) {
-        for field in &mut self.fields {
+        // One that is unknown already stays so, by its own reason.
+        let known = self.fields.iter_mut().filter(|f| f.node.poison().is_none());
+        for field in known {
             field.node = Node::new(field.node.pos.clone(), Value::Poison(poison.clone()));
         }
         self.rest = Some(poison.clone());

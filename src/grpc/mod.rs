@@ -10,6 +10,7 @@ mod convert;
 mod events;
 mod layers;
 mod page;
+pub(crate) mod probe;
 mod server;
 mod status;
 mod sync;

@@ -46,6 +46,7 @@ mod metadata;
 mod params;
 mod persist;
 mod price;
+pub(crate) mod probe;
 mod product;
 mod record;
 mod search;

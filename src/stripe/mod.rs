@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+pub(crate) use client::form_of;
 use tokio_util::sync::CancellationToken;
 pub use transport::STRIPE_VERSION;
 

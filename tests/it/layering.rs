@@ -34,6 +34,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("net", &[]),
     ("telemetry", &["config"]),
+    // Looks at what others read; nobody looks at it.
+    (
+        "fuzzing",
+        &[
+            "access",
+            "catalog",
+            "config",
+            "discovery",
+            "grpc",
+            "plan",
+            "sandbox",
+            "stripe",
+        ],
+    ),
 ];
 
 /// The adapters behind the two ports: only their own module and the command

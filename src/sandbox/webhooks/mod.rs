@@ -22,6 +22,7 @@ pub(super) use queue::{Job, Queue};
 pub(super) use requests::{
     NewWebhookEndpoint, WebhookEndpointList, WebhookEndpointUpdate, create, delete, get, update,
 };
+pub(super) use send::sign;
 
 use std::sync::Arc;
 use std::time::Duration;

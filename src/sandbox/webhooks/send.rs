@@ -41,7 +41,7 @@ pub(super) async fn post(poster: &Poster, letter: Letter) -> Result<u16, String>
 
 /// `t=…,v1=…[,v1=…]`, one `v1` for each secret; in test mode also a `v0`, which
 /// is no signature and which receivers are to ignore.
-pub(super) fn sign<'a>(
+pub(in crate::sandbox) fn sign<'a>(
     body: &str,
     at: i64,
     secrets: impl Iterator<Item = &'a str>,

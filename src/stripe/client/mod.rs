@@ -6,6 +6,7 @@ mod account;
 mod decode;
 mod encode;
 mod error;
+mod form;
 mod lists;
 mod pages;
 mod reply;
@@ -26,6 +27,7 @@ use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 use tower::Service;
 
 use self::account::RetrieveAccount;
+pub(crate) use self::form::form_of;
 use self::lists::{price_list, product_list};
 use self::pages::{Asked, AskedPrices};
 pub(crate) use self::reply::Reply;
