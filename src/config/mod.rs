@@ -145,7 +145,20 @@ pub fn api_key(sources: &Sources, overrides: &[Override]) -> Result<Option<Secre
 /// # Errors
 /// All mistakes of all layers at once; also those that a stronger layer overrides.
 pub fn load(sources: &Sources, overrides: &[Override]) -> Result<Config, Errors> {
-    check(Layers::gather(sources, overrides))
+    let mut config = check(Layers::gather(sources, overrides))?;
+    let mut settings = config.settings.iter();
+    let key = settings.find(|setting| setting.key == "stripe.secret_key");
+    config.stripe_key_file = key.and_then(|key| file_named(&key.place, sources));
+    Ok(config)
+}
+
+/// The file that a variable names which stands for its text.
+fn file_named(place: &Place, sources: &Sources) -> Option<PathBuf> {
+    let Place::Env(name) = place else {
+        return None;
+    };
+    let file = name.ends_with("_FILE").then(|| sources.env.get(name))?;
+    Some(sources.dir.join(file?))
 }
 
 /// The configuration that this text of a file makes, without an environment.
@@ -176,7 +189,6 @@ fn check(layers: Layers) -> Result<Config, Errors> {
     let alerts = AlertsConfig::read(r);
     let reports = ReportsConfig::read(r, stripe.mode);
     let telemetry = TelemetryConfig::read(r);
-    let stripe_key_file = r.file_of("stripe.secret_key", sources);
     let setup = wanted.decide(r);
     let notices = setup
         .as_ref()
@@ -197,7 +209,7 @@ fn check(layers: Layers) -> Result<Config, Errors> {
             tls,
             client_tls,
             telemetry,
-            stripe_key_file,
+            stripe_key_file: None,
             defaults,
             notices,
             settings,

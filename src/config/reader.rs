@@ -4,14 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
 
 use rust_decimal::Decimal;
 
 use super::layers::{Entry, Layers};
 use super::mistake::{Mistake, Place};
 use super::raw::Raw;
-use super::sources::Sources;
 use super::suggest::suggest;
 use super::value::{Value, quote};
 
@@ -184,15 +182,6 @@ impl Reader {
         entries
             .find(|entry| entry.key == key)
             .map_or(Place::Default, |entry| entry.place.clone())
-    }
-
-    /// The file that a secret's value in effect comes from, where it comes from one.
-    pub(super) fn file_of(&self, key: &str, sources: &Sources) -> Option<PathBuf> {
-        let Place::Env(name) = self.place(key) else {
-            return None;
-        };
-        let file = name.ends_with("_FILE").then(|| sources.env.get(&name))?;
-        Some(sources.dir.join(file?))
     }
 
     /// A mistake that shows only beside other keys, told at the key's place.

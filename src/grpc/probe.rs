@@ -153,7 +153,7 @@ fn emit(request: v1::EmitChangeEventsRequest) -> Taken {
     };
     let mut taken = Vec::new();
     for event in events {
-        match request::events::event(event, |_| true, Timestamp::UNIX_EPOCH) {
+        match request::events::event(event, "", |_| true, Timestamp::UNIX_EPOCH) {
             Ok(event) => taken.push(event),
             Err(invalid) => {
                 return Taken::Refused(vec![(invalid.field.to_owned(), invalid.message)]);
