@@ -18,6 +18,8 @@ const FRESH: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_millis(250);
 /// For so long a database that does not answer keeps nobody out.
 const STALE: Duration = Duration::from_secs(60);
+/// Nobody waits longer for the database, and after that nobody asks it for a while.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is noted when keys were used.
 const NOTE_EVERY: Duration = Duration::from_secs(30);
 
@@ -40,11 +42,26 @@ type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 struct Known {
     keys: Arc<HashMap<KeyId, ApiKey>>,
     read: Option<Instant>,
+    /// When they could not be read last.
+    failed: Option<Instant>,
 }
 
 impl Known {
     fn is_older_than(&self, age: Duration) -> bool {
         self.read.is_none_or(|read| read.elapsed() > age)
+    }
+
+    fn has_just_failed(&self) -> bool {
+        self.failed
+            .is_some_and(|failed| failed.elapsed() < PATIENCE)
+    }
+
+    /// What can be said without the database.
+    fn for_now(self) -> Result<Arc<HashMap<KeyId, ApiKey>>, Refusal> {
+        if self.is_older_than(STALE) {
+            return Err(Refusal::NoKeyring);
+        }
+        Ok(self.keys)
     }
 }
 
@@ -145,35 +162,41 @@ impl Keyring {
         }
     }
 
-    /// As they were at most so long ago.
+    /// As they were at most so long ago; without the database as they were last.
     async fn keys(&self, age: Duration) -> Result<Arc<HashMap<KeyId, ApiKey>>, Refusal> {
         let known = self.known();
         if !known.is_older_than(age) {
             return Ok(known.keys);
         }
+        if known.has_just_failed() {
+            return known.for_now();
+        }
         let _one_at_a_time = self.reading.lock().await;
-        let known = self.known();
+        let mut known = self.known();
         if !known.is_older_than(age) {
             return Ok(known.keys);
         }
-        match self.store.api_keys().await {
-            Ok(keys) => {
+        if known.has_just_failed() {
+            return known.for_now();
+        }
+        match tokio::time::timeout(PATIENCE, self.store.api_keys()).await {
+            Ok(Ok(keys)) => {
                 let keys = keys.into_iter().map(|key| (key.id.clone(), key));
-                let known = Known {
-                    keys: Arc::new(keys.collect()),
-                    read: Some(Instant::now()),
-                };
-                *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known.clone();
-                Ok(known.keys)
+                known.keys = Arc::new(keys.collect());
+                known.read = Some(Instant::now());
+                known.failed = None;
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "API keys cannot be read");
-                if known.is_older_than(STALE) {
-                    return Err(Refusal::NoKeyring);
-                }
-                Ok(known.keys)
+                known.failed = Some(Instant::now());
+            }
+            Err(_) => {
+                tracing::warn!("API keys cannot be read: the database does not answer");
+                known.failed = Some(Instant::now());
             }
         }
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known.clone();
+        known.for_now()
     }
 
     fn known(&self) -> Known {

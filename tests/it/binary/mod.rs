@@ -2,7 +2,7 @@
 
 mod account;
 mod alerts;
-mod attacks;
+pub(crate) mod attacks;
 mod event_commands;
 mod events;
 mod files;

@@ -17,6 +17,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::{DRAIN, Served, service, told};
+use crate::binary::attacks::frames;
 use crate::support::TestApp;
 use crate::support::catalog::product;
 
@@ -273,4 +274,45 @@ async fn who_makes_no_call_in_time_is_cut_and_who_made_one_stays() {
         ServingStatus::NotServing
     );
     serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_watch_that_nobody_reads_ends_with_its_connection() {
+    let app = TestApp::new(Vec::new()).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = grpc::Serving {
+        stalled_after: Duration::from_millis(400),
+        ..super::open()
+    };
+    let shutdown = CancellationToken::new();
+    let _stop = shutdown.clone().drop_guard();
+    tokio::spawn(grpc::serve(
+        service(&app),
+        listener,
+        serving,
+        shutdown,
+        DRAIN,
+    ));
+    // A run that has ended: the watch has all to tell at once, and may send no byte of it.
+    let run = app.sync().await;
+    let request = v1::WatchSyncProgressRequest {
+        run_id: run.id.to_string(),
+        resume_after_sequence: 0,
+    };
+    let mut message = vec![0; 5];
+    prost::Message::encode(&request, &mut message).unwrap();
+    message[4] = u8::try_from(message.len() - 5).unwrap();
+    let no_window = [0, 4, 0, 0, 0, 0];
+    let mut stream = frames::greeted(&address, &no_window).await;
+    let path = "/stripe_product_sync.v1.ProductSyncService/WatchSyncProgress";
+    let call = [
+        frames::frame(frames::HEADERS, frames::END_HEADERS, 1, &frames::call(path)),
+        frames::frame(frames::DATA, frames::END_STREAM, 1, &message),
+    ];
+    stream.write_all(&call.concat()).await.unwrap();
+    let mut rest = Vec::new();
+    let ended = stream.read_to_end(&mut rest);
+    // Cut, with or without a word.
+    let _ended = crate::support::in_time("a watch that is not read", ended).await;
 }

@@ -4,7 +4,7 @@
 
 mod bodies;
 mod crowd;
-mod frames;
+pub(crate) mod frames;
 mod headers;
 mod nonsense;
 mod slow;

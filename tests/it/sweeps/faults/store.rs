@@ -254,7 +254,7 @@ impl Case {
 }
 
 /// Every such case is run.
-const EVERY: usize = 5;
+const EVERY: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_fails_at_any_call() {
