@@ -3,6 +3,7 @@
 
 mod binary;
 mod engine;
+mod fuzz;
 mod grpc;
 mod layering;
 mod openapi;
