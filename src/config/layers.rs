@@ -1,6 +1,6 @@
 //! Every value that was written, from the weakest layer to the strongest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -118,10 +118,12 @@ impl Layers {
     /// Adds a document's keys. After a syntax error the rest of the document is
     /// still read, so that all its mistakes are told at once.
     fn add_toml(&mut self, text: &str, place: impl Fn(Option<usize>) -> Place) {
-        let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        let breaks = text.match_indices('\n').map(|(at, _)| at);
+        let breaks: Vec<usize> = breaks.collect();
+        let line = |at: usize| breaks.partition_point(|end| *end < at) + 1;
         let (document, errors) = DeTable::parse_recoverable(text);
         self.file_broken |= !errors.is_empty();
-        let mut bad_lines = Vec::new();
+        let mut bad_lines = BTreeSet::new();
         for error in &errors {
             let at = error.span().map(|span| line(span.start));
             bad_lines.extend(at);
@@ -135,11 +137,8 @@ impl Layers {
                 advice: String::new(),
             });
         }
-        let header = |bad: &usize| {
-            let line = text.lines().nth(bad - 1);
-            line.is_some_and(|line| line.trim_start().starts_with('['))
-        };
-        if bad_lines.iter().any(header) {
+        let mut numbered = (1..).zip(text.lines());
+        if numbered.any(|(n, line)| line.trim_start().starts_with('[') && bad_lines.contains(&n)) {
             // Without a header it is not known which section the keys below are in.
             return;
         }
@@ -148,7 +147,7 @@ impl Layers {
         for (key, value, span) in values {
             let lines = line(span.start)..=line(span.end);
             // What stands on a line in error was guessed by the parser.
-            if !bad_lines.iter().any(|bad| lines.contains(bad)) {
+            if bad_lines.range(lines.clone()).next().is_none() {
                 self.add(key, Raw::from_toml(value), place(Some(*lines.start())));
             }
         }

@@ -20,7 +20,7 @@ pub(crate) struct SourceFile {
 }
 
 /// Bytes of a block: all that is counted for one place, however long its line is.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 256;
 
 impl SourceFile {
     /// A byte order mark is dropped: columns count from the first real character.

@@ -43,20 +43,23 @@ pub(super) fn catalog(catalog: &Catalog, files: &[(String, String)]) {
         assert_eq!(*local_id, entry.product.local_id);
         self::entry(entry);
     }
+    let lines = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.split('\n').count()));
+    let lines: BTreeMap<&str, usize> = lines.collect();
     for (rule, problem) in catalog.all_problems() {
-        self::problem(rule, problem, files);
+        self::problem(rule, problem, &lines);
     }
     to_stripe(catalog);
 }
 
 /// Problems say what is wrong and, where they name a place, one that there is.
-fn problem(rule: &str, problem: &Problem, files: &[(String, String)]) {
+fn problem(rule: &str, problem: &Problem, lines: &BTreeMap<&str, usize>) {
     line(rule, &problem.message);
     bounded(rule, &problem.message, 2000);
     assert!(!problem.message.is_empty(), "{rule}");
     if let Some(place) = &problem.place {
-        let file = files.iter().find(|(path, _)| *path == place.file);
-        let lines = file.map_or(0, |(_, text)| text.split('\n').count());
+        let lines = lines.get(place.file.as_str()).copied().unwrap_or(0);
         let at = usize::try_from(place.line).unwrap_or(usize::MAX);
         assert!((1..=lines).contains(&at), "{place} of {lines} lines");
         assert!(place.column >= 1, "{place}");

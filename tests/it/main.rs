@@ -4,6 +4,7 @@
 mod access;
 mod binary;
 mod engine;
+mod fuzz;
 mod grpc;
 mod layering;
 mod openapi;

@@ -436,6 +436,9 @@ fn deep_nesting_is_refused_not_a_crash() {
             "]".repeat(100_000)
         ),
         format!("export const X = {}1", "!".repeat(100_000)),
+        // Both took minutes.
+        format!("export const X = {}1", "A<".repeat(100_000)),
+        format!("export const X = {}1", "a ? (b) : c => ".repeat(5_000)),
     ] {
         let refused = on_big_stack(text);
         assert!(refused.problems[0].message.contains("nested too deeply"));
