@@ -115,6 +115,7 @@ impl Gate {
             && principal.role() < needed
         {
             return Err(Refusal::Role {
+                actor: principal.actor(),
                 has: principal.role(),
                 needed,
             });
@@ -169,7 +170,8 @@ impl Gate {
 fn shown(headers: &HeaderMap) -> Option<Result<&str, Refusal>> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next()?;
-    if values.next().is_some() {
+    // Some tools send what they are given for two purposes twice.
+    if values.any(|other| other != value) {
         return Some(Err(Refusal::Scheme));
     }
     let text = value.to_str().ok().and_then(|text| text.split_once(' '));

@@ -37,6 +37,8 @@ pub enum Refusal {
     /// Use a key that may.
     #[error("this needs the role {needed}, and the caller's is {has}")]
     Role {
+        /// Who calls, for the log.
+        actor: String,
         /// What the caller may do.
         has: Role,
         /// What it takes.

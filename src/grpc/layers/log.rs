@@ -13,7 +13,6 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::stall::{Place, Pulse};
-use crate::access::Principal;
 use crate::grpc::status;
 
 /// Longer paths are none of ours.
@@ -46,8 +45,8 @@ impl Line {
     }
 
     /// Notes who calls.
-    pub(super) fn came_from(&mut self, principal: &Principal) {
-        self.actor = principal.actor();
+    pub(super) fn came_from(&mut self, actor: String) {
+        self.actor = actor;
     }
 
     /// Writes the line now if the answer is an error, and with the body's end

@@ -29,7 +29,7 @@ pub(super) use self::stall::Watchdog;
 use super::access::Open;
 use super::status;
 use crate::access::Role;
-use crate::gate::{Admitted, Gate, Needs};
+use crate::gate::{Admitted, Gate, Needs, Refusal};
 use crate::net::{self, Peer};
 
 /// For clients that send none. A sync that is waited for takes a minute at most.
@@ -81,6 +81,8 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let mut line = Line::begin(request.uri().path());
         let is_watch = is_watch(request.uri().path());
+        let needs = self.guard.open.needs(request.uri().path());
+        let is_known = needs.is_some();
         let reading = Reading::of(request.uri().path());
         let peer = request.extensions().get::<Peer>().cloned();
         let deadline = Deadline::of(request.headers()).or_else(|| {
@@ -102,11 +104,20 @@ where
         Box::pin(async move {
             let mut place = None;
             let answered = async {
-                let admitted = match guard.admit(&head).await {
+                let admitted = match guard.admit(&head, needs).await {
                     Ok(admitted) => admitted,
-                    Err(refused) => return Ok(refused.into_http()),
+                    Err(refusal) => {
+                        if let Refusal::Role { actor, .. } = &refusal {
+                            line.came_from(actor.clone());
+                        }
+                        return Ok(status::refused(&refusal).into_http());
+                    }
                 };
-                line.came_from(&admitted.principal);
+                line.came_from(admitted.principal.actor());
+                if !is_known {
+                    let refused = status::complete(Status::unimplemented(""));
+                    return Ok(refused.into_http());
+                }
                 let taken = if is_watch {
                     guard.gate.watch(&admitted.principal).map(Place::Watch)
                 } else {
@@ -145,18 +156,11 @@ where
 }
 
 impl Guard {
-    async fn admit(&self, head: &Parts) -> Result<Admitted, Status> {
-        let needs = self.open.needs(head.uri.path());
+    async fn admit(&self, head: &Parts, needs: Option<Needs>) -> Result<Admitted, Refusal> {
         // Who asks for what is not there has to be somebody as well.
         let asked = needs.unwrap_or(Needs::Role(Role::Viewer));
-        let admitted = self.gate.admit(&head.headers, self.caller(head), asked);
-        let admitted = admitted
-            .await
-            .map_err(|refusal| status::refused(&refusal))?;
-        if needs.is_none() {
-            return Err(status::complete(Status::unimplemented("")));
-        }
-        Ok(admitted)
+        let from = self.caller(head);
+        self.gate.admit(&head.headers, from, asked).await
     }
 
     /// Where a call comes from; in this process from this machine.

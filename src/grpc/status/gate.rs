@@ -23,7 +23,7 @@ pub(in crate::grpc) fn refused(refusal: &Refusal) -> Status {
     let mut reply = Reply::new(code, reason, refusal.to_string());
     match refusal {
         Refusal::Expired { id } | Refusal::Revoked { id } => reply = reply.with("key_id", id),
-        Refusal::Role { has, needed } => {
+        Refusal::Role { has, needed, .. } => {
             reply = reply.with("role", has).with("needed_role", needed);
         }
         Refusal::Rate { limit, .. } => reply = reply.with("limit", limit),

@@ -18,6 +18,7 @@ mod readme;
 mod refusals;
 mod replicas;
 mod requests;
+mod rotation;
 mod sandbox;
 mod schedule;
 mod secrets;

@@ -11,7 +11,7 @@ pub(super) mod tests;
 
 use std::time::Duration;
 
-use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone as _};
+use chrono::{DateTime, LocalResult, NaiveDateTime, SubsecRound as _, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
 use croner::Cron;
 use sha2::{Digest as _, Sha256};
@@ -70,7 +70,9 @@ impl Timetable {
 
     /// The last slot that is no later than this moment.
     pub(super) fn latest(&self, by: Timestamp) -> Option<Timestamp> {
-        let local = by.with_timezone(&self.zone);
+        // Slots are whole minutes. Of a part of a second the library makes the next one
+        // where the clock shows an hour twice.
+        let local = by.trunc_subsecs(0).with_timezone(&self.zone);
         if self.is_every_hour() {
             let slot = self.cron.find_previous_occurrence(&local, true).ok()?;
             return Some(slot.to_utc());

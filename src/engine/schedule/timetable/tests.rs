@@ -186,6 +186,21 @@ fn any_moment() -> impl Strategy<Value = Timestamp> {
     .prop_map(|seconds| DateTime::from_timestamp(seconds, 0).unwrap())
 }
 
+#[test]
+fn a_part_of_a_second_before_an_hour_that_comes_twice_is_not_in_it() {
+    let hourly = timetable("0 * * * *", "Europe/Berlin", Duration::ZERO);
+    let second = at("2026-10-25T01:00:00Z");
+    for before in [1, 500, 999, 1000] {
+        let by = second - TimeDelta::milliseconds(before);
+        assert_eq!(
+            hourly.latest(by),
+            Some(at("2026-10-25T00:00:00Z")),
+            "{before}"
+        );
+    }
+    assert_eq!(hourly.latest(second), Some(second));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
