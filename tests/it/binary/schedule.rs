@@ -67,7 +67,7 @@ fn a_pause_outlasts_the_service() {
     let (json, _) = schedule(&dir, &["list", "-o", "json"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     let by = |at: usize| &json["schedules"][at]["pause"]["actor"];
-    assert_eq!((by(0), by(1)), (&"cli".into(), &"".into()), "{json}");
+    assert_eq!((by(0), by(1)), (&"cli".into(), &"cli".into()), "{json}");
     let (resumed, _) = schedule(&dir, &["resume", "sync"]);
     assert!(!resumed.contains("paused"), "{resumed}");
     assert!(next_sync(&dir).contains(" 00:0"), "{}", next_sync(&dir));
