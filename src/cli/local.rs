@@ -17,7 +17,9 @@ use super::database::{Access, Database};
 use super::exit::{Exit, Failure};
 use super::far_side::{self, FarSide};
 use super::rotation;
-use crate::config::{Config, OnDrift, OnRemoved, Rules, Schedule, ScheduleConfig, Setup};
+use crate::config::{
+    Config, OnDrift, OnRemoved, Rules, Schedule, ScheduleConfig, Setup, StripeKey,
+};
 use crate::engine::{self, Engine, Parts, Schedules, Timetable, clock};
 use crate::grpc;
 use crate::plan::Naming;
@@ -73,10 +75,11 @@ impl Local {
     pub(super) fn rotate(
         &self,
         file: PathBuf,
+        used: StripeKey,
         config: &Config,
     ) -> impl Future<Output = ()> + use<> {
         let mode = config.stripe.mode;
-        rotation::follow(file, mode, self.far_side.lock(), self.engine.clone())
+        rotation::follow(file, used, mode, self.far_side.lock(), self.engine.clone())
     }
 
     /// Tells other processes where this one is reached.

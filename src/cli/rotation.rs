@@ -48,10 +48,16 @@ impl NotTaken {
     }
 }
 
-/// Follows the file, for ever. A key that cannot be used is told once; the one before
-/// goes on being used.
-pub(super) async fn follow(file: PathBuf, mode: Mode, lock: KeyLock, engine: Engine) {
-    let mut seen = secret_file(Path::new(""), &file);
+/// Follows the file, for ever; `used`: the key that came out of it at the start. A key
+/// that cannot be used is told once; the one before goes on being used.
+pub(super) async fn follow(
+    file: PathBuf,
+    used: StripeKey,
+    mode: Mode,
+    lock: KeyLock,
+    engine: Engine,
+) {
+    let mut seen = Ok(used.expose().to_owned());
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let text = secret_file(Path::new(""), &file);
