@@ -109,13 +109,25 @@ async fn acquire(
     owner: &str,
     lasts: Duration,
 ) -> Result<Option<i64>, Fault> {
-    let epoch = sqlx::query_scalar(concat!(
+    // Not one statement with an update on conflict: that looks at one unique index, and
+    // of two first inserts at the same instant one may fail at the other.
+    let first = sqlx::query_scalar(concat!(
         "INSERT INTO leases (name, owner, epoch, expire_time) VALUES ($1, $2, 1, ",
         now!(),
-        " + $3) ON CONFLICT (name) DO UPDATE
-         SET owner = excluded.owner, epoch = leases.epoch + 1, expire_time = ",
+        " + $3) ON CONFLICT DO NOTHING RETURNING epoch",
+    ))
+    .bind(name)
+    .bind(owner)
+    .bind(micros(lasts))
+    .fetch_optional(&mut *connection)
+    .await?;
+    if first.is_some() {
+        return Ok(first);
+    }
+    let next = sqlx::query_scalar(concat!(
+        "UPDATE leases SET owner = $2, epoch = epoch + 1, expire_time = ",
         now!(),
-        " + $3 WHERE leases.expire_time <= ",
+        " + $3 WHERE name = $1 AND expire_time <= ",
         now!(),
         " RETURNING epoch",
     ))
@@ -124,7 +136,7 @@ async fn acquire(
     .bind(micros(lasts))
     .fetch_optional(connection)
     .await?;
-    Ok(epoch)
+    Ok(next)
 }
 
 /// Far from where a time could not be added to it.
