@@ -13,8 +13,9 @@
     reason = "a bench fails by panicking, and prints its figures"
 )]
 
+mod support;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions as _;
@@ -22,7 +23,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use stripe_product_sync::proto::v1;
 use stripe_product_sync::proto::v1::change_event_service_client::ChangeEventServiceClient;
 use tempfile::TempDir;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
+
+use self::support::Service;
 
 const CONNECTIONS: usize = 8;
 const BATCH: usize = 1000;
@@ -30,15 +33,6 @@ const BATCH: usize = 1000;
 /// another process only ever takes away.
 const TURN: Duration = Duration::from_secs(2);
 const TURNS: usize = 3;
-
-struct Service(Child);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn main() {
     // `cargo test --all-targets` runs this file as well, without this argument.
@@ -68,35 +62,11 @@ async fn compare() {
     assert!(ratio >= 5.0, "five times the yardstick");
 }
 
-/// The service, on a database in this folder; nothing is synced while it is
-/// measured.
+/// The service, and a connection that it answers on.
 async fn start(dir: &Path) -> (Service, Channel) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = port.local_addr().unwrap();
-    drop(port);
-    let child = Command::new(env!("CARGO_BIN_EXE_stripe-product-sync"))
-        .current_dir(dir)
-        .arg("serve")
-        .args(["--set", &format!("server.grpc_listen={address}")])
-        .args(["--set", "server.http_listen=127.0.0.1:0"])
-        .args([
-            "--set",
-            "sync.on_start=off",
-            "--set",
-            "sync.debounce=1h",
-            "--set",
-            "sync.max_wait=1h",
-        ])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let service = Service(child);
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let service = Service::start(dir, &["sync.debounce=1h", "sync.max_wait=1h"]);
     loop {
-        // It takes connections before its database is open, and answers afterwards.
-        let Ok(channel) = endpoint.connect().await else {
-            continue;
-        };
+        let channel = service.connect().await;
         let nothing = v1::ListChangeEventsRequest::default();
         let mut client = ChangeEventServiceClient::new(channel.clone());
         if client.list_change_events(nothing).await.is_ok() {

@@ -13,16 +13,19 @@
     reason = "a bench fails by panicking, and prints its figures"
 )]
 
+mod support;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use stripe_product_sync::proto::v1;
 use stripe_product_sync::proto::v1::product_sync_service_client::ProductSyncServiceClient;
 use tempfile::TempDir;
 use tokio::time::MissedTickBehavior;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request};
+
+use self::support::{Service, command};
 
 /// Calls a second, for each key: the service's default.
 const LIMIT: u32 = 500;
@@ -34,15 +37,6 @@ const TIMES: u32 = 10;
 const TURN: Duration = Duration::from_secs(3);
 const TURNS: usize = 4;
 const CONNECTIONS: u32 = 8;
-
-struct Service(Child);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn main() {
     // `cargo test --all-targets` runs this file as well, without this argument.
@@ -57,11 +51,11 @@ fn main() {
 async fn compare() {
     let dir = TempDir::new().unwrap();
     let (quiet, greedy) = (key(dir.path(), "quiet"), key(dir.path(), "greedy"));
-    let (_service, endpoint) = start(dir.path());
-    let quiet = Caller::new(&endpoint, &quiet).await;
+    let service = start(dir.path());
+    let quiet = Caller::new(&service, &quiet).await;
     let mut flood = Vec::new();
     for _ in 0..CONNECTIONS {
-        flood.push(Caller::new(&endpoint, &greedy).await);
+        flood.push(Caller::new(&service, &greedy).await);
     }
     // The first calls wake what sleeps.
     quiet.clone().send(QUIET, TURN / 3).await;
@@ -117,8 +111,7 @@ async fn compare() {
 
 /// Makes an API key as an operator does.
 fn key(dir: &Path, name: &str) -> String {
-    let made = Command::new(env!("CARGO_BIN_EXE_stripe-product-sync"))
-        .current_dir(dir)
+    let made = command(dir)
         .args(["keys", "create", "--name", name, "--role", "viewer"])
         .output()
         .unwrap();
@@ -126,23 +119,10 @@ fn key(dir: &Path, name: &str) -> String {
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
-fn start(dir: &Path) -> (Service, Endpoint) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = port.local_addr().unwrap();
-    drop(port);
-    let child = Command::new(env!("CARGO_BIN_EXE_stripe-product-sync"))
-        .current_dir(dir)
-        .arg("serve")
-        .args(["--set", &format!("server.grpc_listen={address}")])
-        .args(["--set", "server.http_listen=127.0.0.1:0"])
-        .args(["--set", "auth.required=true", "--set", "sync.on_start=off"])
-        .args(["--set", &format!("server.rate_limit={LIMIT}")])
-        .args(["--set", &format!("server.rate_burst={LIMIT}")])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    (Service(child), endpoint)
+fn start(dir: &Path) -> Service {
+    let rate = format!("server.rate_limit={LIMIT}");
+    let burst = format!("server.rate_burst={LIMIT}");
+    Service::start(dir, &["auth.required=true", &rate, &burst])
 }
 
 #[derive(Clone)]
@@ -158,16 +138,10 @@ struct Sent {
 }
 
 impl Caller {
-    async fn new(endpoint: &Endpoint, key: &str) -> Self {
-        let authorization = format!("Bearer {key}").parse().unwrap();
-        loop {
-            // It takes connections before its database is open, and answers afterwards.
-            if let Ok(channel) = endpoint.connect().await {
-                return Self {
-                    channel,
-                    authorization,
-                };
-            }
+    async fn new(service: &Service, key: &str) -> Self {
+        Self {
+            channel: service.connect().await,
+            authorization: format!("Bearer {key}").parse().unwrap(),
         }
     }
 
