@@ -26,12 +26,7 @@ impl Admission {
         store: Arc<dyn Store>,
         clock: Clock,
     ) -> Result<Self, Failure> {
-        let own = Token::generate(getrandom::fill).map_err(|error| {
-            Failure::new(
-                Exit::Failed,
-                format!("the system has no random numbers: {error}"),
-            )
-        })?;
+        let own = new_key()?;
         let keys = Arc::new(Keyring::new(store, Some(&own), move || clock()));
         let server = &config.server;
         let limits = Limits {
@@ -69,6 +64,16 @@ impl Admission {
     pub(super) fn own_key(&self) -> &Token {
         &self.own
     }
+}
+
+/// A key that nobody has yet.
+pub(super) fn new_key() -> Result<Token, Failure> {
+    Token::generate(getrandom::fill).map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            format!("the system has no randomness to make a key of: {error}"),
+        )
+    })
 }
 
 fn count(number: NonZeroU32) -> usize {

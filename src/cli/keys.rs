@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::admission::new_key;
 use super::args;
 use super::connect;
 use super::database::Database;
@@ -44,12 +45,7 @@ async fn create(
     database: &Database,
     new: &args::CreateKey,
 ) -> Result<Exit, Failure> {
-    let token = Token::generate(getrandom::fill).map_err(|error| {
-        Failure::new(
-            Exit::Failed,
-            format!("the system has no randomness to make a key of: {error}"),
-        )
-    })?;
+    let token = new_key()?;
     let now = now();
     let key = ApiKey {
         id: token.id(),

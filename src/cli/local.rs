@@ -2,7 +2,6 @@
 //! the configuration says.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +16,7 @@ use super::database::{Access, Database};
 use super::exit::{Exit, Failure};
 use super::far_side::{self, FarSide};
 use super::rotation;
-use crate::config::{
-    Config, OnDrift, OnRemoved, Rules, Schedule, ScheduleConfig, Setup, StripeKey,
-};
+use crate::config::{Config, OnDrift, OnRemoved, Rules, Schedule, ScheduleConfig, Setup};
 use crate::engine::{self, Engine, Parts, Schedules, Timetable, clock};
 use crate::grpc;
 use crate::plan::Naming;
@@ -71,15 +68,15 @@ impl Local {
         })
     }
 
-    /// Takes rotated keys out of this file, until dropped.
-    pub(super) fn rotate(
-        &self,
-        file: PathBuf,
-        used: StripeKey,
-        config: &Config,
-    ) -> impl Future<Output = ()> + use<> {
-        let mode = config.stripe.mode;
-        rotation::follow(file, used, mode, self.far_side.lock(), self.engine.clone())
+    /// Takes rotated keys out of the key's file, until dropped; `None`: it came out of none.
+    pub(super) fn rotate(&self, config: &Config) -> Option<impl Future<Output = ()> + use<>> {
+        let Setup::Stripe { key, .. } = &config.setup else {
+            return None;
+        };
+        let file = config.stripe_key_file.clone()?;
+        let (lock, mode) = (self.far_side.lock(), config.stripe.mode);
+        let engine = self.engine.clone();
+        Some(rotation::follow(file, key.clone(), mode, lock, engine))
     }
 
     /// Tells other processes where this one is reached.

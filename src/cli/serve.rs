@@ -18,7 +18,7 @@ use super::healthcheck::{published, reachable};
 use super::local::Local;
 use super::signals::Signals;
 use super::{Context, Logs, catalog, tls};
-use crate::config::{Config, OnStart, Setup, Watch};
+use crate::config::{Config, OnStart, Watch};
 use crate::engine::{Engine, FileWatch, IfBusy, OnChange, Scheduler, SyncRequest};
 use crate::net::tls::{Protocols, Tls};
 use crate::net::{self, Limits, Listener};
@@ -50,8 +50,7 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         let resumed = local.engine.take_up(true).await?;
         local.engine.watch_events();
         local.engine.keep_tidy();
-        if let (Some(file), Setup::Stripe { key, .. }) = (&config.stripe_key_file, &config.setup) {
-            let rotation = local.rotate(file.clone(), key.clone(), &config);
+        if let Some(rotation) = local.rotate(&config) {
             supervised("the key's rotation", rotation);
         }
         let keys = local.admission.keys.clone();

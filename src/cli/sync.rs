@@ -5,8 +5,7 @@ use std::io::Write as _;
 use tonic::Status;
 
 use super::args;
-use super::connect::Link;
-use super::connect::{Session, Target};
+use super::connect::{Link, Session, Target};
 use super::exit::{Exit, Failure};
 use super::follow::Follower;
 use super::local::Role;

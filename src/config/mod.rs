@@ -123,23 +123,6 @@ impl Config {
     }
 }
 
-/// The key that a client shows to a service elsewhere; all else that the
-/// configuration says is that service's affair.
-///
-/// # Errors
-/// Where that key's value cannot be used or its file read.
-pub fn api_key(sources: &Sources, overrides: &[Override]) -> Result<Option<Secret>, Errors> {
-    const KEY: &str = "auth.api_key";
-    let mut reader = Reader::new(Layers::gather(sources, overrides));
-    let key = reader.optional(KEY);
-    let mistakes = reader.mistakes_of(&[KEY]);
-    if mistakes.is_empty() {
-        Ok(key)
-    } else {
-        Err(Errors(mistakes))
-    }
-}
-
 /// Reads and checks the whole configuration.
 ///
 /// # Errors
@@ -228,24 +211,35 @@ pub fn load_database(sources: &Sources, overrides: &[Override]) -> Result<Databa
     let database = DatabaseAlone::read(&mut reader);
     let (_, mut mistakes) = reader.finish();
     mistakes.retain(|mistake| matches!(mistake.key.split('.').next(), Some("" | "database")));
-    if mistakes.is_empty() {
-        Ok(database)
-    } else {
-        Err(Errors(mistakes))
-    }
+    unless(mistakes, database)
 }
 
-/// Reads only what a command needs to call a service elsewhere: whether the rest fits
-/// together is that service's concern.
+/// Reads whom a client trusts, and what certificate it shows, at a service elsewhere:
+/// whether the rest fits together is that service's concern.
 ///
 /// # Errors
 /// Mistakes in those keys, and files that can't be read.
 pub fn client_tls(sources: &Sources, overrides: &[Override]) -> Result<ClientTlsConfig, Errors> {
     let mut reader = Reader::new(Layers::gather(sources, overrides));
     let config = ClientTlsConfig::read(&mut reader);
-    let mistakes = reader.mistakes_of(&ClientTlsConfig::KEYS);
+    unless(reader.mistakes_of(&ClientTlsConfig::KEYS), config)
+}
+
+/// Reads the key that a client shows to a service elsewhere.
+///
+/// # Errors
+/// As of [`client_tls`].
+pub fn api_key(sources: &Sources, overrides: &[Override]) -> Result<Option<Secret>, Errors> {
+    const KEY: &str = "auth.api_key";
+    let mut reader = Reader::new(Layers::gather(sources, overrides));
+    let key = reader.optional(KEY);
+    unless(reader.mistakes_of(&[KEY]), key)
+}
+
+/// What was read, unless there are mistakes in it.
+fn unless<T>(mistakes: Vec<Mistake>, read: T) -> Result<T, Errors> {
     if mistakes.is_empty() {
-        Ok(config)
+        Ok(read)
     } else {
         Err(Errors(mistakes))
     }

@@ -3,8 +3,9 @@
 //! The lock is the operating system's (`flock`), so it ends with its process,
 //! however that ends; the file itself stays. Its text says who holds the lock
 //! and where that process can be called (with a key that only this file has, so it
-//! is its owner's alone), and means nothing while the lock is free. It is read beside the lock, so the lock has to be one that does not
-//! keep readers out, as on Linux and macOS.
+//! is its owner's alone), and means nothing while the lock is free. It is read
+//! beside the lock, so the lock has to be one that does not keep readers out, as on
+//! Linux and macOS.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
