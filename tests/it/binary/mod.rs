@@ -27,10 +27,12 @@ mod tls;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use self::requests::Requests;
 pub(crate) use self::sandbox::Running;
+use crate::support::PATIENCE;
 
 /// The binary, in a folder of its own, with nothing of this machine's configuration.
 /// It does nothing by itself at the full hour, whenever the tests run.
@@ -65,6 +67,72 @@ fn signal(name: &str, process: u32) {
         .args([name, &process.to_string()])
         .status();
     assert!(sent.unwrap().success());
+}
+
+/// A service on ports of its own with all that it logs, as JSON; killed when dropped.
+struct Logging {
+    child: Child,
+    log: mpsc::Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Logging {
+    /// Starts `serve`, with what this command has already.
+    fn start(mut command: Command) -> Self {
+        let mut child = command
+            .args(["--set", "server.grpc_listen=127.0.0.1:0"])
+            .args(["--set", "server.http_listen=127.0.0.1:0"])
+            .args(["serve", "--log-format", "json"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (tell, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Reads on when nobody listens, or the service blocks on a full pipe.
+            lines
+                .map_while(Result::ok)
+                .for_each(|line| drop(tell.send(line)));
+        });
+        Self {
+            child,
+            log,
+            seen: Vec::new(),
+        }
+    }
+
+    /// The next line with this in it.
+    fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let line = self.log.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("nothing says {text}: {:?}", self.seen));
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// What everybody on the machine can see of it.
+    fn arguments(&self) -> Option<String> {
+        std::fs::read_to_string(format!("/proc/{}/cmdline", self.child.id())).ok()
+    }
+
+    /// Ends it in good order; all that it logged.
+    fn end(mut self) -> Vec<String> {
+        signal("-TERM", self.child.id());
+        assert!(self.child.wait().unwrap().success());
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.extend(self.log.iter());
+        seen
+    }
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A service on ports of its own; killed when dropped. What it sent to its

@@ -1,15 +1,12 @@
 //! Nothing that a run prints or writes holds a secret, whatever goes wrong.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::sandbox::Running;
-use super::{command, signal, told};
+use super::{Logging, command, told};
 
 const STRIPE_KEY: &str = "sk_test_CanaryStripe0123456789";
 const WEBHOOK: &str = "whsec_CanaryWebhook0123456789";
@@ -40,9 +37,7 @@ impl Place {
             .env("SPS_AUTH__REQUIRED", "true")
             .env("SPS_CATALOG__ROOT", "products.yaml")
             .env("SPS_TELEMETRY__LOG_LEVEL", "trace")
-            .env("SPS_STRIPE__MAX_ATTEMPTS", "1")
-            .args(["--set", "server.grpc_listen=127.0.0.1:0"])
-            .args(["--set", "server.http_listen=127.0.0.1:0"]);
+            .env("SPS_STRIPE__MAX_ATTEMPTS", "1");
         command
     }
 
@@ -57,59 +52,6 @@ impl Place {
         self.said.push(stdout.clone());
         self.said.push(stderr);
         (stdout, code)
-    }
-}
-
-/// The service, and all that it logs.
-struct Service {
-    child: Child,
-    log: mpsc::Receiver<String>,
-    seen: Vec<String>,
-}
-
-impl Service {
-    fn start(place: &Place) -> Self {
-        let mut child = place
-            .command()
-            .args(["serve", "--log-format", "json"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (tell, log) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if tell.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            child,
-            log,
-            seen: Vec::new(),
-        }
-    }
-
-    fn address(&mut self) -> String {
-        loop {
-            let line = self.log.recv_timeout(Duration::from_secs(30)).unwrap();
-            let is_it = line.contains("\"listening\"");
-            self.seen.push(line.clone());
-            if is_it {
-                let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-                return line["grpc.address"].as_str().unwrap().to_owned();
-            }
-        }
-    }
-
-    fn end(mut self) -> Vec<String> {
-        let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", self.child.id()));
-        self.seen.extend(arguments);
-        signal("-TERM", self.child.id());
-        self.child.wait().unwrap();
-        self.seen.extend(self.log.iter());
-        self.seen
     }
 }
 
@@ -133,9 +75,11 @@ fn no_secret_is_printed_logged_or_written() {
     let key = key.trim().to_owned();
     let secret = key.rsplit('_').next().unwrap().to_owned();
 
-    let mut service = Service::start(&place);
-    let address = service.address();
-    let server = ["--server", &address];
+    let mut service = Logging::start(place.command());
+    let listening = service.wait_for("\"listening\"");
+    let listening: serde_json::Value = serde_json::from_str(&listening).unwrap();
+    let address = listening["grpc.address"].as_str().unwrap();
+    let server = ["--server", address];
     let with_key = [("SPS_API_KEY", key.as_str())];
     let wrong = format!("{}x", &key[..key.len() - 1]);
     for (args, env, expected) in [
@@ -179,6 +123,7 @@ fn no_secret_is_printed_logged_or_written() {
         &["check-config"],
         &[("STRIPE_SECRET_KEY", "sk_live_CanaryLive0123456789")],
     );
+    place.said.extend(service.arguments());
     place.said.extend(service.end());
 
     let mut searched = 0;
