@@ -24,6 +24,9 @@ pub struct Setting {
     pub place: Place,
 }
 
+/// Unknown keys that are told at once, each compared with all that there are: more
+/// of them are another program's file.
+const MAX_UNKNOWN: usize = 200;
 /// What stands where a key has no value.
 const NONE: &str = "(none)";
 
@@ -231,9 +234,9 @@ impl Reader {
     pub(super) fn finish(mut self) -> (Vec<Setting>, Vec<Mistake>) {
         let known: Vec<&str> = self.known.iter().copied().collect();
         let mut mistakes = std::mem::take(&mut self.layers.mistakes);
-        for entry in &self.layers.entries {
-            mistakes.extend(self.unknown(entry, &known));
-        }
+        let unknown = self.layers.entries.iter();
+        let unknown = unknown.filter_map(|entry| self.unknown(entry, &known));
+        mistakes.extend(unknown.take(MAX_UNKNOWN));
         for name in &self.layers.odd_variables {
             let variable =
                 |key: &str| format!("SPS_{}", key.replace('.', "__").to_ascii_uppercase());

@@ -5,6 +5,10 @@ use strsim::damerau_levenshtein;
 /// The nearest of `known`, if it is near: the same key in another section, or
 /// few letters away.
 pub(super) fn suggest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    // No key is half as long.
+    if key.len() > 100 {
+        return None;
+    }
     let last = |path: &str| {
         path.rsplit('.')
             .next()
