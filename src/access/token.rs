@@ -95,8 +95,8 @@ pub enum NotAToken {
 }
 
 impl Token {
-    /// A new key out of 44 random bytes, of which each gives one character or, rarely,
-    /// none; asks for more until it has enough.
+    /// A new key out of random bytes, 64 at a time, of which each gives one character or,
+    /// rarely, none; asks for more until it has enough.
     ///
     /// # Errors
     /// Only where `random` fails.

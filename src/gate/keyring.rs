@@ -2,7 +2,7 @@
 //! call waits for it and forged keys cost nothing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -51,9 +51,12 @@ impl Known {
         self.read.is_none_or(|read| read.elapsed() > age)
     }
 
-    fn has_just_failed(&self) -> bool {
-        self.failed
-            .is_some_and(|failed| failed.elapsed() < PATIENCE)
+    /// Whether the database is to be asked by who wants them no older than this.
+    fn is_to_be_read(&self, age: Duration) -> bool {
+        let has_just_failed = self
+            .failed
+            .is_some_and(|failed| failed.elapsed() < PATIENCE);
+        self.is_older_than(age) && !has_just_failed
     }
 
     /// What can be said without the database.
@@ -165,18 +168,12 @@ impl Keyring {
     /// As they were at most so long ago; without the database as they were last.
     async fn keys(&self, age: Duration) -> Result<Arc<HashMap<KeyId, ApiKey>>, Refusal> {
         let known = self.known();
-        if !known.is_older_than(age) {
-            return Ok(known.keys);
-        }
-        if known.has_just_failed() {
+        if !known.is_to_be_read(age) {
             return known.for_now();
         }
         let _one_at_a_time = self.reading.lock().await;
         let mut known = self.known();
-        if !known.is_older_than(age) {
-            return Ok(known.keys);
-        }
-        if known.has_just_failed() {
+        if !known.is_to_be_read(age) {
             return known.for_now();
         }
         match tokio::time::timeout(PATIENCE, self.store.api_keys()).await {
@@ -204,7 +201,7 @@ impl Keyring {
         known.clone()
     }
 
-    fn used(&self) -> std::sync::MutexGuard<'_, HashMap<KeyId, Timestamp>> {
+    fn used(&self) -> MutexGuard<'_, HashMap<KeyId, Timestamp>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

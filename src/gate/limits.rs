@@ -61,128 +61,139 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-type Budget = RateLimiter<Caller, HashMapStateStore<Caller>, DefaultClock>;
-
 /// Watches (of health) that an address may have open without a key where others need one.
 const STRANGERS: usize = 16;
 /// Calls of addresses that were never seen again are forgotten every so often.
 const FORGET_EVERY: u32 = 4096;
 
 /// Counts.
+#[derive(Default)]
 pub(super) struct Meter {
-    limits: Option<Limits>,
-    budget: Option<Budget>,
-    clock: DefaultClock,
-    spent: AtomicU32,
-    calls: Arc<AtomicUsize>,
-    calls_each: Arc<Each>,
-    watches: Arc<AtomicUsize>,
-    watches_each: Arc<Each>,
+    /// `None`: there is no limit.
+    limited: Option<Limited>,
+    calls: Places,
+    watches: Places,
 }
 
-type Each = Mutex<HashMap<Caller, usize>>;
+struct Limited {
+    limits: Limits,
+    budget: RateLimiter<Caller, HashMapStateStore<Caller>, DefaultClock>,
+    clock: DefaultClock,
+    spent: AtomicU32,
+}
 
 impl Meter {
     pub(super) fn new(limits: &Limits) -> Self {
         let quota = Quota::per_second(limits.rate).allow_burst(limits.burst);
+        let clock = DefaultClock::default();
+        let limited = Limited {
+            limits: limits.clone(),
+            budget: RateLimiter::new(quota, HashMapStateStore::default(), clock.clone()),
+            clock,
+            spent: AtomicU32::new(0),
+        };
         Self {
-            limits: Some(limits.clone()),
-            budget: Some(Budget::new(
-                quota,
-                HashMapStateStore::default(),
-                DefaultClock::default(),
-            )),
-            ..Self::unlimited()
+            limited: Some(limited),
+            ..Self::default()
         }
     }
 
-    pub(super) fn unlimited() -> Self {
-        Self {
-            limits: None,
-            budget: None,
-            clock: DefaultClock::default(),
-            spent: AtomicU32::new(0),
-            calls: Arc::default(),
-            calls_each: Arc::default(),
-            watches: Arc::default(),
-            watches_each: Arc::default(),
-        }
+    fn limits(&self) -> Option<&Limits> {
+        self.limited.as_ref().map(|limited| &limited.limits)
     }
 
     /// Takes a place among all calls under way.
     pub(super) fn enter(&self) -> Result<Slot, Refusal> {
-        let most = self.limits.as_ref().map(|limits| limits.calls);
-        let all = take(&self.calls, most).ok_or(Refusal::Overloaded)?;
-        Ok(Slot {
-            _all: all,
-            _own: None,
-        })
+        let most = self.limits().map(|limits| limits.calls);
+        self.calls.take(most).ok_or(Refusal::Overloaded)
     }
 
     /// Takes a place among the caller's own.
     pub(super) fn claim(&self, slot: Slot, principal: &Principal) -> Result<Slot, Refusal> {
-        let Some((limits, caller)) = self.limits.as_ref().zip(Caller::of(principal)) else {
+        let Some((limits, caller)) = self.limits().zip(Caller::of(principal)) else {
             return Ok(slot);
         };
         let limit = limits.calls_each;
-        let own = take_own(&self.calls_each, caller, limit).ok_or(Refusal::OwnCalls { limit })?;
-        Ok(Slot {
-            _own: Some(own),
-            ..slot
-        })
+        self.calls
+            .take_own(slot, caller, limit)
+            .ok_or(Refusal::OwnCalls { limit })
     }
 
     /// Takes a place among the watches.
-    pub(super) fn watch(
-        &self,
-        principal: &Principal,
-        is_stranger: bool,
-    ) -> Result<WatchSlot, Refusal> {
-        let limits = self.limits.as_ref();
-        let all = take(&self.watches, limits.map(|limits| limits.watches));
-        let all = all.ok_or(Refusal::Overloaded)?;
-        let own = match limits.zip(Caller::of(principal)) {
-            None => None,
-            Some((limits, caller)) => {
-                let most = if is_stranger { STRANGERS } else { usize::MAX };
-                let limit = limits.watches_each.min(most);
-                let own = take_own(&self.watches_each, caller, limit);
-                Some(own.ok_or(Refusal::OwnWatches { limit })?)
-            }
+    pub(super) fn watch(&self, principal: &Principal, is_stranger: bool) -> Result<Slot, Refusal> {
+        let most = self.limits().map(|limits| limits.watches);
+        let slot = self.watches.take(most).ok_or(Refusal::Overloaded)?;
+        let Some((limits, caller)) = self.limits().zip(Caller::of(principal)) else {
+            return Ok(slot);
         };
-        Ok(WatchSlot {
-            _all: all,
-            _own: own,
-        })
+        let most = if is_stranger { STRANGERS } else { usize::MAX };
+        let limit = limits.watches_each.min(most);
+        self.watches
+            .take_own(slot, caller, limit)
+            .ok_or(Refusal::OwnWatches { limit })
     }
 
     /// Takes one call from the caller's budget.
     pub(super) fn spend(&self, principal: &Principal) -> Result<(), Refusal> {
-        let (Some(budget), Some(limits)) = (&self.budget, &self.limits) else {
+        let Some((limited, caller)) = self.limited.as_ref().zip(Caller::of(principal)) else {
             return Ok(());
         };
-        let Some(caller) = Caller::of(principal) else {
-            return Ok(());
-        };
-        let spent = self.spent.fetch_add(1, Ordering::Relaxed);
+        let spent = limited.spent.fetch_add(1, Ordering::Relaxed);
         if spent.is_multiple_of(FORGET_EVERY) {
-            budget.retain_recent();
+            limited.budget.retain_recent();
         }
-        budget.check_key(&caller).map_err(|until| Refusal::Rate {
-            limit: limits.rate.get(),
-            retry: until.wait_time_from(self.clock.now()),
+        limited
+            .budget
+            .check_key(&caller)
+            .map_err(|until| Refusal::Rate {
+                limit: limited.limits.rate.get(),
+                retry: until.wait_time_from(limited.clock.now()),
+            })
+    }
+}
+
+type Each = Mutex<HashMap<Caller, usize>>;
+
+/// Places that are taken: in all, and by each caller.
+#[derive(Default)]
+struct Places {
+    all: Arc<AtomicUsize>,
+    each: Arc<Each>,
+}
+
+impl Places {
+    /// One of all; `None`: there are no more than `most`.
+    fn take(&self, most: Option<usize>) -> Option<Slot> {
+        let before = self.all.fetch_add(1, Ordering::Relaxed);
+        let slot = Slot {
+            _all: Taken(self.all.clone()),
+            _own: None,
+        };
+        most.is_none_or(|most| before < most).then_some(slot)
+    }
+
+    /// Makes it one of the caller's own as well; `None`: it has `most` of them.
+    fn take_own(&self, slot: Slot, caller: Caller, most: usize) -> Option<Slot> {
+        let mut counts = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(caller.clone()).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        let own = TakenOwn {
+            each: self.each.clone(),
+            caller,
+        };
+        Some(Slot {
+            _own: Some(own),
+            ..slot
         })
     }
 }
 
-/// A call's place; given back when dropped.
+/// A place among the calls under way, or the open watches; given back when dropped.
 pub struct Slot {
-    _all: Taken,
-    _own: Option<TakenOwn>,
-}
-
-/// A watch's place; given back when dropped.
-pub struct WatchSlot {
     _all: Taken,
     _own: Option<TakenOwn>,
 }
@@ -193,12 +204,6 @@ impl Drop for Taken {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn take(count: &Arc<AtomicUsize>, most: Option<usize>) -> Option<Taken> {
-    let before = count.fetch_add(1, Ordering::Relaxed);
-    let taken = Taken(count.clone());
-    most.is_none_or(|most| before < most).then_some(taken)
 }
 
 struct TakenOwn {
@@ -216,20 +221,6 @@ impl Drop for TakenOwn {
             }
         }
     }
-}
-
-fn take_own(each: &Arc<Each>, caller: Caller, most: usize) -> Option<TakenOwn> {
-    let mut counts = each.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = counts.entry(caller.clone()).or_default();
-    if *count >= most {
-        return None;
-    }
-    *count += 1;
-    drop(counts);
-    Some(TakenOwn {
-        each: each.clone(),
-        caller,
-    })
 }
 
 #[cfg(test)]

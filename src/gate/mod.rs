@@ -18,7 +18,7 @@ use http::header::AUTHORIZATION;
 
 pub use self::keyring::Keyring;
 use self::limits::Meter;
-pub use self::limits::{Limits, Slot, WatchSlot};
+pub use self::limits::{Limits, Slot};
 pub use self::refusal::Refusal;
 use self::told::Told;
 use crate::access::{Principal, Role, Token};
@@ -71,7 +71,7 @@ impl Gate {
         Self(Arc::new(Inner {
             keys: None,
             is_required: false,
-            meter: Meter::unlimited(),
+            meter: Meter::default(),
             told: Told::default(),
         }))
     }
@@ -111,27 +111,21 @@ impl Gate {
             }
         };
         inner.meter.spend(&principal)?;
+        let principal = Arc::new(principal);
         if let Needs::Role(needed) = needs
             && principal.role() < needed
         {
-            return Err(Refusal::Role {
-                actor: principal.actor(),
-                has: principal.role(),
-                needed,
-            });
+            return Err(Refusal::Role { principal, needed });
         }
         let slot = inner.meter.claim(slot, &principal)?;
-        Ok(Admitted {
-            principal: Arc::new(principal),
-            slot,
-        })
+        Ok(Admitted { principal, slot })
     }
 
     /// Has a watch opened beside the others.
     ///
     /// # Errors
     /// Where the caller or the service has as many as it may.
-    pub fn watch(&self, principal: &Principal) -> Result<WatchSlot, Refusal> {
+    pub fn watch(&self, principal: &Principal) -> Result<Slot, Refusal> {
         let is_stranger = self.0.is_required && matches!(principal, Principal::Open { .. });
         self.0.meter.watch(principal, is_stranger)
     }
@@ -156,9 +150,11 @@ impl Gate {
         let Some(keys) = &self.0.keys else {
             return Ok(Principal::Command);
         };
+        // Probes cannot be given a key, or a wrong one taken away.
+        if needs == Needs::Nothing {
+            return Ok(Principal::Open { from });
+        }
         match shown(headers) {
-            // Probes cannot be given a key, or a wrong one taken away.
-            _ if needs == Needs::Nothing => Ok(Principal::Open { from }),
             None if self.0.is_required => Err(Refusal::NoKey),
             None => Ok(Principal::Open { from }),
             Some(text) => keys.find(&Token::parse(text?)?).await,

@@ -1,8 +1,9 @@
 //! Why a call was not let in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{KeyId, NotAToken, Role};
+use crate::access::{KeyId, NotAToken, Principal, Role};
 
 /// Named by what the caller does next. No text repeats what the caller sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,12 +36,10 @@ pub enum Refusal {
         id: KeyId,
     },
     /// Use a key that may.
-    #[error("this needs the role {needed}, and the caller's is {has}")]
+    #[error("this needs the role {needed}, and the caller's is {}", principal.role())]
     Role {
-        /// Who calls, for the log.
-        actor: String,
-        /// What the caller may do.
-        has: Role,
+        /// Who calls.
+        principal: Arc<Principal>,
         /// What it takes.
         needed: Role,
     },

@@ -21,7 +21,7 @@ use super::Service;
 use super::access::Open;
 use super::layers::{Guard, Watchdog};
 use crate::gate::Gate;
-use crate::net::{self, CountCalls};
+use crate::net::{self, CountCalls, http2};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::proto::v1::catalog_service_server::CatalogServiceServer;
 use crate::proto::v1::change_event_service_server::ChangeEventServiceServer;
@@ -38,17 +38,6 @@ const MAX_EVENTS_REQUEST: usize = 16 * 1024 * 1024;
 const MAX_BATCH_REQUEST: usize = 4 * 1024 * 1024;
 /// One connection may carry a dashboard's or a proxy's worth of watches.
 const MAX_STREAMS: u32 = 1024;
-const MAX_HEADERS: u32 = 16 * 1024;
-/// Calls that a client opened and took back before they began, and those that it broke
-/// the protocol with: with more of them its connection ends ("rapid reset").
-const MAX_RESETS: usize = 100;
-const MAX_ERRORS: usize = 1000;
-/// What of a body that nobody has read yet is taken, for a call and for all calls of a
-/// connection: the most that a connection can make the process hold for it.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that were cut need a moment to notice.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Four signs of life.
@@ -70,6 +59,22 @@ pub struct Serving {
     /// A watch that its client takes nothing of ends after this time; above the 15
     /// seconds between two signs of life.
     pub stalled_after: Duration,
+}
+
+impl Serving {
+    /// For whoever is in this process: everything is open.
+    pub fn in_process() -> Self {
+        Self {
+            gate: Gate::in_process(),
+            open: Open {
+                health: true,
+                reflection: true,
+            },
+            reflection: true,
+            behind_proxy: false,
+            stalled_after: STALLED_AFTER,
+        }
+    }
 }
 
 /// Serves until `shutdown` is cancelled, then lets calls under way end for as
@@ -138,16 +143,7 @@ async fn drained<T>(
 /// The same services over a connection in memory: what commands use that have no
 /// server. Needs a runtime to be called in.
 pub fn in_process(service: Service) -> Channel {
-    let serving = Serving {
-        gate: Gate::in_process(),
-        open: Open {
-            health: true,
-            reflection: true,
-        },
-        reflection: true,
-        behind_proxy: false,
-        stalled_after: STALLED_AFTER,
-    };
+    let serving = Serving::in_process();
     let connect = move |_: Uri| {
         let (service, serving) = (service.clone(), serving.clone());
         async move {
@@ -209,13 +205,13 @@ async fn router(
     }
     let router = Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
-        .http2_max_header_list_size(MAX_HEADERS)
-        .http2_keepalive_interval(Some(PING_INTERVAL))
-        .http2_keepalive_timeout(Some(PING_TIMEOUT))
-        .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
-        .http2_max_local_error_reset_streams(Some(MAX_ERRORS))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(http2::MAX_HEADERS)
+        .http2_keepalive_interval(Some(http2::PING_INTERVAL))
+        .http2_keepalive_timeout(Some(http2::PING_TIMEOUT))
+        .http2_max_pending_accept_reset_streams(Some(http2::MAX_RESETS))
+        .http2_max_local_error_reset_streams(Some(http2::MAX_ERRORS))
+        .initial_stream_window_size(http2::STREAM_WINDOW)
+        .initial_connection_window_size(http2::CONNECTION_WINDOW)
         .layer(CountCalls)
         .layer(Guard {
             gate: serving.gate,

@@ -1,7 +1,5 @@
 //! Lets a request in, by the gate that gRPC calls pass as well.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -9,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::{App, error};
 use crate::gate::{Needs, Refusal};
-use crate::net::{self, Peer};
+use crate::net;
 
 /// Answers the request, or says why it was not let in.
 pub(super) async fn admit(
@@ -17,7 +15,8 @@ pub(super) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let from = caller(&request, app.door.behind_proxy);
+    let peer = request.extensions().get();
+    let from = net::caller(peer, request.headers(), app.door.behind_proxy);
     match app.door.gate.admit(request.headers(), from, needs).await {
         Ok(admitted) => {
             request.extensions_mut().insert(admitted.principal);
@@ -27,13 +26,6 @@ pub(super) async fn admit(
         }
         Err(refusal) => refused(&refusal),
     }
-}
-
-fn caller(request: &Request, behind_proxy: bool) -> IpAddr {
-    let peer = request.extensions().get::<Peer>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| {
-        net::caller(peer, request.headers(), behind_proxy)
-    })
 }
 
 /// The refusal as HTTP says it.

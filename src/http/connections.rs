@@ -14,24 +14,16 @@ use tokio_util::sync::CancellationToken;
 use tower::{Layer as _, ServiceExt as _};
 
 use super::body::InTime;
-use crate::net::{CountCalls, Listener};
+use crate::net::{CountCalls, Listener, http2};
 
 /// From one request's end to the next one's headers. Longer than load balancers keep a
 /// connection (60 s), which would else send a request into one that is just closed. A
 /// new connection has less: see the listener.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// Of all headers of a request; more are refused with 431.
-const MAX_HEADERS_SIZE: u32 = 16 * 1024;
+/// Headers of a request; more, or larger ones, are refused with 431.
 const MAX_HEADERS: usize = 100;
 /// One page, with what follows its events.
 const MAX_STREAMS: u32 = 100;
-/// As for gRPC.
-const MAX_RESETS: usize = 100;
-const MAX_ERRORS: usize = 1000;
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until `shutdown`, then until the requests under way are answered.
 pub(super) async fn serve(mut listener: Listener, router: Router, shutdown: CancellationToken) {
@@ -76,18 +68,18 @@ fn builder() -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(KEEP_ALIVE)
-        .max_buf_size(MAX_HEADERS_SIZE as usize)
+        .max_buf_size(http2::MAX_HEADERS as usize)
         .max_headers(MAX_HEADERS);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADERS_SIZE)
-        .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_local_error_reset_streams(MAX_ERRORS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
+        .max_header_list_size(http2::MAX_HEADERS)
+        .max_pending_accept_reset_streams(http2::MAX_RESETS)
+        .max_local_error_reset_streams(http2::MAX_ERRORS)
+        .initial_stream_window_size(http2::STREAM_WINDOW)
+        .initial_connection_window_size(http2::CONNECTION_WINDOW)
+        .keep_alive_interval(http2::PING_INTERVAL)
+        .keep_alive_timeout(http2::PING_TIMEOUT);
     builder
 }

@@ -13,12 +13,14 @@
 //! | `peer`, `calls` | the other end: its address, its calls under way |
 //! | `severable` | IO that ends when it has to |
 //! | `files` | how many of them the process may open |
+//! | `http2` | what one of them may take |
 //! | `tls` | certificates from files, anew when they change; whom a client trusts |
 //! | `post` | posts to others |
 
 mod calls;
 mod connection;
 pub(crate) mod files;
+pub(crate) mod http2;
 mod listener;
 mod peer;
 pub(crate) mod post;

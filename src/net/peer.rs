@@ -1,6 +1,6 @@
 //! Who is at the other end of a connection, and which calls it has under way.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,9 +45,9 @@ impl Peer {
         self.entry.evict(why);
     }
 
-    /// Whether both came over one connection.
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.entry, &other.entry)
+    /// Tells the connection from the others of its server.
+    pub fn connection(&self) -> u64 {
+        self.entry.id
     }
 
     /// How long it has had no call under way; `None` while it has.
@@ -66,8 +66,12 @@ impl Drop for CallGuard {
 ///
 /// With `behind_proxy` it is the last one in `x-forwarded-for`: the one that the proxy
 /// itself has seen; what stands before it anybody may have written. Without a proxy in
-/// front the header means nothing, and never counts.
-pub fn caller(peer: &Peer, headers: &HeaderMap, behind_proxy: bool) -> IpAddr {
+/// front the header means nothing, and never counts. What came over no socket comes
+/// from this machine.
+pub fn caller(peer: Option<&Peer>, headers: &HeaderMap, behind_proxy: bool) -> IpAddr {
+    let Some(peer) = peer else {
+        return Ipv4Addr::LOCALHOST.into();
+    };
     let forwarded = behind_proxy.then(|| forwarded_for(headers)).flatten();
     forwarded
         .unwrap_or_else(|| peer.address.ip())
@@ -103,7 +107,7 @@ mod tests {
             .iter()
             .map(|line| ("x-forwarded-for".parse().unwrap(), line.parse().unwrap()));
         let headers: HeaderMap = headers.collect();
-        caller(&peer("10.0.0.1:5000"), &headers, behind_proxy).to_string()
+        caller(Some(&peer("10.0.0.1:5000")), &headers, behind_proxy).to_string()
     }
 
     #[tokio::test]

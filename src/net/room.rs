@@ -29,7 +29,7 @@ struct Open {
 
 /// One connection, as far as its server keeps account of it.
 pub(super) struct Entry {
-    id: u64,
+    pub(super) id: u64,
     room: Arc<Room>,
     pub(super) address: SocketAddr,
     pub(super) cut: CancellationToken,

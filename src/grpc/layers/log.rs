@@ -12,7 +12,9 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::stall::{Place, Pulse};
+use super::stall::Pulse;
+use crate::access::Principal;
+use crate::gate::Slot;
 use crate::grpc::status;
 
 /// Longer paths are none of ours.
@@ -25,7 +27,7 @@ pub(super) struct Line {
     is_noise: bool,
     begun: Instant,
     /// Who calls, once that is known.
-    actor: String,
+    who: Option<Arc<Principal>>,
 }
 
 impl Line {
@@ -40,13 +42,13 @@ impl Line {
             method,
             is_noise,
             begun: Instant::now(),
-            actor: String::new(),
+            who: None,
         }
     }
 
     /// Notes who calls.
-    pub(super) fn came_from(&mut self, actor: String) {
-        self.actor = actor;
+    pub(super) fn came_from(&mut self, principal: &Arc<Principal>) {
+        self.who = Some(principal.clone());
     }
 
     /// Writes the line now if the answer is an error, and with the body's end
@@ -65,15 +67,16 @@ fn write(line: Option<Line>, code: Code) {
         method,
         is_noise,
         begun,
-        actor,
+        who,
     }) = line
     else {
         return;
     };
-    let code = name(code);
-    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     // Of what is refused the gate tells in sum: a flood must not fill the log.
-    let is_refused = code == name(Code::Unauthenticated) || code == name(Code::ResourceExhausted);
+    let is_refused = matches!(code, Code::Unauthenticated | Code::ResourceExhausted);
+    let code = name(code);
+    let actor = who.map(|who| who.actor()).unwrap_or_default();
+    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if is_noise || is_refused {
         tracing::debug!(
             rpc.method = method,
@@ -119,7 +122,7 @@ fn name(code: Code) -> &'static str {
 /// A call's place among those under way; given back with the body.
 pub(super) enum Held {
     /// For what may have nothing to say for as long as it likes.
-    Open(#[expect(dead_code, reason = "held until it is dropped")] Place),
+    Open(#[expect(dead_code, reason = "held until it is dropped")] Slot),
     /// For what is read as soon as its client can.
     Read(Arc<Pulse>),
 }

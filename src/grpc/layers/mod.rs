@@ -9,7 +9,6 @@ mod stall;
 use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -24,7 +23,6 @@ use tower::{Layer, Service};
 
 pub(super) use self::deadline::Deadline;
 use self::log::{Held, Line, Logged};
-use self::stall::Place;
 pub(super) use self::stall::Watchdog;
 use super::access::Open;
 use super::status;
@@ -79,16 +77,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let mut line = Line::begin(request.uri().path());
-        let is_watch = is_watch(request.uri().path());
-        let needs = self.guard.open.needs(request.uri().path());
-        let is_known = needs.is_some();
-        let reading = Reading::of(request.uri().path());
+        let path = request.uri().path();
+        let mut line = Line::begin(path);
+        let kind = Kind::of(path);
+        let needs = self.guard.open.needs(path);
         let peer = request.extensions().get::<Peer>().cloned();
         let deadline = Deadline::of(request.headers()).or_else(|| {
-            (!is_watch)
-                .then(|| Deadline::after(DEFAULT_DEADLINE))
-                .flatten()
+            let is_bounded = !kind.stays_open();
+            is_bounded.then(|| Deadline::after(DEFAULT_DEADLINE))?
         });
         // Armed now: the library arms a timer of its own for the same moment
         // right after this, and the first one to fire decides the answer.
@@ -102,32 +98,33 @@ where
         let guard = self.guard.clone();
         let (mut head, body) = request.into_parts();
         Box::pin(async move {
-            let mut place = None;
+            let mut slot = None;
             let answered = async {
-                let admitted = match guard.admit(&head, needs).await {
+                let admitted = match guard.admit(&head, peer.as_ref(), needs).await {
                     Ok(admitted) => admitted,
                     Err(refusal) => {
-                        if let Refusal::Role { actor, .. } = &refusal {
-                            line.came_from(actor.clone());
+                        if let Refusal::Role { principal, .. } = &refusal {
+                            line.came_from(principal);
                         }
                         return Ok(status::refused(&refusal).into_http());
                     }
                 };
-                line.came_from(admitted.principal.actor());
-                if !is_known {
+                let principal = admitted.principal;
+                line.came_from(&principal);
+                if needs.is_none() {
                     let refused = status::complete(Status::unimplemented(""));
                     return Ok(refused.into_http());
                 }
-                let taken = if is_watch {
-                    guard.gate.watch(&admitted.principal).map(Place::Watch)
+                let taken = if kind.stays_open() {
+                    guard.gate.watch(&principal)
                 } else {
-                    Ok(Place::Call(admitted.slot))
+                    Ok(admitted.slot)
                 };
                 match taken {
-                    Ok(taken) => place = Some(taken),
+                    Ok(taken) => slot = Some(taken),
                     Err(refusal) => return Ok(status::refused(&refusal).into_http()),
                 }
-                head.extensions.insert(admitted.principal);
+                head.extensions.insert(principal);
                 ready.call(Request::from_parts(head, body)).await
             };
             let answer = AssertUnwindSafe(answered).catch_unwind();
@@ -144,11 +141,11 @@ where
                 Ok(Err(never)) => match never {},
                 Err(panic) => status::internal(&describe(panic.as_ref())).into_http(),
             };
-            let held = place.and_then(|place| match reading {
-                Reading::AtOnce => Some(Held::Read(guard.watchdog.watch(place, peer))),
-                Reading::Open => Some(Held::Open(place)),
+            let held = slot.and_then(|slot| match kind {
+                Kind::Answer | Kind::Progress => Some(Held::Read(guard.watchdog.watch(slot, peer))),
+                Kind::Open => Some(Held::Open(slot)),
                 // It cost nothing: whoever does not read it takes nobody's place.
-                Reading::Never => None,
+                Kind::Probe => None,
             });
             Ok(line.watch(response, held))
         })
@@ -156,51 +153,54 @@ where
 }
 
 impl Guard {
-    async fn admit(&self, head: &Parts, needs: Option<Needs>) -> Result<Admitted, Refusal> {
+    async fn admit(
+        &self,
+        head: &Parts,
+        peer: Option<&Peer>,
+        needs: Option<Needs>,
+    ) -> Result<Admitted, Refusal> {
         // Who asks for what is not there has to be somebody as well.
         let asked = needs.unwrap_or(Needs::Role(Role::Viewer));
-        let from = self.caller(head);
+        let from = net::caller(peer, &head.headers, self.behind_proxy);
         self.gate.admit(&head.headers, from, asked).await
     }
-
-    /// Where a call comes from; in this process from this machine.
-    fn caller(&self, head: &Parts) -> IpAddr {
-        let peer = head.extensions.get::<Peer>();
-        peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| {
-            net::caller(peer, &head.headers, self.behind_proxy)
-        })
-    }
 }
 
-/// What is expected of whoever reads an answer.
+/// What sort of call it is.
 #[derive(Clone, Copy)]
-enum Reading {
-    /// That there is always something to read.
-    AtOnce,
-    /// That there may be nothing to read for long.
+enum Kind {
+    /// Answered once, for its client to read.
+    Answer,
+    /// Answered once, at no cost: health.
+    Probe,
+    /// Stays open and tells something again and again.
+    Progress,
+    /// Stays open and may have nothing to tell for long.
     Open,
-    /// Nothing.
-    Never,
 }
 
-impl Reading {
+impl Kind {
     fn of(path: &str) -> Self {
-        if path == "/grpc.health.v1.Health/Check" {
-            Self::Never
-        } else if is_watch(path) && !path.ends_with("/WatchSyncProgress") {
+        if path.ends_with("/WatchSyncProgress") {
+            Self::Progress
+        } else if path.ends_with("/ServerReflectionInfo") || path == "/grpc.health.v1.Health/Watch"
+        {
             Self::Open
+        } else if path == "/grpc.health.v1.Health/Check" {
+            Self::Probe
         } else {
-            Self::AtOnce
+            Self::Answer
         }
     }
-}
 
-/// Calls that stay open: they have a limit of their own, and no deadline unless the
-/// client sends one.
-fn is_watch(path: &str) -> bool {
-    path.ends_with("/WatchSyncProgress")
-        || path.ends_with("/ServerReflectionInfo")
-        || path == "/grpc.health.v1.Health/Watch"
+    /// Calls that stay open have a limit of their own, and no deadline unless the client
+    /// sends one.
+    fn stays_open(self) -> bool {
+        match self {
+            Self::Answer | Self::Probe => false,
+            Self::Progress | Self::Open => true,
+        }
+    }
 }
 
 /// Errors that never reached a service come without details.

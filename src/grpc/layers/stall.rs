@@ -4,22 +4,15 @@
 //! is given to others. The stream itself can only be ended when it is asked again, or
 //! with its connection: that is closed if nothing else is under way on it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::gate::{Slot, WatchSlot};
+use crate::gate::Slot;
 use crate::net::Peer;
-
-/// A call's place among those under way.
-pub(super) enum Place {
-    /// Of a call that is answered once.
-    Call(#[expect(dead_code, reason = "held until it is dropped")] Slot),
-    /// Of one that stays open.
-    Watch(#[expect(dead_code, reason = "held until it is dropped")] WatchSlot),
-}
 
 /// The answers that a server's clients have not read to their ends.
 #[derive(Clone)]
@@ -58,8 +51,8 @@ pub(super) struct Pulse {
     peer: Option<Peer>,
     /// When its body was last asked, in milliseconds since the dog's beginning.
     asked: AtomicU64,
-    is_stalled: AtomicBool,
-    place: Mutex<Option<Place>>,
+    /// `None`: it was not asked for too long.
+    slot: Mutex<Option<Slot>>,
 }
 
 impl Watchdog {
@@ -73,13 +66,12 @@ impl Watchdog {
     }
 
     /// Watches over an answer as long as its body lives.
-    pub(super) fn watch(&self, place: Place, peer: Option<Peer>) -> Arc<Pulse> {
+    pub(super) fn watch(&self, slot: Slot, peer: Option<Peer>) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse {
             dog: self.0.clone(),
             peer,
             asked: AtomicU64::new(self.0.now()),
-            is_stalled: AtomicBool::new(false),
-            place: Mutex::new(Some(place)),
+            slot: Mutex::new(Some(slot)),
         });
         self.0.lock().push(&pulse);
         pulse
@@ -100,22 +92,21 @@ impl Watchdog {
         answers.sort_out();
         let open: Vec<Arc<Pulse>> = answers.all.iter().filter_map(Weak::upgrade).collect();
         drop(answers);
-        let stalled = open
-            .iter()
-            .filter(|pulse| now.saturating_sub(pulse.asked.load(Ordering::Relaxed)) > patience);
-        let stalled: Vec<&Arc<Pulse>> = stalled.collect();
-        for pulse in &stalled {
+        // By their connections.
+        let mut stalled: HashMap<u64, (&Peer, usize)> = HashMap::new();
+        for pulse in &open {
+            if now.saturating_sub(pulse.asked.load(Ordering::Relaxed)) <= patience {
+                continue;
+            }
             pulse.give_up();
-        }
-        for pulse in &stalled {
             if let Some(peer) = &pulse.peer {
-                let on_it = |other: &&&Arc<Pulse>| {
-                    let other = other.peer.as_ref();
-                    other.is_some_and(|other| other.is_same(peer))
-                };
-                if peer.calls_under_way() <= stalled.iter().filter(on_it).count() {
-                    peer.cut("is closed: what it asked for is not read");
-                }
+                let (_, count) = stalled.entry(peer.connection()).or_insert((peer, 0));
+                *count += 1;
+            }
+        }
+        for (peer, count) in stalled.into_values() {
+            if peer.calls_under_way() <= count {
+                peer.cut("is closed: what it asked for is not read");
             }
         }
     }
@@ -135,19 +126,17 @@ impl Pulse {
     /// Its body is asked for more; whether it may go on.
     pub(super) fn beat(&self) -> bool {
         self.asked.store(self.dog.now(), Ordering::Relaxed);
-        !self.is_stalled.load(Ordering::Relaxed)
+        self.slot().is_some()
     }
 
     fn give_up(&self) {
-        if !self.is_stalled.swap(true, Ordering::Relaxed) {
+        if self.slot().take().is_some() {
             tracing::info!("an answer is not read by its client any more");
         }
-        let place = self
-            .place
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        drop(place);
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Slot>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,15 +151,15 @@ mod tests {
         let patience = Duration::from_secs(60);
         let dog = Watchdog::new(patience);
         let gate = Gate::in_process();
-        let watch = || dog.watch(Place::Watch(gate.watch(&Principal::Command).unwrap()), None);
+        let watch = || dog.watch(gate.watch(&Principal::Command).unwrap(), None);
         let (read, stalled) = (watch(), watch());
         for _ in 0..6 {
             tokio::time::advance(patience / 4).await;
             assert!(read.beat());
             dog.look();
         }
-        assert!(read.place.lock().unwrap().is_some());
-        assert!(stalled.place.lock().unwrap().is_none());
+        assert!(read.slot.lock().unwrap().is_some());
+        assert!(stalled.slot.lock().unwrap().is_none());
         assert!(!stalled.beat(), "and it stays so");
         dog.look();
         assert!(!stalled.beat());

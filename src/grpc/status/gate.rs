@@ -23,8 +23,9 @@ pub(in crate::grpc) fn refused(refusal: &Refusal) -> Status {
     let mut reply = Reply::new(code, reason, refusal.to_string());
     match refusal {
         Refusal::Expired { id } | Refusal::Revoked { id } => reply = reply.with("key_id", id),
-        Refusal::Role { has, needed, .. } => {
-            reply = reply.with("role", has).with("needed_role", needed);
+        Refusal::Role { principal, needed } => {
+            let has = principal.role();
+            reply = reply.with("role", &has).with("needed_role", needed);
         }
         Refusal::Rate { limit, .. } => reply = reply.with("limit", limit),
         Refusal::OwnCalls { limit } | Refusal::OwnWatches { limit } => {

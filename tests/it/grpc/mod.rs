@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use stripe_product_sync::catalog::Product;
 use stripe_product_sync::engine::clock;
-use stripe_product_sync::gate::Gate;
 use stripe_product_sync::grpc::{self, About, Service};
 use stripe_product_sync::proto::v1;
 use stripe_product_sync::proto::v1::catalog_service_client::CatalogServiceClient;
@@ -56,7 +55,13 @@ impl Served {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let serving = grpc::serve(service(&app), listener, open(), shutdown.clone(), DRAIN);
+        let serving = grpc::serve(
+            service(&app),
+            listener,
+            grpc::Serving::in_process(),
+            shutdown.clone(),
+            DRAIN,
+        );
         let serving = tokio::spawn(serving);
         let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
         Self {
@@ -92,20 +97,6 @@ impl Served {
         self.shutdown.cancel();
         self.serving.await.unwrap().unwrap();
         begun.elapsed()
-    }
-}
-
-/// For callers from this machine, which need no key.
-fn open() -> grpc::Serving {
-    grpc::Serving {
-        gate: Gate::in_process(),
-        open: grpc::Open {
-            health: true,
-            reflection: true,
-        },
-        reflection: true,
-        behind_proxy: false,
-        stalled_after: grpc::STALLED_AFTER,
     }
 }
 

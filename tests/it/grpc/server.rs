@@ -242,7 +242,7 @@ async fn who_makes_no_call_in_time_is_cut_and_who_made_one_stays() {
     let serving = grpc::serve(
         service(&app),
         listener,
-        super::open(),
+        grpc::Serving::in_process(),
         shutdown.clone(),
         DRAIN,
     );
@@ -283,7 +283,7 @@ async fn a_watch_that_nobody_reads_ends_with_its_connection() {
     let address = listener.local_addr().unwrap().to_string();
     let serving = grpc::Serving {
         stalled_after: Duration::from_millis(400),
-        ..super::open()
+        ..grpc::Serving::in_process()
     };
     let shutdown = CancellationToken::new();
     let _stop = shutdown.clone().drop_guard();
