@@ -98,7 +98,7 @@ async fn a_takeover_waits_for_a_write_under_way_and_a_renewal_does_not() {
     assert_eq!(renewed, fence.epoch);
     patiently(store.leave_lease("runs", "me")).await.unwrap();
     let taking = tokio::spawn(async move { other.take_lease("runs", "other", HOUR).await });
-    waiting("INSERT INTO leases").await;
+    waiting("UPDATE leases SET owner").await;
     assert!(!taking.is_finished());
 
     execute(&mut halt, "COMMIT").await;
