@@ -6,10 +6,12 @@
 
 mod key;
 mod principal;
+mod required;
 mod role;
 mod token;
 
 pub use key::{ApiKey, KeyState};
 pub use principal::Principal;
+pub use required::KeyRequired;
 pub use role::{NotARole, Role};
 pub use token::{KeyHash, KeyId, NotAToken, Token};

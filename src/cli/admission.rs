@@ -41,7 +41,7 @@ impl Admission {
             gate: Gate::new(keys.clone(), config.auth.required, &limits),
             open: grpc::Open {
                 health: config.auth.open_health,
-                reflection: config.auth.open_reflection || !config.auth.required,
+                reflection: config.auth.open_reflection,
             },
             reflection: server.reflection,
             behind_proxy: server.behind_proxy,

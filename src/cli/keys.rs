@@ -87,6 +87,10 @@ async fn create(
     for line in table.lines() {
         printer.talk(line);
     }
+    printer.talk(
+        "From now on a service on this database asks every caller for a key, unless \
+         auth.required is false.",
+    );
     printer.hint(
         "clients send it as the header `authorization: Bearer sps_…`; commands take it from the \
          variable SPS_API_KEY",

@@ -18,6 +18,7 @@ use super::healthcheck::{published, reachable};
 use super::local::Local;
 use super::signals::Signals;
 use super::{Context, Logs, catalog, tls};
+use crate::access::KeyRequired;
 use crate::config::{Config, OnStart, Watch};
 use crate::engine::{Engine, FileWatch, IfBusy, OnChange, Scheduler, SyncRequest};
 use crate::net::tls::{Protocols, Tls};
@@ -54,7 +55,7 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
             supervised("the key's rotation", rotation);
         }
         let keys = local.admission.keys.clone();
-        if config.auth.required && keys.has_any().await == Some(false) {
+        if config.auth.required == KeyRequired::Always && keys.has_any().await == Some(false) {
             tracing::warn!(
                 "nobody can call yet: there is no API key; `stripe-product-sync keys create` makes one"
             );

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::secret::Secret;
+use crate::access::KeyRequired;
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,8 @@ pub struct ServerConfig {
 /// `[auth]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthConfig {
-    /// Callers need an API key. Always true beyond loopback.
-    pub required: bool,
+    /// Whether callers need an API key.
+    pub required: KeyRequired,
     /// Health is told to callers without a key as well.
     pub open_health: bool,
     /// So is what reflection tells.
@@ -109,7 +110,7 @@ impl ServerConfig {
 }
 
 impl AuthConfig {
-    /// Refuses a bind beyond loopback that would be open or in clear text.
+    /// Refuses a service that others can reach, and that would be open or in clear text.
     pub(super) fn read(r: &mut Reader, server: &ServerConfig, tls: bool) -> Self {
         let required = r.optional::<bool>("auth.required");
         for key in server.exposed() {
@@ -123,7 +124,20 @@ impl AuthConfig {
                 r.mistake(key, "beyond loopback without TLS", advice);
             }
         }
-        let required = required.unwrap_or_else(|| server.exposed().next().is_some());
+        if required == Some(false) && server.behind_proxy && server.exposed().next().is_none() {
+            let advice = "remove auth.required = false: whom the proxy lets through needs a key";
+            r.mistake(
+                "auth.required",
+                "a proxy is in front, and callers need no key",
+                advice,
+            );
+        }
+        let required = match required {
+            Some(true) => KeyRequired::Always,
+            Some(false) => KeyRequired::Never,
+            None if server.behind_proxy || server.exposed().next().is_some() => KeyRequired::Always,
+            None => KeyRequired::OnceMade,
+        };
         r.resolved("auth.required", required);
         Self {
             required,

@@ -146,6 +146,20 @@ impl Keyring {
         Some(keys.values().any(|key| key.state(now) == KeyState::Active))
     }
 
+    /// Whether there is a key, or was one. Without the database, as it was last.
+    ///
+    /// # Errors
+    /// Where that was never read.
+    pub async fn was_any_made(&self) -> Result<bool, Refusal> {
+        match self.keys(FRESH).await {
+            Ok(keys) => Ok(!keys.is_empty()),
+            Err(refusal) => {
+                let known = self.known();
+                known.read.map(|_| !known.keys.is_empty()).ok_or(refusal)
+            }
+        }
+    }
+
     /// Notes in the database when keys were used, now and then, until `stop`.
     pub async fn note_uses(&self, stop: &CancellationToken) {
         loop {

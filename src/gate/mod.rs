@@ -21,7 +21,7 @@ use self::limits::Meter;
 pub use self::limits::{Limits, Slot};
 pub use self::refusal::Refusal;
 use self::told::Told;
-use crate::access::{Principal, Role, Token};
+use crate::access::{KeyRequired, Principal, Role, Token};
 
 /// What a method asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     /// `None`: for commands in this process.
     keys: Option<Arc<Keyring>>,
-    is_required: bool,
+    required: KeyRequired,
     meter: Meter,
     told: Told,
 }
@@ -56,10 +56,10 @@ impl Gate {
     /// A gate for callers from outside. Without a key only those get in who need none,
     /// or everybody where keys are not required. A key that is shown is always looked
     /// at: a client that is set up wrongly shall learn it before keys are required.
-    pub fn new(keys: Arc<Keyring>, is_required: bool, limits: &Limits) -> Self {
+    pub fn new(keys: Arc<Keyring>, required: KeyRequired, limits: &Limits) -> Self {
         Self(Arc::new(Inner {
             keys: Some(keys),
-            is_required,
+            required,
             meter: Meter::new(limits),
             told: Told::default(),
         }))
@@ -70,7 +70,7 @@ impl Gate {
     pub fn in_process() -> Self {
         Self(Arc::new(Inner {
             keys: None,
-            is_required: false,
+            required: KeyRequired::Never,
             meter: Meter::default(),
             told: Told::default(),
         }))
@@ -126,7 +126,8 @@ impl Gate {
     /// # Errors
     /// Where the caller or the service has as many as it may.
     pub fn watch(&self, principal: &Principal) -> Result<Slot, Refusal> {
-        let is_stranger = self.0.is_required && matches!(principal, Principal::Open { .. });
+        let is_stranger =
+            self.0.required == KeyRequired::Always && matches!(principal, Principal::Open { .. });
         self.0.meter.watch(principal, is_stranger)
     }
 
@@ -137,7 +138,8 @@ impl Gate {
     pub async fn is_still_admitted(&self, principal: &Principal) -> Result<(), Refusal> {
         match (&self.0.keys, principal) {
             (Some(keys), Principal::Key { id, .. }) => keys.is_still_good(id).await,
-            (Some(_), Principal::Open { .. } | Principal::Command) | (None, _) => Ok(()),
+            (Some(keys), Principal::Open { .. }) => self.without_key(keys).await,
+            (Some(_), Principal::Command) | (None, _) => Ok(()),
         }
     }
 
@@ -155,10 +157,24 @@ impl Gate {
             return Ok(Principal::Open { from });
         }
         match shown(headers) {
-            None if self.0.is_required => Err(Refusal::NoKey),
-            None => Ok(Principal::Open { from }),
+            None => self
+                .without_key(keys)
+                .await
+                .map(|()| Principal::Open { from }),
             Some(text) => keys.find(&Token::parse(text?)?).await,
         }
+    }
+
+    async fn without_key(&self, keys: &Keyring) -> Result<(), Refusal> {
+        let is_needed = match self.0.required {
+            KeyRequired::Always => true,
+            KeyRequired::OnceMade => keys.was_any_made().await?,
+            KeyRequired::Never => false,
+        };
+        if is_needed {
+            return Err(Refusal::NoKey);
+        }
+        Ok(())
     }
 }
 

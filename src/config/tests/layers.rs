@@ -7,6 +7,7 @@ use super::super::{
     ConfigFile, LogFormat, OnRemoved, Override, Place, Rules, Schedule, Sources, Watch, load,
 };
 use super::{env, file, good, setting};
+use crate::access::KeyRequired;
 
 #[test]
 fn the_defaults_are_those_of_the_documentation() {
@@ -44,7 +45,7 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!(config.validate.cache, Duration::from_secs(3600));
     assert_eq!(config.reports.dir.to_str(), Some("logs/stripe-sync"));
     assert_eq!(config.telemetry.log_format, LogFormat::Auto);
-    assert!(!config.auth.required && config.tls.is_none());
+    assert!(config.auth.required == KeyRequired::OnceMade && config.tls.is_none());
 }
 
 #[test]
@@ -253,7 +254,7 @@ fn what_is_shown_is_in_order_and_redacted() {
         ("25".to_owned(), Place::Default)
     );
     assert_eq!(setting(&config, "sync.on_start").0, "validate");
-    assert_eq!(setting(&config, "auth.required").0, "false");
+    assert_eq!(setting(&config, "auth.required").0, "once a key is made");
     assert_eq!(setting(&config, "reports.environment").0, "test");
     assert_eq!(setting(&config, "stripe.account").0, "(none)");
     assert_eq!(setting(&config, "stripe.lookup_key_prefix").0, "\"\"");

@@ -2,6 +2,7 @@
 
 use super::super::{CatalogRoot, DatabaseUrl, Mode, Notice, OnStart, Setup, Sources};
 use super::{bad, env, file, good};
+use crate::access::KeyRequired;
 
 const KEY: (&str, &str) = ("STRIPE_SECRET_KEY", "sk_test_a");
 const ROOT: (&str, &str) = ("SPS_CATALOG__ROOT", "crm");
@@ -263,9 +264,13 @@ fn beyond_loopback_takes_keys_and_tls_or_a_proxy() {
     );
     assert!(lines[0].contains("server.behind_proxy"), "{lines:?}");
 
-    assert!(good(&env(&[open, proxy])).auth.required);
+    let required = |set: &[(&str, &str)]| good(&env(set)).auth.required;
+    assert_eq!(required(&[open, proxy]), KeyRequired::Always);
+    // A proxy on this machine lets in who could not call it otherwise.
+    assert_eq!(required(&[proxy]), KeyRequired::Always);
+    assert!(bad(&env(&[proxy, no_auth]))[0].starts_with("auth.required"));
     let config = good(&env(&[open, tls[0], tls[1]]));
-    assert!(config.auth.required && config.tls.is_some());
+    assert!(config.auth.required == KeyRequired::Always && config.tls.is_some());
 
     assert!(bad(&env(&[open, proxy, no_auth]))[0].contains("auth.required"));
     assert_eq!(bad(&env(&[open, no_auth])).len(), 2);
@@ -274,8 +279,10 @@ fn beyond_loopback_takes_keys_and_tls_or_a_proxy() {
         2
     );
 
-    assert!(!good(&env(&[no_auth])).auth.required);
-    assert!(good(&env(&[("SPS_AUTH__REQUIRED", "true")])).auth.required);
+    assert_eq!(required(&[]), KeyRequired::OnceMade);
+    assert_eq!(required(&[no_auth]), KeyRequired::Never);
+    let auth = ("SPS_AUTH__REQUIRED", "true");
+    assert_eq!(required(&[auth]), KeyRequired::Always);
 }
 
 #[test]

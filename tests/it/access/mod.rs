@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use prost::Message;
-use stripe_product_sync::access::{ApiKey, Role, Token};
+use stripe_product_sync::access::{ApiKey, KeyRequired, Role, Token};
 use stripe_product_sync::engine::clock;
 use stripe_product_sync::gate::{Gate, Keyring, Limits};
 use stripe_product_sync::{grpc, http as web};
@@ -56,7 +56,7 @@ impl Guarded {
         let clock = clock::system();
         let keys = Keyring::new(app.store.clone(), None, move || clock());
         let serving = grpc::Serving {
-            gate: Gate::new(Arc::new(keys), true, limits),
+            gate: Gate::new(Arc::new(keys), KeyRequired::Always, limits),
             open: grpc::Open {
                 health: true,
                 reflection: false,

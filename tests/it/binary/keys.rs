@@ -1,6 +1,7 @@
 //! `keys`: made, listed and revoked where the database is.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use stripe_product_sync::access::Token;
@@ -238,6 +239,8 @@ fn keys_are_managed_beside_a_service_that_runs() {
     let dir = TempDir::new().unwrap();
     let dir = dir.path();
     let served = Served::start(dir, &[]);
+    let status = || told(&run(dir, &["status", "--server", &served.grpc]));
+    assert_eq!(status().2, 0, "{}", status().1);
     let token = create(dir, "crm", "emitter");
     assert!(is_in_files(dir, token.id().as_str()), "in its database");
     // The service writes on as before.
@@ -256,8 +259,17 @@ fn keys_are_managed_beside_a_service_that_runs() {
         keys(dir, &["revoke", token.id().as_str()]);
     }
     assert_eq!(json(dir, &["list"])["keys"][0]["state"], "revoked");
-    let status = told(&run(dir, &["status", "--server", &served.grpc]));
-    assert_eq!(status.2, 0, "{}", status.1);
+    // With the first key it stopped being open to everybody, and its last does not open
+    // it again.
+    let until = Instant::now() + Duration::from_secs(20);
+    let (_, stderr, code) = loop {
+        let told = status();
+        if told.2 != 0 || Instant::now() > until {
+            break told;
+        }
+    };
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("API key"), "{stderr}");
 }
 
 /// Its schema is brought up to date by who has it, and nobody else meanwhile.
