@@ -8,7 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("access", &[]),
     ("catalog", &[]),
     ("plan", &["catalog"]),
-    ("config", &["catalog", "plan"]),
+    ("config", &["access", "catalog", "plan"]),
     ("discovery", &["catalog"]),
     ("sandbox", &["net"]),
     ("stripe", &["plan", "catalog"]),
