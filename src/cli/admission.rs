@@ -18,6 +18,7 @@ pub(super) struct Admission {
     /// For commands that find this process by the database's lock file. Whoever may
     /// read that may read the database.
     own: Token,
+    secrets: http::Secrets,
 }
 
 impl Admission {
@@ -47,7 +48,14 @@ impl Admission {
             behind_proxy: server.behind_proxy,
             stalled_after: grpc::STALLED_AFTER,
         };
-        Ok(Self { keys, serving, own })
+        let secrets = config.stripe.webhook_secrets.iter();
+        let secrets = secrets.map(|secret| secret.expose().to_owned());
+        Ok(Self {
+            keys,
+            serving,
+            own,
+            secrets: http::Secrets::new(secrets),
+        })
     }
 
     pub(super) fn serving(&self) -> grpc::Serving {
@@ -58,6 +66,7 @@ impl Admission {
         http::Door {
             gate: self.serving.gate.clone(),
             behind_proxy: self.serving.behind_proxy,
+            secrets: self.secrets.clone(),
         }
     }
 

@@ -154,6 +154,28 @@ pub(super) fn warnings(catalog: &Catalog, requested: &RunOptions) -> Vec<String>
         .collect()
 }
 
+/// A validation with what was found of these products since. It stays as old as it
+/// was: nobody has looked at the others.
+pub(super) fn renewed(mut last: Validation, part: Validation, scope: &[LocalId]) -> Validation {
+    let scope: BTreeSet<&str> = scope.iter().map(LocalId::as_str).collect();
+    let differing = |of: &Validation| {
+        let errors = of.findings.iter().filter(|finding| finding.is_error);
+        let ids = errors.map(|finding| finding.local_id.clone());
+        let ids: BTreeSet<String> = ids.filter(|id| scope.contains(id.as_str())).collect();
+        u32::try_from(ids.len()).unwrap_or(u32::MAX)
+    };
+    let (before, now) = (differing(&last), differing(&part));
+    last.in_sync = (last.in_sync + before)
+        .saturating_sub(now)
+        .min(last.products);
+    last.findings
+        .retain(|finding| !scope.contains(finding.local_id.as_str()));
+    last.findings.extend(part.findings);
+    last.unmended.retain(|id| !scope.contains(id.as_str()));
+    last.unmended.extend(part.unmended);
+    last
+}
+
 /// A full run has compared everything: what it did not mend is what a
 /// validation would find.
 pub(super) fn validation_after(

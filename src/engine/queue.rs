@@ -27,14 +27,11 @@ pub struct SyncRequest {
 impl SyncRequest {
     /// For files of the catalog that changed.
     pub(super) fn of_files() -> Self {
-        Self {
-            trigger: Trigger::Catalog,
-            ..Self::of_change(Vec::new(), "")
-        }
+        Self::of_change(Trigger::Catalog, Vec::new(), "")
     }
 
     /// For what was changed: just these products, or (none named) all.
-    pub(super) fn of_change(product_ids: Vec<LocalId>, actor: &str) -> Self {
+    pub(super) fn of_change(trigger: Trigger, product_ids: Vec<LocalId>, actor: &str) -> Self {
         Self {
             request_id: None,
             options: RunOptions {
@@ -42,7 +39,7 @@ impl SyncRequest {
                 ..RunOptions::default()
             },
             if_busy: IfBusy::Coalesce,
-            trigger: Trigger::Event,
+            trigger,
             actor: actor.to_owned(),
         }
     }
@@ -82,8 +79,8 @@ fn serves(pending: &RunOptions, request: &SyncRequest) -> bool {
     } == RunOptions::default();
     let brings_it = is_plain && covers && pending.plan_digest.is_none();
     let is_change = match request.trigger {
-        Trigger::Event | Trigger::Catalog => true,
-        Trigger::Manual | Trigger::Schedule | Trigger::Webhook | Trigger::Startup => false,
+        Trigger::Event | Trigger::Catalog | Trigger::Webhook => true,
+        Trigger::Manual | Trigger::Schedule | Trigger::Startup => false,
     };
     pending == asked || (is_change && brings_it)
 }

@@ -10,7 +10,7 @@ use crate::store::{ActionKind, Outcome, Page, ResultFilter, ResultRow, Run, RunI
 
 impl Engine {
     /// A run's results, all pages.
-    pub(super) async fn all_results(
+    pub async fn all_results(
         &self,
         run: &RunId,
         filter: &ResultFilter,

@@ -14,7 +14,9 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
-use crate::store::{DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState};
+use crate::store::{
+    DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Validation,
+};
 use crate::stripe::Call;
 
 impl Engine {
@@ -153,16 +155,11 @@ impl Engine {
             events.done.clone_from(&pass.done);
         }
         self.enter(active, "record").await?;
-        if requested.product_ids.is_empty() && pass.abort.is_none() {
-            let validation = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
-            let fence = active.fence();
-            let saved = self
-                .store()
-                .save_validation(&at, &validation, Some(&fence))
-                .await;
-            active
-                .heed(saved)
-                .map_err(|error| run_failure(&Error::Store(error)))?;
+        if pass.abort.is_none() {
+            let found = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
+            self.keep_validation(active, &at, found, &requested.product_ids)
+                .await
+                .map_err(|error| run_failure(&error))?;
         }
         let ended = ending::of(
             &log.run(),
@@ -173,6 +170,29 @@ impl Engine {
             self.synced_since(&catalog, &requested.product_ids);
         }
         Ok(ended)
+    }
+
+    /// What a run found is a validation: of everything, or of a part.
+    async fn keep_validation(
+        &self,
+        active: &Active,
+        at: &AccountRef,
+        found: Validation,
+        scope: &[LocalId],
+    ) -> Result<(), Error> {
+        let validation = match scope {
+            [] => found,
+            _ => match self.store().last_validation(at).await? {
+                Some(last) => ending::renewed(last, found, scope),
+                None => return Ok(()),
+            },
+        };
+        let fence = active.fence();
+        let saved = self
+            .store()
+            .save_validation(at, &validation, Some(&fence))
+            .await;
+        Ok(active.heed(saved)?)
     }
 
     async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {

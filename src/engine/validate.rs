@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ending::source_notes;
+use super::ending::{self, source_notes};
 use super::journal::Journal;
 use super::observe::Extra;
 use super::{Engine, Error, reading};
@@ -136,8 +136,13 @@ impl Engine {
             stripe_calls: call.meter.reads() + call.meter.writes(),
             unmended: unmended.map(|product| product.local_id.clone()).collect(),
         };
-        if scope.is_empty() {
-            self.store().save_validation(&at, &validation, None).await?;
+        let kept = match (scope.as_slice(), self.store().last_validation(&at).await?) {
+            ([], _) => Some(validation.clone()),
+            (scope, Some(last)) => Some(ending::renewed(last, validation.clone(), scope)),
+            (_, None) => None,
+        };
+        if let Some(kept) = kept {
+            self.store().save_validation(&at, &kept, None).await?;
         }
         Ok(Validated {
             validation,

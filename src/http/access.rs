@@ -3,9 +3,10 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
-use super::{App, error};
+use super::{App, error, origin};
+use crate::access::Principal;
 use crate::gate::{Needs, Refusal};
 use crate::net;
 
@@ -18,18 +19,35 @@ pub(super) async fn admit(
     let peer = request.extensions().get();
     let from = net::caller(peer, request.headers(), app.door.behind_proxy);
     match app.door.gate.admit(request.headers(), from, needs).await {
+        Ok(admitted) if is_lured(&admitted.principal, needs, &request) => error::of_path(
+            request.uri().path(),
+            StatusCode::MISDIRECTED_REQUEST,
+            "PERMISSION_DENIED",
+            "without a key this is only for who calls it as localhost or by its IP address",
+        ),
         Ok(admitted) => {
             request.extensions_mut().insert(admitted.principal);
             // Until the answer's head is there: a stream has a limit of its own.
             let _under_way = admitted.slot;
             next.run(request).await
         }
-        Err(refusal) => refused(&refusal),
+        Err(refusal) => refused(request.uri().path(), &refusal),
     }
 }
 
+/// Whether somebody's page may have made a name of its own mean this machine, where a
+/// caller needs no key.
+fn is_lured(principal: &Principal, needs: Needs, request: &Request) -> bool {
+    let is_open = match (principal, needs) {
+        (Principal::Open { .. }, Needs::Role(_)) => true,
+        (Principal::Open { .. }, Needs::Nothing)
+        | (Principal::Key { .. } | Principal::Command, _) => false,
+    };
+    is_open && !origin::is_to_this_machine(request.headers(), request.uri())
+}
+
 /// The refusal as HTTP says it.
-fn refused(refusal: &Refusal) -> Response {
+fn refused(path: &str, refusal: &Refusal) -> Response {
     let (code, status) = match refusal {
         Refusal::NoKey
         | Refusal::Scheme
@@ -56,7 +74,7 @@ fn refused(refusal: &Refusal) -> Response {
             (header::RETRY_AFTER, seconds.into())
         })
     };
-    let mut response = error::error(code, status, &refusal.to_string()).into_response();
+    let mut response = error::of_path(path, code, status, &refusal.to_string());
     response.headers_mut().extend(header);
     response
 }

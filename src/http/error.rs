@@ -1,9 +1,12 @@
-//! Errors as JSON, in the shape of Google's APIs: `{"error": {code, status, message}}`.
+//! Errors as JSON. The CRM's old endpoints have its own shape, `{"error": text}`; all
+//! others that of Google's APIs, `{"error": {code, status, message}}`.
 
 use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+
+use crate::engine::{self, with_causes};
 
 /// Longer paths are not repeated.
 const MAX_PATH: usize = 200;
@@ -11,7 +14,8 @@ const MAX_PATH: usize = 200;
 /// Nothing is served at this path.
 pub(super) async fn not_found(uri: Uri) -> Response {
     let path: String = uri.path().chars().take(MAX_PATH).collect();
-    error(
+    of_path(
+        uri.path(),
         StatusCode::NOT_FOUND,
         "NOT_FOUND",
         &format!("there is nothing at {path}"),
@@ -19,15 +23,46 @@ pub(super) async fn not_found(uri: Uri) -> Response {
 }
 
 /// The path is served, but not with this method.
-pub(super) async fn method_not_allowed(method: Method) -> Response {
-    error(
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+    of_path(
+        uri.path(),
         StatusCode::METHOD_NOT_ALLOWED,
         "UNIMPLEMENTED",
         &format!("{method} is not possible here"),
     )
 }
 
+/// In the shape that callers of this path know.
+pub(super) fn of_path(path: &str, code: StatusCode, status: &str, message: &str) -> Response {
+    if path.starts_with("/api/") {
+        return (code, Json(json!({ "error": message }))).into_response();
+    }
+    error(code, status, message)
+}
+
 pub(super) fn error(code: StatusCode, status: &str, message: &str) -> Response {
     let body = json!({"error": {"code": code.as_u16(), "status": status, "message": message}});
     (code, Json(body)).into_response()
+}
+
+/// What a caller is told of an error of the engine's. What is inside goes to the log.
+pub(super) fn told(error: &engine::Error) -> String {
+    use engine::Error;
+    match error {
+        Error::UnknownProduct { .. }
+        | Error::RequestIdReused { .. }
+        | Error::Busy { .. }
+        | Error::VersionMismatch { .. }
+        | Error::RunNotFound { .. }
+        | Error::Stripe(_) => error.to_string(),
+        Error::Catalog(_) => with_causes(error),
+        Error::Store(store) => {
+            tracing::error!(error = %with_causes(store), "the database could not be used");
+            "the database cannot be used at the moment; the service's log says why".to_owned()
+        }
+        Error::Internal(message) => {
+            tracing::error!(error = %message, "internal error");
+            "internal error; the service's log says what happened".to_owned()
+        }
+    }
 }

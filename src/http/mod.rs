@@ -1,12 +1,24 @@
-//! The HTTP side: what load balancers and orchestrators ask. Every answer is
-//! JSON, errors included.
+//! The HTTP side: what load balancers and orchestrators ask, what Stripe tells, and
+//! the endpoints that the CRM calls.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `route` | every path, with what it asks of its caller |
+//! | `access`, `origin` | who is let in, and whose page a browser asks for |
+//! | `crm` | the CRM's endpoints, with the answers they know |
+//! | `webhooks` | what Stripe tells |
+//! | `probes` | whether the service lives and serves |
+//! | `connections`, `body`, `error` | what they stand on |
 
 mod access;
 mod body;
 mod connections;
+mod crm;
 mod error;
+mod origin;
 mod probes;
 mod route;
+mod webhooks;
 
 use std::io;
 use std::time::Duration;
@@ -18,6 +30,7 @@ use axum::middleware::from_fn_with_state;
 use tokio_util::sync::CancellationToken;
 
 pub use self::route::{ROUTES, Route};
+pub use self::webhooks::Secrets;
 use crate::engine::Engine;
 use crate::gate::{Gate, Needs};
 use crate::net;
@@ -34,6 +47,8 @@ pub struct Door {
     pub gate: Gate,
     /// A proxy in front says whom it calls for.
     pub behind_proxy: bool,
+    /// Who signs webhooks.
+    pub secrets: Secrets,
 }
 
 /// What the handlers work with.
@@ -92,5 +107,6 @@ fn routes(app: App) -> Router {
         .fallback(error::not_found.layer(admit))
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(app.clone(), origin::guard))
         .with_state(app)
 }

@@ -2,7 +2,8 @@
 //! and the same as in JSON.
 
 use super::{
-    ActionKind, AlertKind, EventFlag, EventState, Job, Outcome, RunState, SyncStatus, Trigger,
+    ActionKind, AlertKind, EventFlag, EventSource, EventState, Job, Outcome, RunState, SyncStatus,
+    Trigger,
 };
 use crate::plan::Mode;
 
@@ -91,6 +92,7 @@ codes! {
         ValidationFailed = "validation_failed",
         CatalogBroken = "catalog_broken",
     }
+    EventSource { Crm = "crm", Stripe = "stripe" }
     EventFlag {
         UnknownProduct = "unknown_product",
         NotInCatalog = "not_in_catalog",

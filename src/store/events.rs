@@ -7,9 +7,24 @@ use serde::{Deserialize, Serialize};
 use super::{RunId, Timestamp};
 use crate::catalog::LocalId;
 
+/// Who tells of a change.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum EventSource {
+    /// The CRM, of its catalog.
+    #[default]
+    Crm,
+    /// Stripe, of its objects. The CRM's log shows none of these.
+    Stripe,
+}
+
 /// An event as it is received.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewEvent {
+    /// Whose change it is.
+    pub source: EventSource,
     /// The sender's id of it, or one that was made for it.
     pub event_id: String,
     /// What happened, such as `plan.price_changed`.
@@ -88,6 +103,8 @@ pub enum EventFlag {
 /// What one page of stored events is chosen by; empty fields choose all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
+    /// Only what this one tells.
+    pub source: Option<EventSource>,
     /// Only these.
     pub states: Vec<EventState>,
     /// Only these types.
@@ -143,6 +160,8 @@ pub struct DueEvents {
     pub subjects: Vec<Subject>,
     /// The users who sent them, at most two.
     pub users: Vec<String>,
+    /// Whether Stripe alone tells of them.
+    pub only_of_stripe: bool,
 }
 
 /// What became of an event that a run had taken.

@@ -21,8 +21,8 @@ use std::time::Duration;
 pub use alerts::{Alert, AlertKind, Delivery, Notice, Scope, Told};
 use async_trait::async_trait;
 pub use events::{
-    DueEvents, EventEnd, EventFilter, EventFlag, EventQueue, EventRow, EventState, NewEvent,
-    Subject,
+    DueEvents, EventEnd, EventFilter, EventFlag, EventQueue, EventRow, EventSource, EventState,
+    NewEvent, Subject,
 };
 pub use leases::{Begun, Fence, Leased, Queued};
 pub use pushed::{Pushed, PushedChange, PushedProduct};
@@ -38,7 +38,7 @@ use tokio::sync::watch;
 
 use crate::access::{ApiKey, KeyId};
 use crate::catalog::LocalId;
-use crate::plan::{AccountRef, Known};
+use crate::plan::{AccountRef, Known, PriceId, ProductId};
 
 /// What the service remembers.
 #[async_trait]
@@ -251,6 +251,18 @@ pub trait Store: Send + Sync {
 
     /// What a run could take now; `None`: nothing.
     async fn due_events(&self, now: Timestamp) -> Result<Option<DueEvents>, Error>;
+
+    /// Whether a write was begun here.
+    async fn is_own_write(&self, intent: &IntentId) -> Result<bool, Error>;
+
+    /// The mapping that names a Stripe product, or has or had this price; of several
+    /// the one that was synced last.
+    async fn mapping_of(
+        &self,
+        at: &AccountRef,
+        product: Option<&ProductId>,
+        price: Option<&PriceId>,
+    ) -> Result<Option<MappingRow>, Error>;
 
     /// Gives a run everything that waits, also for another attempt; how many they are.
     async fn absorb_events(&self, run: &Run, fence: &Fence) -> Result<u64, Error>;

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod transport;
+pub mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -276,6 +277,13 @@ impl IdempotencyKey {
     /// The key of this attempt of an intent.
     pub fn new(account: &str, intent: &str, attempt: u32) -> Self {
         Self(format!("sps:{account}:{intent}:{attempt}"))
+    }
+
+    /// The intent of which a key is, where it is one of this account's.
+    pub fn intent_of<'a>(key: &'a str, account: &str) -> Option<&'a str> {
+        let of_account = key.strip_prefix("sps:")?.strip_prefix(account)?;
+        let (intent, _attempt) = of_account.strip_prefix(':')?.split_once(':')?;
+        Some(intent)
     }
 
     /// The key as text.

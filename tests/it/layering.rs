@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "access", "gate", "engine", "store", "plan", "catalog", "net",
+            "access", "gate", "engine", "store", "stripe", "plan", "catalog", "net",
         ],
     ),
     ("net", &[]),

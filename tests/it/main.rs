@@ -6,6 +6,7 @@ mod binary;
 mod engine;
 mod fuzz;
 mod grpc;
+mod http;
 mod layering;
 mod openapi;
 mod peers;

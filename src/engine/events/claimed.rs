@@ -11,7 +11,7 @@ use super::shown;
 use crate::catalog::{Catalog, LocalId};
 use crate::engine::{Engine, Error};
 use crate::plan::AccountRef;
-use crate::store::{EventRow, RunId, Subject};
+use crate::store::{EventRow, EventSource, RunId, Subject};
 
 /// Events read at once.
 pub(super) const PAGE: u32 = 1000;
@@ -131,9 +131,13 @@ pub(super) fn subject(event: &EventRow) -> Subject {
     }
 }
 
-/// `{field: {from, to}}`: the fields, and what each is to be.
+/// `{field: {from, to}}`: the fields, and what each is to be. Stripe tells how its own
+/// objects are, which says nothing of how they are to be.
 fn told(event: &EventRow) -> impl Iterator<Item = (&String, &Value)> {
-    let changes = event.event.changes.as_ref().and_then(Value::as_object);
+    let changes = match event.event.source {
+        EventSource::Crm => event.event.changes.as_ref().and_then(Value::as_object),
+        EventSource::Stripe => None,
+    };
     changes
         .into_iter()
         .flatten()

@@ -6,15 +6,18 @@
 //! | `reach` | which products an event names |
 //! | `claimed` | what the events of one run say, read once |
 //! | `shown` | whether the catalog shows what an event tells of |
+//! | `stripe` | what Stripe tells by webhooks, in the same line |
 //! | `ending` | what becomes of each event when its run is over |
 
 mod claimed;
 mod ending;
 mod reach;
 mod shown;
+mod stripe;
 mod worker;
 
 pub(super) use claimed::Claimed;
+pub use stripe::{Heard, Ignored};
 pub(super) use worker::Noticed;
 
 use super::{Engine, Error};

@@ -16,7 +16,7 @@ use super::reach::{Directory, Reach};
 use crate::catalog::{Catalog, LocalId};
 use crate::engine::lease::Lease;
 use crate::engine::{Engine, Error, SyncRequest, lock};
-use crate::store::{DueEvents, EventQueue, Timestamp};
+use crate::store::{DueEvents, EventQueue, Timestamp, Trigger};
 
 /// A look at the queue without a reason: another process may have written to it,
 /// and a wall clock may have jumped.
@@ -206,7 +206,11 @@ impl Engine {
             [user] => user.as_str(),
             _ => "",
         };
-        let run = self.new_run(SyncRequest::of_change(product_ids, actor));
+        let trigger = match due.only_of_stripe {
+            true => Trigger::Webhook,
+            false => Trigger::Event,
+        };
+        let run = self.new_run(SyncRequest::of_change(trigger, product_ids, actor));
         let run = run.await?;
         let queue = self.queue_name().await?;
         let lined_up = self

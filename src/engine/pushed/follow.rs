@@ -8,7 +8,7 @@ use super::PutOutcome;
 use super::draft::Draft;
 use crate::catalog::{LocalId, SourceKind};
 use crate::engine::{Engine, Error, SyncRequest, lock};
-use crate::store::{MappingRow, Pushed, Run, RunId, SyncStatus};
+use crate::store::{MappingRow, Pushed, Run, RunId, SyncStatus, Trigger};
 
 /// How long is waited for a run before it is looked at again.
 const WAIT: Duration = Duration::from_secs(3600);
@@ -93,7 +93,7 @@ impl Engine {
     /// The run that brings these products to Stripe: a new one, or one that waits
     /// and covers them. They need not be in the catalog any more, nor mapped yet.
     async fn sync_pushed(&self, ids: &BTreeSet<LocalId>, actor: &str) -> Result<Run, Error> {
-        let request = SyncRequest::of_change(ids.iter().cloned().collect(), actor);
+        let request = SyncRequest::of_change(Trigger::Event, ids.iter().cloned().collect(), actor);
         Ok(self.line_up(request).await?.run)
     }
 

@@ -5,7 +5,7 @@ use prost_types::{ListValue, Struct, Value};
 
 use super::{int, time};
 use crate::proto::v1;
-use crate::store::{EventFlag, EventRow, EventState};
+use crate::store::{EventFlag, EventRow, EventSource, EventState};
 
 /// An event without the results of its run.
 pub(in crate::grpc) fn record(row: &EventRow) -> v1::ChangeEventRecord {
@@ -41,6 +41,15 @@ pub(in crate::grpc) fn record(row: &EventRow) -> v1::ChangeEventRecord {
         flags: event.flags.iter().map(|is| flag(*is).into()).collect(),
         local_ids: row.local_ids.iter().map(ToString::to_string).collect(),
         actor: event.actor.clone(),
+        source: source(event.source).into(),
+    }
+}
+
+fn source(source: EventSource) -> v1::change_event_record::Source {
+    use v1::change_event_record::Source;
+    match source {
+        EventSource::Crm => Source::Crm,
+        EventSource::Stripe => Source::Stripe,
     }
 }
 

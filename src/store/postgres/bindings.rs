@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::crm;
 use super::row::clean;
 use crate::catalog::LocalId;
-use crate::plan::{AccountRef, Binding, Known};
+use crate::plan::{AccountRef, Binding, Known, PriceId, ProductId};
 use crate::store::codes::Code as _;
 use crate::store::crm::on_sale;
 use crate::store::fault::Fault;
@@ -184,4 +184,26 @@ async fn write_prices(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The mapping with this product, or with this price.
+pub(super) async fn of_object(
+    connection: &mut PgConnection,
+    at: &AccountRef,
+    product: Option<&ProductId>,
+    price: Option<&PriceId>,
+) -> Result<Option<MappingRow>, Fault> {
+    let row = sqlx::query(select!(
+        "AND (product_id = $3 OR local_id IN (
+             SELECT local_id FROM price_bindings
+             WHERE account = $1 AND mode = $2 AND price_id = $4))
+         ORDER BY last_sync_time DESC LIMIT 1"
+    ))
+    .bind(&*at.account)
+    .bind(at.mode.as_str())
+    .bind(product.map(ProductId::as_str))
+    .bind(price.map(PriceId::as_str))
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(rows::mapping).transpose()
 }

@@ -15,7 +15,7 @@ macro_rules! select {
         concat!(
             "SELECT ordinal, event_id, event_type, product_type, product_id, changes, user_id,
                  occur_time, receive_time, state, attempts, next_time, run_id, local_ids, flags,
-                 message, actor
+                 message, actor, source
              FROM change_events ",
             $rest
         )
@@ -74,23 +74,25 @@ async fn insert_chunk(
         };
         state.code()
     });
+    let sources = events.iter().map(|event| event.source.code());
     let log_ids = events.iter().map(|_| uuid::Uuid::now_v7().to_string());
     let added = sqlx::query_scalar(
         "WITH sent AS MATERIALIZED (
              SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
                                   $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[],
-                                  $11::text[], $12::text[], $13::text[], $14::text[])
+                                  $11::text[], $12::text[], $13::text[], $14::text[],
+                                  $15::text[])
                  WITH ORDINALITY
                  AS sent (event_id, log_id, event_type, product_type, product_id, changes, logged,
                           user_id, occur_time, receive_time, state, flags, message, actor,
-                          place)
+                          source, place)
          ), new AS (
              INSERT INTO change_events
                  (event_id, log_id, event_type, product_type, product_id, changes, user_id,
                   occur_time, receive_time, state, attempts, next_time, local_ids, flags, message,
-                  actor)
+                  actor, source)
              SELECT event_id, log_id, event_type, product_type, product_id, changes, user_id,
-                    occur_time, receive_time, state, 0, 0, '[]', flags, message, actor
+                    occur_time, receive_time, state, 0, 0, '[]', flags, message, actor, source
              FROM sent ORDER BY place
              ON CONFLICT (event_id) DO NOTHING RETURNING log_id
          ), told AS (
@@ -98,7 +100,8 @@ async fn insert_chunk(
                  (id, event_type, product_id, product_type, changes, user_id, created_at)
              SELECT log_id::uuid, event_type, product_id, product_type, logged::jsonb,
                     nullif(user_id, ''), to_timestamp(receive_time / 1e6)
-             FROM sent WHERE log_id COLLATE \"C\" IN (SELECT log_id FROM new) ORDER BY place
+             FROM sent WHERE source = 'crm' AND log_id COLLATE \"C\" IN (SELECT log_id FROM new)
+             ORDER BY place
          )
          SELECT event_id FROM sent WHERE log_id COLLATE \"C\" IN (SELECT log_id FROM new)",
     )
@@ -116,6 +119,7 @@ async fn insert_chunk(
     .bind(flags)
     .bind(texts(|event| &event.message))
     .bind(texts(|event| &event.actor))
+    .bind(sources.collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     Ok(added)
@@ -155,6 +159,7 @@ pub(super) async fn page(
            AND (cardinality($8::text[]) = 0 OR flags::jsonb ?| $8)
            AND ($9::bigint IS NULL OR receive_time >= $9)
            AND ($10::bigint IS NULL OR receive_time < $10)
+           AND ($12::text IS NULL OR source = $12)
          ORDER BY ordinal DESC LIMIT $11"
     ))
     .bind(after.unwrap_or(i64::MAX))
@@ -174,6 +179,7 @@ pub(super) async fn page(
     .bind(filter.from.map(|time| time.timestamp_micros()))
     .bind(filter.before.map(|time| time.timestamp_micros()))
     .bind(i64::from(page.limit))
+    .bind(filter.source.map(|source| source.code()))
     .fetch_all(connection)
     .await?;
     rows.iter().map(rows::event).collect()

@@ -7,7 +7,7 @@ use crate::store::codes::Code as _;
 use crate::store::events::due_range;
 use crate::store::fault::Fault;
 use crate::store::rows::{Columns, json};
-use crate::store::{DueEvents, EventEnd, EventQueue, Run, RunId, Subject, Timestamp};
+use crate::store::{DueEvents, EventEnd, EventQueue, EventSource, Run, RunId, Subject, Timestamp};
 
 const TABLE: &str = "change_events";
 
@@ -46,7 +46,8 @@ pub(super) async fn due(
     let (now, ahead) = due_range(now);
     let rows = sqlx::query(
         "SELECT product_type, product_id, max(ordinal) AS upto,
-             min(user_id) AS first_user, max(user_id) AS last_user
+             min(user_id) AS first_user, max(user_id) AS last_user,
+             min(source) AS first_source
          FROM change_events
          WHERE state = 'pending' AND (next_time <= $1 OR next_time > $2)
          GROUP BY product_type, product_id ORDER BY product_type, product_id",
@@ -57,8 +58,10 @@ pub(super) async fn due(
     .await?;
     let mut due = DueEvents::default();
     let mut users = std::collections::BTreeSet::new();
+    due.only_of_stripe = true;
     for row in &rows {
         let columns = Columns::new(row, TABLE);
+        due.only_of_stripe &= columns.code::<EventSource>("first_source")? == EventSource::Stripe;
         due.upto = due.upto.max(columns.int("upto")?);
         due.subjects.push(Subject {
             product_type: columns.owned("product_type")?,

@@ -50,6 +50,18 @@ pub(super) async fn request_ids(
         .collect()
 }
 
+/// Whether a write was begun here.
+pub(super) async fn is_begun(
+    connection: &mut PgConnection,
+    intent: &IntentId,
+) -> Result<bool, Fault> {
+    let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM intents WHERE id = $1)")
+        .bind(intent.as_str())
+        .fetch_one(connection)
+        .await?;
+    Ok(found)
+}
+
 /// Whether a write of the product is open that nobody reckons with.
 pub(super) async fn is_open(connection: &mut PgConnection, basis: &Basis) -> Result<bool, Fault> {
     let beside: Vec<&str> = basis.beside.iter().map(IntentId::as_str).collect();

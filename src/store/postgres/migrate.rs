@@ -9,7 +9,7 @@ use crate::store::Error;
 
 /// Number, name and text; a released one never changes. Each can be run again,
 /// and notes itself in `sync_schema_versions`, so that `psql -f` does as well.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (
         1,
         "core",
@@ -44,6 +44,11 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
         7,
         "access",
         include_str!("../../../migrations/postgres/0007_access.sql"),
+    ),
+    (
+        8,
+        "webhooks",
+        include_str!("../../../migrations/postgres/0008_webhooks.sql"),
     ),
 ];
 

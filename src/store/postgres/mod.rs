@@ -46,13 +46,14 @@ use tokio::sync::watch;
 
 use super::{
     Alert, Begun, Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow,
-    Fence, Info, Intent, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause,
-    ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter, ResultRow,
-    Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
+    Fence, Info, Intent, IntentId, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page,
+    Pause, ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter,
+    ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp,
+    Validation,
 };
 use crate::access::{ApiKey, KeyId};
 use crate::catalog::LocalId;
-use crate::plan::{AccountRef, Known};
+use crate::plan::{AccountRef, Known, PriceId, ProductId};
 use crate::store::fault::Fault;
 
 /// An open database.
@@ -418,6 +419,19 @@ impl Store for Postgres {
 
     async fn replay_events(&self, event_ids: Option<&[String]>) -> Result<Vec<String>, Error> {
         run!(one self, |c| event_queue::replay(c, event_ids))
+    }
+
+    async fn is_own_write(&self, intent: &IntentId) -> Result<bool, Error> {
+        run!(one self, |c| journal::is_begun(c, intent))
+    }
+
+    async fn mapping_of(
+        &self,
+        at: &AccountRef,
+        product: Option<&ProductId>,
+        price: Option<&PriceId>,
+    ) -> Result<Option<MappingRow>, Error> {
+        run!(one self, |c| bindings::of_object(c, at, product, price))
     }
 
     async fn request_ids(

@@ -24,7 +24,7 @@ const TABLES: [(&str, &str); 20] = [
         "change_events",
         "ordinal event_id log_id account mode event_type product_type product_id changes \
          user_id occur_time receive_time state attempts next_time run_id local_ids flags \
-         message actor",
+         message actor source",
     ),
     (
         "intents",

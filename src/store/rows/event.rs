@@ -10,6 +10,7 @@ pub(in crate::store) fn event(row: &impl Cells) -> Result<EventRow, Fault> {
     Ok(EventRow {
         ordinal: columns.int("ordinal")?,
         event: NewEvent {
+            source: columns.code("source")?,
             event_id: columns.owned("event_id")?,
             event_type: columns.owned("event_type")?,
             product_type: columns.owned("product_type")?,

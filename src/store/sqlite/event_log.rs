@@ -18,7 +18,7 @@ macro_rules! select {
         concat!(
             "SELECT ordinal, event_id, event_type, product_type, product_id, changes, user_id,
                  occur_time, receive_time, state, attempts, next_time, run_id, local_ids, flags,
-                 message, actor
+                 message, actor, source
              FROM change_events ",
             $rest
         )
@@ -61,7 +61,7 @@ async fn insert_chunk(
         "INSERT INTO change_events
              (event_id, log_id, event_type, product_type, product_id, changes, user_id,
               occur_time, receive_time, state, attempts, next_time, local_ids, flags, message,
-              actor) ",
+              actor, source) ",
     );
     query.push_values(columns, |mut row, (event, changes, flags)| {
         let state = if event.triggers {
@@ -82,7 +82,8 @@ async fn insert_chunk(
             .push("0, 0, '[]'")
             .push_bind(flags)
             .push_bind(&event.message)
-            .push_bind(&event.actor);
+            .push_bind(&event.actor)
+            .push_bind(event.source.code());
     });
     query.push(" ON CONFLICT (event_id) DO NOTHING RETURNING event_id");
     let added = query
@@ -94,7 +95,7 @@ async fn insert_chunk(
              (id, event_type, product_id, product_type, changes, user_id, created_at)
          SELECT log_id, event_type, product_id, product_type, changes, nullif(user_id, ''),
                 strftime('%Y-%m-%dT%H:%M:%fZ', receive_time / 1e6, 'unixepoch')
-         FROM change_events WHERE ordinal > $1",
+         FROM change_events WHERE ordinal > $1 AND source = 'crm'",
     )
     .bind(before)
     .execute(connection)
@@ -138,6 +139,7 @@ pub(super) async fn page(
                ON has.value = wanted.value))
            AND ($9 IS NULL OR receive_time >= $9)
            AND ($10 IS NULL OR receive_time < $10)
+           AND ($12 IS NULL OR source = $12)
          ORDER BY ordinal DESC LIMIT $11"
     ))
     .bind(after.unwrap_or(i64::MAX))
@@ -151,6 +153,7 @@ pub(super) async fn page(
     .bind(filter.from.map(|time| time.timestamp_micros()))
     .bind(filter.before.map(|time| time.timestamp_micros()))
     .bind(page.limit)
+    .bind(filter.source.map(|source| source.code()))
     .fetch_all(connection)
     .await?;
     rows.iter().map(rows::event).collect()

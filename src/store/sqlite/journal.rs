@@ -7,7 +7,7 @@ use crate::plan::{AccountRef, PriceId};
 use crate::store::codes::Code as _;
 use crate::store::fault::Fault;
 use crate::store::rows::{self, Columns, json};
-use crate::store::{Basis, Intent, IntentOutcome, RunId};
+use crate::store::{Basis, Intent, IntentId, IntentOutcome, RunId};
 
 pub(super) async fn open(
     connection: &mut SqliteConnection,
@@ -47,6 +47,18 @@ pub(super) async fn request_ids(
             Ok((local_id, columns.owned("request_id")?))
         })
         .collect()
+}
+
+/// Whether a write was begun here.
+pub(super) async fn is_begun(
+    connection: &mut SqliteConnection,
+    intent: &IntentId,
+) -> Result<bool, Fault> {
+    let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM intents WHERE id = $1)")
+        .bind(intent.as_str())
+        .fetch_one(connection)
+        .await?;
+    Ok(found)
 }
 
 /// Whether a write of the product is open that nobody reckons with.

@@ -17,7 +17,7 @@ use crate::store::fault::Fault;
 use crate::store::lock::prepare_folder;
 
 /// Number, name and text; a released one never changes.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (
         1,
         "core",
@@ -52,6 +52,11 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
         7,
         "access",
         include_str!("../../../migrations/sqlite/0007_access.sql"),
+    ),
+    (
+        8,
+        "webhooks",
+        include_str!("../../../migrations/sqlite/0008_webhooks.sql"),
     ),
 ];
 

@@ -117,28 +117,31 @@ async fn every_route_with_every_role_and_with_none() {
     }
     for route in ROUTES {
         for (role, authorization) in &holders {
-            let code = get(&served, route.path, authorization).await;
+            let code = call(&served, route.method.as_str(), route.path, authorization).await;
             let is_in = match route.needs {
                 Needs::Nothing => true,
                 Needs::Role(needed) => role.is_some_and(|role| role >= needed),
             };
-            let expected = match (is_in, role) {
-                (true, _) => 200,
-                (false, None) => 401,
-                (false, Some(_)) => 403,
-            };
-            assert_eq!(code, expected, "{} as {role:?}", route.path);
+            let place = format!("{} {} as {role:?}", route.method, route.path);
+            match (is_in, role) {
+                // An empty request may be refused, by the handler itself.
+                (true, _) => assert!([200, 400].contains(&code), "{place}: {code}"),
+                (false, None) => assert_eq!(code, 401, "{place}"),
+                (false, Some(_)) => assert_eq!(code, 403, "{place}"),
+            }
         }
     }
 }
 
-async fn get(served: &Guarded, path: &str, authorization: &str) -> u16 {
+async fn call(served: &Guarded, method: &str, path: &str, authorization: &str) -> u16 {
     let mut stream = tokio::net::TcpStream::connect(served.http).await.unwrap();
     let key = match authorization {
         "" => String::new(),
         key => format!("authorization: {key}\r\n"),
     };
-    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n{key}connection: close\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n{key}connection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -12,6 +12,9 @@ use super::{run, told};
 async fn make_older(dir: &Path) {
     let mut database = connect(dir).await;
     for statement in [
+        "DROP INDEX price_bindings_price_id",
+        "DROP INDEX change_events_stripe",
+        "ALTER TABLE change_events DROP COLUMN source",
         "ALTER TABLE sync_runs DROP COLUMN cancelled_by",
         "ALTER TABLE change_events DROP COLUMN actor",
         "DROP TABLE api_keys",
@@ -58,16 +61,19 @@ async fn an_older_database_is_told_of_and_then_brought_up_to_date() {
 
     let (stdout, stderr, code) = told(&run(dir, &["migrate", "--check"]));
     assert_eq!(code, 1, "{stderr}");
-    assert!(stdout.ends_with("lacks migrations 5, 6, 7\n"), "{stdout}");
+    assert!(
+        stdout.ends_with("lacks migrations 5, 6, 7, 8\n"),
+        "{stdout}"
+    );
     assert!(stderr.contains("`migrate`"), "{stderr}");
     assert_eq!(number(dir, NEWEST).await, 4, "it was only looked at");
 
     for args in [&["migrate"][..], &["migrate", "--check"]] {
         let (stdout, stderr, code) = told(&run(dir, args));
         assert_eq!(code, 0, "{stderr}");
-        assert!(stdout.ends_with("has schema 7, the newest\n"), "{stdout}");
+        assert!(stdout.ends_with("has schema 8, the newest\n"), "{stdout}");
     }
-    assert_eq!(number(dir, NEWEST).await, 7);
+    assert_eq!(number(dir, NEWEST).await, 8);
     // Its end is judged when it comes, though it began before that was kept.
     assert_eq!(number(dir, "SELECT judged FROM sync_runs").await, 0);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use stripe_product_sync::catalog::Problem;
 use stripe_product_sync::engine::alerts::{AlertRules, Alerter, NotTaken};
 use stripe_product_sync::engine::{Engine, Parts, Scheduler};
-use stripe_product_sync::store::{Job, NewEvent, RunOptions, RunState};
+use stripe_product_sync::store::{EventSource, Job, NewEvent, RunOptions, RunState};
 
 use crate::support::catalog::product;
 use crate::support::sink::Sink;
@@ -298,6 +298,7 @@ async fn a_validation_that_is_refused_and_then_is_not() {
 
 fn event(told: &Told, event_id: &str) -> NewEvent {
     NewEvent {
+        source: EventSource::Crm,
         event_id: event_id.to_owned(),
         event_type: "plan.updated".to_owned(),
         product_type: "plan".to_owned(),

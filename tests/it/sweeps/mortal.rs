@@ -15,9 +15,10 @@ use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId, Step};
 use stripe_product_sync::store::{
     self, Alert, Begun, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow,
-    Fence, Info, Intent, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause,
-    ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter, ResultRow,
-    Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp, Validation,
+    Fence, Info, Intent, IntentId, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page,
+    Pause, ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter,
+    ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp,
+    Validation,
 };
 use stripe_product_sync::stripe::{
     self, Account, Call, Expand, IdempotencyKey, PricePage, ProductPage, Receipt, Stripe,
@@ -679,6 +680,21 @@ impl Store for MortalStore {
     ) -> Result<Vec<String>, store::Error> {
         let work = self.inner.replay_events(event_ids);
         self.life.event(|| "commit replayed".to_owned(), work).await
+    }
+
+    async fn is_own_write(&self, intent: &IntentId) -> Result<bool, store::Error> {
+        self.life.glance(self.inner.is_own_write(intent)).await
+    }
+
+    async fn mapping_of(
+        &self,
+        at: &AccountRef,
+        product: Option<&ProductId>,
+        price: Option<&PriceId>,
+    ) -> Result<Option<MappingRow>, store::Error> {
+        self.life
+            .glance(self.inner.mapping_of(at, product, price))
+            .await
     }
 
     async fn request_ids(

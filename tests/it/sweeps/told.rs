@@ -1,6 +1,6 @@
 //! A change event that waits while a scenario's sync is killed.
 
-use stripe_product_sync::store::{EventFilter, EventState, NewEvent, Page};
+use stripe_product_sync::store::{EventFilter, EventSource, EventState, NewEvent, Page};
 
 use super::scenario::Scenario;
 use crate::support::TestApp;
@@ -9,6 +9,7 @@ use crate::support::TestApp;
 pub(super) async fn tell(app: &TestApp) {
     let now = app.engine.now();
     let event = NewEvent {
+        source: EventSource::Crm,
         event_id: "e1".to_owned(),
         event_type: "product.manual_sync".to_owned(),
         product_type: String::new(),

@@ -206,3 +206,35 @@ pub(crate) async fn all_is_there_after_reopening(db: &mut dyn Db) {
     let known = db.store().known(&here()).await.unwrap();
     assert_eq!(known.bindings[&local("plan_a")], rich);
 }
+
+pub(crate) async fn a_mapping_is_found_by_any_object_it_names_or_named(db: &mut dyn Db) {
+    let store = db.store();
+    let rich = rich_binding("plan_a");
+    let row = written(&here(), rich.clone());
+    store.record(&bind(row)).await.unwrap();
+    let other = at("acct_2", Mode::Test);
+    put(&*store, &other, &["plan_b"]).await;
+    let found = async |at: &AccountRef, product: Option<&str>, price: Option<&PriceId>| {
+        let product = product.map(ProductId::new);
+        let found = store.mapping_of(at, product.as_ref(), price).await.unwrap();
+        found.map(|row| row.binding.local_id.to_string())
+    };
+    let plan_a = Some("plan_a".to_owned());
+    let product = rich.product_id.as_str();
+    assert_eq!(found(&here(), Some(product), None).await, plan_a);
+    let prices = rich.prices.values();
+    let prices: Vec<&PriceId> = prices
+        .chain(&rich.superseded)
+        .chain(&rich.to_archive)
+        .collect();
+    assert!(prices.len() > 2);
+    for price in prices {
+        assert_eq!(found(&here(), None, Some(price)).await, plan_a, "{price}");
+        assert_eq!(found(&here(), Some("prod_x"), Some(price)).await, plan_a);
+        assert_eq!(found(&other, None, Some(price)).await, None);
+    }
+    assert_eq!(found(&other, Some(product), None).await, None);
+    let nothing = PriceId::new("price_x");
+    assert_eq!(found(&here(), Some("prod_x"), Some(&nothing)).await, None);
+    assert_eq!(found(&here(), None, None).await, None);
+}

@@ -3,16 +3,19 @@
 use serde_json::json;
 use stripe_product_sync::plan::Mode;
 use stripe_product_sync::store::{
-    DueEvents, EventEnd, EventFilter, EventFlag, EventState, NewEvent, Page, Run, RunState, Store,
-    Subject,
+    DueEvents, EventEnd, EventFilter, EventFlag, EventSource, EventState, NewEvent, Page, Run,
+    RunState, Store, Subject,
 };
 
 use crate::store::Db;
-use crate::store::samples::{add_run, at, end_events, fence, here, local, run, take_events, time};
+use crate::store::samples::{
+    add_run, all, at, end_events, fence, here, local, run, take_events, time,
+};
 
 /// One of the CRM's; `n` seconds after the others' beginning.
 fn event(id: &str, product_id: &str, n: i64) -> NewEvent {
     NewEvent {
+        source: EventSource::Crm,
         event_id: id.to_owned(),
         event_type: "plan.updated".to_owned(),
         product_type: "plan".to_owned(),
@@ -183,6 +186,7 @@ pub(crate) async fn a_run_takes_what_was_there_and_no_more(db: &mut dyn Db) {
             upto: due.upto,
             subjects: vec![subject("a"), subject("b")],
             users: vec![String::new(), "ada".to_owned()],
+            only_of_stripe: false,
         }
     );
     store.insert_events(&[event("e4", "c", 4)]).await.unwrap();
@@ -207,6 +211,53 @@ pub(crate) async fn a_run_takes_what_was_there_and_no_more(db: &mut dyn Db) {
         .await
         .unwrap_err();
     assert_eq!(store.event_queue(now).await.unwrap().pending, 1);
+}
+
+pub(crate) async fn what_stripe_tells_waits_in_the_same_line_and_not_in_the_crms_log(
+    db: &mut dyn Db,
+) {
+    let store = db.store();
+    let of_stripe = |id: &str, n| NewEvent {
+        source: EventSource::Stripe,
+        ..event(id, "a", n)
+    };
+    let new = [of_stripe("evt_1", 1), of_stripe("evt_2", 2)];
+    assert_eq!(store.insert_events(&new).await.unwrap(), [true, true]);
+    // Sent again, and with it another one.
+    let again = [of_stripe("evt_2", 3), of_stripe("evt_3", 3)];
+    assert_eq!(store.insert_events(&again).await.unwrap(), [false, true]);
+    let now = time(9_000_000);
+    let due = store.due_events(now).await.unwrap().unwrap();
+    assert!(due.only_of_stripe);
+    store.insert_events(&[event("e1", "a", 4)]).await.unwrap();
+    let due = store.due_events(now).await.unwrap().unwrap();
+    assert_eq!((due.only_of_stripe, due.subjects.len()), (false, 1));
+
+    let of = async |source| {
+        let filter = EventFilter {
+            source,
+            ..EventFilter::default()
+        };
+        let found = store.events(&filter, &all()).await.unwrap();
+        let ids = found.iter().map(|row| row.event.event_id.clone());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of(Some(EventSource::Stripe)).await,
+        ["evt_3", "evt_2", "evt_1"]
+    );
+    assert_eq!(of(Some(EventSource::Crm)).await, ["e1"]);
+    assert_eq!(of(None).await.len(), 4);
+
+    take_events(&*store, &run(1), i64::MAX, now).await.unwrap();
+    let taken = store.run_events(&run(1).id, 0, 10).await.unwrap();
+    assert_eq!(taken[0].event.source, EventSource::Stripe);
+    let ends: Vec<EventEnd> = taken.iter().map(|event| done(event.ordinal)).collect();
+    end_events(&*store, &ended(1), &ends).await.unwrap();
+    let queue = store.event_queue(now).await.unwrap();
+    assert_eq!((queue.pending, queue.failed), (0, 0));
+    let log = db.rows("SELECT product_id FROM product_change_log").await;
+    assert_eq!(log.len(), 1);
 }
 
 pub(crate) async fn a_full_run_takes_also_what_waits_for_another_attempt(db: &mut dyn Db) {

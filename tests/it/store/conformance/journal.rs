@@ -100,3 +100,25 @@ pub(crate) async fn another_attempt_opens_an_intent_again(db: &mut dyn Db) {
     store.record(&record).await.unwrap();
     assert_eq!(store.open_intents(&here()).await.unwrap(), [again]);
 }
+
+pub(crate) async fn a_write_is_known_by_who_began_it(db: &mut dyn Db) {
+    let store = db.store();
+    let run = with_run(&*store).await;
+    begin(
+        &*store,
+        vec![
+            intent("i1", &here(), &run, 0),
+            intent("i2", &here(), &run, 0),
+        ],
+    )
+    .await;
+    let record = Record {
+        finished: vec![outcome("i2", "done")],
+        ..Record::default()
+    };
+    store.record(&record).await.unwrap();
+    for (id, is_own) in [("i1", true), ("i2", true), ("I1", false), ("", false)] {
+        let found = store.is_own_write(&IntentId::new(id)).await.unwrap();
+        assert_eq!(found, is_own, "{id:?}");
+    }
+}

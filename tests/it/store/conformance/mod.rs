@@ -36,6 +36,7 @@ macro_rules! conformance {
             pages_are_bytewise_and_complete,
             filters_choose_mappings,
             mappings_by_id_leaves_out_the_unknown,
+            a_mapping_is_found_by_any_object_it_names_or_named,
             all_is_there_after_reopening,
         }
         properties! { crm, $start,
@@ -56,6 +57,7 @@ macro_rules! conformance {
             an_id_is_taken_once,
             every_field_comes_back,
             a_run_takes_what_was_there_and_no_more,
+            what_stripe_tells_waits_in_the_same_line_and_not_in_the_crms_log,
             a_full_run_takes_also_what_waits_for_another_attempt,
             an_end_is_told_once_and_shown_to_the_crm,
             events_whose_run_ended_without_a_word_are_found,
@@ -68,6 +70,7 @@ macro_rules! conformance {
             an_open_intent_comes_back_whole,
             open_intents_come_in_the_order_they_were_begun,
             finished_intents_are_gone,
+            a_write_is_known_by_who_began_it,
             another_attempt_opens_an_intent_again,
         }
         properties! { keys, $start,

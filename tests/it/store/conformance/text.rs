@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use serde_json::Value;
-use stripe_product_sync::store::{EventFilter, NewEvent, Run, Timestamp};
+use stripe_product_sync::store::{EventFilter, EventSource, NewEvent, Run, Timestamp};
 
 use crate::store::Db;
 use crate::store::samples::{add_run, all, run, time};
@@ -132,6 +132,7 @@ pub(crate) async fn moments_keep_their_microseconds(db: &mut dyn Db) {
 
 pub(crate) fn event(id: &str, time: Timestamp) -> NewEvent {
     NewEvent {
+        source: EventSource::Crm,
         event_id: id.to_owned(),
         event_type: "plan.updated".to_owned(),
         product_type: "plan".to_owned(),

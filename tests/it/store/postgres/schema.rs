@@ -231,7 +231,7 @@ async fn a_file_that_was_half_applied_is_finished() {
         .execute("INSERT INTO account_keys VALUES ('hash', 'acct_1', NULL)")
         .await;
     let looked = Postgres::look(&database.url(), SCHEMA).await.unwrap();
-    assert_eq!(looked.missing, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(looked.missing, [1, 2, 3, 4, 5, 6, 7, 8]);
     let store = Postgres::open(&database.url(), SCHEMA).await.unwrap();
     let kept = store.account_of_key("hash").await.unwrap();
     assert_eq!(kept.map(|account| account.id), Some("acct_1".to_owned()));
@@ -240,9 +240,9 @@ async fn a_file_that_was_half_applied_is_finished() {
         .execute("DROP TABLE schedules; DELETE FROM sync_schema_versions WHERE version = 3")
         .await;
     let looked = Postgres::look(&database.url(), SCHEMA).await.unwrap();
-    assert_eq!((looked.missing, looked.info.schema_version), (vec![3], 7));
+    assert_eq!((looked.missing, looked.info.schema_version), (vec![3], 8));
     Postgres::open(&database.url(), SCHEMA).await.unwrap();
-    assert_eq!(applied(&database).await.len(), 7);
+    assert_eq!(applied(&database).await.len(), 8);
 }
 
 #[tokio::test]
@@ -254,7 +254,7 @@ async fn of_several_that_start_at_once_one_migrates() {
     for store in futures_util::future::join_all(opened).await {
         store.unwrap().ping().await.unwrap();
     }
-    assert_eq!(applied(&database).await.len(), 7);
+    assert_eq!(applied(&database).await.len(), 8);
 }
 
 #[tokio::test]

@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use stripe_product_sync::access::{ApiKey, KeyId};
 use stripe_product_sync::catalog::LocalId;
 use stripe_product_sync::engine::{Engine, Parts};
-use stripe_product_sync::plan::{AccountRef, Known};
+use stripe_product_sync::plan::{AccountRef, Known, PriceId, ProductId};
 use stripe_product_sync::store::{
     self, Alert, Begun, Claim, DryRun, DueEvents, EventEnd, EventFilter, EventQueue, EventRow,
-    Fence, Info, Intent, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page, Pause,
-    ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter, ResultRow,
-    Retention, Run, RunFilter, RunId, RunState, ScheduleRow, SlotDone, Store, Tidied, Timestamp,
-    Validation,
+    Fence, Info, Intent, IntentId, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page,
+    Pause, ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter,
+    ResultRow, Retention, Run, RunFilter, RunId, RunState, ScheduleRow, SlotDone, Store, Tidied,
+    Timestamp, Validation,
 };
 use tokio::sync::watch;
 
@@ -161,6 +161,8 @@ passed_on! {
     fn save_alerts(alerts: &[Alert], judged: Option<&RunId>) -> ();
     fn last_event_time() -> Option<Timestamp>;
     fn replay_events(event_ids: Option<&[String]>) -> Vec<String>;
+    fn is_own_write(intent: &IntentId) -> bool;
+    fn mapping_of(at: &AccountRef, product: Option<&ProductId>, price: Option<&PriceId>) -> Option<MappingRow>;
     fn request_ids(run: &RunId, local_ids: &[LocalId]) -> Vec<(LocalId, String)>;
     fn pushed(catalog: &str) -> Pushed;
     fn change_pushed(catalog: &str, change: &PushedChange) -> i64;

@@ -9,7 +9,7 @@ use crate::catalog::{LocalId, hides, normalize};
 use crate::engine::events::{ALL, FOR_ALL};
 use crate::grpc::status::{self, Violations};
 use crate::proto::v1;
-use crate::store::{EventFilter, EventFlag, EventState, NewEvent, Timestamp};
+use crate::store::{EventFilter, EventFlag, EventSource, EventState, NewEvent, Timestamp};
 
 /// Events a call.
 const MAX_EVENTS: usize = 1000;
@@ -101,6 +101,7 @@ pub(in crate::grpc) fn event(
             format!("{event_type} is not among sync.trigger_events: kept, and no sync follows");
     }
     Ok(NewEvent {
+        source: EventSource::Crm,
         event_id,
         event_type,
         product_type,
@@ -253,8 +254,21 @@ pub(in crate::grpc) fn filter(
         request.receive_time_before.as_ref(),
         &mut wrong,
     );
+    let source = match v1::change_event_record::Source::try_from(request.source) {
+        Ok(v1::change_event_record::Source::Unspecified) => None,
+        Ok(v1::change_event_record::Source::Crm) => Some(EventSource::Crm),
+        Ok(v1::change_event_record::Source::Stripe) => Some(EventSource::Stripe),
+        Err(_) => {
+            wrong.add(
+                "source",
+                format!("{} is no value to select by", request.source),
+            );
+            None
+        }
+    };
     wrong.check()?;
     Ok(EventFilter {
+        source,
         states,
         event_types,
         product_type,
