@@ -1,13 +1,8 @@
-//! Signatures of deliveries. Nothing here receives any yet: what the sandbox signs
-//! is checked by a verifier that knows only what Stripe's documentation says.
-//! <https://docs.stripe.com/webhooks/signature>
-
-use std::fmt::Write as _;
-
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
+//! Deliveries: what the sandbox signs as Stripe does is taken for Stripe's, nothing
+//! else is, and no body makes the reader stumble.
 
 use crate::sandbox::probe;
+use crate::stripe::webhook::{Event, TOLERANCE, Unsigned, verify};
 
 /// A secret, a time and a body, each in a line; the body goes on to the end. The
 /// secret is also taken for a header that somebody made up.
@@ -18,32 +13,55 @@ pub fn webhook(input: &[u8]) {
     let mut lines = text.splitn(3, '\n');
     let mut line = || lines.next().unwrap_or_default();
     let (secret, time, body) = (line(), line(), line());
-    let time: i64 = time.parse().unwrap_or(1_700_000_000);
-    let header = probe::signed(body, time, &[secret, "whsec_other"]);
-    assert!(header.bytes().all(|b| b.is_ascii_graphic()), "{header}");
-    assert!(is_signed(&header, body, secret) && is_signed(&header, body, "whsec_other"));
-    assert!(!is_signed(&header, &format!("{body} "), secret));
-    // HMAC fills up a short key with zeros, so that one more makes no other.
-    assert!(!is_signed(&header, body, &format!("{secret}x")));
-    let later = header.replacen(&time.to_string(), &time.wrapping_add(1).to_string(), 1);
-    assert!(!is_signed(&later, body, secret));
-    assert!(!is_signed(secret, body, "whsec_other"), "nobody knew it");
+    signatures(secret, time, body);
+    if let Ok(event) = Event::parse(body.as_bytes()) {
+        assert!(!event.id.is_empty() && event.id.is_ascii());
+        assert!(
+            event
+                .changes
+                .values()
+                .all(|change| change.get("from").is_some())
+        );
+        let _whose = event.write_of("acct_1");
+    }
 }
 
-/// Whether one of the header's `v1` signatures is of this body by this secret.
-fn is_signed(header: &str, body: &str, secret: &str) -> bool {
-    let parts = || header.split(',').filter_map(|part| part.split_once('='));
-    let mut times = parts().filter(|(name, _)| *name == "t");
-    let (Some((_, time)), None) = (times.next(), times.next()) else {
-        return false;
+fn signatures(secret: &str, time: &str, body: &str) {
+    // Stripe's clock is past 1970.
+    let time: i64 = time
+        .parse()
+        .ok()
+        .filter(|time| *time >= 0)
+        .unwrap_or(1_700_000_000);
+    let header = probe::signed(body, time, &[secret, "whsec_other"]);
+    assert!(header.bytes().all(|b| b.is_ascii_graphic()), "{header}");
+    let check = |header: &str, body: &str, secret: &str, now: i64| {
+        verify(header, body.as_bytes(), [secret], now)
     };
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
-        return false;
-    };
-    mac.update(format!("{time}.{body}").as_bytes());
-    let mut expected = String::new();
-    for byte in mac.finalize().into_bytes() {
-        let _ = write!(expected, "{byte:02x}");
+    for known in [secret, "whsec_other"] {
+        assert_eq!(check(&header, body, known, time), Ok(()));
+        let late = time.saturating_add(TOLERANCE + 1);
+        let age = late - time;
+        if age > TOLERANCE {
+            assert_eq!(
+                check(&header, body, known, late),
+                Err(Unsigned::Old { age })
+            );
+        }
     }
-    parts().any(|(name, value)| name == "v1" && value == expected)
+    assert_eq!(
+        check(&header, &format!("{body} "), secret, time),
+        Err(Unsigned::Wrong)
+    );
+    // HMAC fills up a short key with zeros, so that one more makes no other.
+    assert_eq!(
+        check(&header, body, &format!("{secret}x"), time),
+        Err(Unsigned::Wrong)
+    );
+    let later = header.replacen(&time.to_string(), &time.wrapping_add(1).to_string(), 1);
+    assert!(check(&later, body, secret, time).is_err());
+    assert!(
+        check(secret, body, "whsec_other", time).is_err(),
+        "nobody knew it"
+    );
 }

@@ -113,7 +113,10 @@ async fn what_fails_is_told_as_failed() {
         "{answer}"
     );
     assert!(
-        answer["details"].as_str().unwrap().contains("--max-archives 2"),
+        answer["details"]
+            .as_str()
+            .unwrap()
+            .contains("--max-archives 2"),
         "{answer}"
     );
     let filter = RunFilter {
