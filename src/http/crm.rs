@@ -99,14 +99,16 @@ pub(super) async fn sync_products(
         "validate" => validate(&app.engine).await,
         _ => return wrong("Invalid action. Use \"sync\" or \"validate\""),
     };
-    answer.unwrap_or_else(|failed| failed)
+    answer.unwrap_or_else(Failed::into_response)
 }
 
 /// `GET /api/admin/stripe/sync-products`: as it was last found. Asks nothing of Stripe.
 pub(super) async fn sync_status(State(app): State<App>) -> Response {
     let status = match app.engine.status().await {
         Ok(status) => status,
-        Err(error) => return failed("Failed to get sync status", &error::told(&error)),
+        Err(error) => {
+            return failed("Failed to get sync status", &error::told(&error)).into_response();
+        }
     };
     let findings = status.validation.map(|is| is.findings).unwrap_or_default();
     let (missing_syncs, invalid_syncs) = sorted(&findings);
@@ -169,10 +171,8 @@ pub(super) async fn product_mapping(
     let found = match mapping(&app.engine, local_id).await {
         Ok(found) => found,
         Err(error) => {
-            return failed(
-                "Failed to look up the product mapping",
-                &error::told(&error),
-            );
+            let details = error::told(&error);
+            return failed("Failed to look up the product mapping", &details).into_response();
         }
     };
     // What is off sale cannot be bought, whatever it once was.
@@ -200,7 +200,7 @@ async fn mapping(engine: &Engine, local_id: LocalId) -> Result<Option<MappingRow
     Ok(engine.store().mappings_by_id(&at, &[local_id]).await?.pop())
 }
 
-async fn sync(engine: &Engine, asked: &Asked, actor: String) -> Result<Response, Response> {
+async fn sync(engine: &Engine, asked: &Asked, actor: String) -> Result<Response, Failed> {
     let dry_run = asked.dry_run.unwrap_or_default();
     let request = SyncRequest {
         request_id: None,
@@ -253,7 +253,7 @@ async fn sync(engine: &Engine, asked: &Asked, actor: String) -> Result<Response,
     .into_response())
 }
 
-async fn validate(engine: &Engine) -> Result<Response, Response> {
+async fn validate(engine: &Engine) -> Result<Response, Failed> {
     let work = {
         let engine = engine.clone();
         async move { engine.validate(Vec::new(), Some(Duration::ZERO)).await }
@@ -407,8 +407,8 @@ fn number(terms: Option<&Terms>) -> Number {
 
 fn done<T>(
     work: Result<Result<T, engine::Error>, tokio::task::JoinError>,
-    what: &str,
-) -> Result<T, Response> {
+    what: &'static str,
+) -> Result<T, Failed> {
     match work {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(failed(what, &error::told(&error))),
@@ -419,9 +419,22 @@ fn done<T>(
     }
 }
 
-fn failed(what: &str, details: &str) -> Response {
-    let body = serde_json::json!({ "error": what, "details": details });
-    (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
+/// Why there is no other answer: in a few words, and in detail.
+struct Failed {
+    what: &'static str,
+    details: String,
+}
+
+impl Failed {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({ "error": self.what, "details": self.details });
+        (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
+    }
+}
+
+fn failed(what: &'static str, details: &str) -> Failed {
+    let details = details.to_owned();
+    Failed { what, details }
 }
 
 fn wrong(message: &str) -> Response {

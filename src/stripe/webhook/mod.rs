@@ -62,7 +62,7 @@ pub fn verify<'a>(
     now: i64,
 ) -> Result<(), Unsigned> {
     let parts = || header.split(',').filter_map(|part| part.split_once('='));
-    let time = parts().filter(|(name, _)| *name == "t").last();
+    let time = parts().rfind(|(name, _)| *name == "t");
     let time = time.filter(|(_, time)| time.bytes().all(|b| b.is_ascii_digit()));
     let (_, time) = time.ok_or(Unsigned::Malformed)?;
     let signed_at: i64 = time.parse().map_err(|_| Unsigned::Malformed)?;
