@@ -35,6 +35,12 @@ impl Service {
         }
     }
 
+    /// Where it is.
+    #[allow(dead_code, reason = "not every bench asks")]
+    pub(crate) fn address(&self) -> String {
+        self.endpoint.uri().to_string()
+    }
+
     /// A connection, as soon as there is one to be had: it takes some before its database
     /// is open, and answers afterwards.
     pub(crate) async fn connect(&self) -> Channel {
