@@ -38,7 +38,8 @@ pub(super) struct Local {
     pub(super) engine: Engine,
     pub(super) service: grpc::Service,
     pub(super) admission: Admission,
-    far_side: FarSide,
+    pub(super) far_side: FarSide,
+    pub(super) clock: clock::Clock,
     /// Last, so that the next process finds everything closed.
     database: Database,
 }
@@ -58,12 +59,13 @@ impl Local {
         };
         let engine = Engine::start(parts, settings(config, &far_side));
         let service = grpc::Service::new(engine.clone(), about(config, &far_side, &clock));
-        let admission = Admission::new(config, database.store(), clock)?;
+        let admission = Admission::new(config, database.store(), clock.clone())?;
         Ok(Self {
             engine,
             service,
             admission,
             far_side,
+            clock,
             database,
         })
     }
@@ -275,7 +277,7 @@ fn timetable(
     Some(Arc::new(timetable))
 }
 
-fn about(config: &Config, far_side: &FarSide, clock: &clock::Clock) -> grpc::About {
+pub(super) fn about(config: &Config, far_side: &FarSide, clock: &clock::Clock) -> grpc::About {
     let root = config.setup.catalog_path();
     let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let client = far_side.client.clone();

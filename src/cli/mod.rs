@@ -25,6 +25,7 @@ mod connect;
 mod database;
 mod events;
 mod exit;
+mod facts;
 mod far_side;
 mod follow;
 mod format;

@@ -178,6 +178,7 @@ impl Serving {
         let serving = http::serve(
             local.engine.clone(),
             local.admission.door(),
+            local.facts(config, grpc.address),
             http_listener,
             stop.clone(),
             drain,

@@ -121,6 +121,17 @@ impl Gate {
         Ok(Admitted { principal, slot })
     }
 
+    /// Whether a key gets in, for whoever is to show it from now on.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub async fn knows(&self, token: &Token) -> Result<(), Refusal> {
+        match &self.0.keys {
+            Some(keys) => keys.find(token).await.map(drop),
+            None => Err(Refusal::Unknown),
+        }
+    }
+
     /// Has a watch opened beside the others.
     ///
     /// # Errors

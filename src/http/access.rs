@@ -1,11 +1,11 @@
 //! Lets a request in, by the gate that gRPC calls pass as well.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::{App, error, origin};
+use super::{App, dashboard, error, origin};
 use crate::access::Principal;
 use crate::gate::{Needs, Refusal};
 use crate::net;
@@ -16,6 +16,12 @@ pub(super) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
+    // A browser shows its key in a cookie, to the dashboard alone.
+    if dashboard::is_page(request.uri().path())
+        && let Some(session) = dashboard::unfold(request.headers_mut())
+    {
+        request.extensions_mut().insert(session);
+    }
     let peer = request.extensions().get();
     let from = net::caller(peer, request.headers(), app.door.behind_proxy);
     match app.door.gate.admit(request.headers(), from, needs).await {
@@ -31,7 +37,7 @@ pub(super) async fn admit(
             let _under_way = admitted.slot;
             next.run(request).await
         }
-        Err(refusal) => refused(request.uri().path(), &refusal),
+        Err(refusal) => refused(&request, &refusal),
     }
 }
 
@@ -47,7 +53,7 @@ fn is_lured(principal: &Principal, needs: Needs, request: &Request) -> bool {
 }
 
 /// The refusal as HTTP says it.
-fn refused(path: &str, refusal: &Refusal) -> Response {
+fn refused(request: &Request, refusal: &Refusal) -> Response {
     let (code, status) = match refusal {
         Refusal::NoKey
         | Refusal::Scheme
@@ -74,7 +80,17 @@ fn refused(path: &str, refusal: &Refusal) -> Response {
             (header::RETRY_AFTER, seconds.into())
         })
     };
-    let mut response = error::of_path(path, code, status, &refusal.to_string());
+    let path = request.uri().path();
+    let mut response = if dashboard::is_page(path) {
+        let is_page = request.method() == Method::GET;
+        let next = request
+            .uri()
+            .path_and_query()
+            .map_or(path, |is| is.as_str());
+        dashboard::refused(code, refusal, is_page, next)
+    } else {
+        error::of_path(path, code, status, &refusal.to_string())
+    };
     response.headers_mut().extend(header);
     response
 }

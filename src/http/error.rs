@@ -1,11 +1,13 @@
-//! Errors as JSON. The CRM's old endpoints have its own shape, `{"error": text}`; all
-//! others that of Google's APIs, `{"error": {code, status, message}}`.
+//! Errors in the shape that callers of a path know: pages for the dashboard, for the
+//! CRM's old endpoints its own `{"error": text}`, and for all others that of Google's
+//! APIs, `{"error": {code, status, message}}`.
 
 use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::dashboard;
 use crate::engine::{self, with_causes};
 
 /// Longer paths are not repeated.
@@ -34,6 +36,12 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
 
 /// In the shape that callers of this path know.
 pub(super) fn of_path(path: &str, code: StatusCode, status: &str, message: &str) -> Response {
+    if dashboard::is_page(path) {
+        return match code {
+            StatusCode::NOT_FOUND => dashboard::not_found(path),
+            _ => dashboard::sentence(code, message),
+        };
+    }
     if path.starts_with("/api/") {
         return (code, Json(json!({ "error": message }))).into_response();
     }

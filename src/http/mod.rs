@@ -1,10 +1,11 @@
-//! The HTTP side: what load balancers and orchestrators ask, what Stripe tells, and
-//! the endpoints that the CRM calls.
+//! The HTTP side: the dashboard, the endpoints that the CRM calls, what Stripe tells,
+//! and what load balancers and orchestrators ask.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `route` | every path, with what it asks of its caller |
 //! | `access`, `origin` | who is let in, and whose page a browser asks for |
+//! | `dashboard` | what people see and do, in a browser |
 //! | `crm` | the CRM's endpoints, with the answers they know |
 //! | `webhooks` | what Stripe tells |
 //! | `probes` | whether the service lives and serves |
@@ -14,13 +15,16 @@ mod access;
 mod body;
 mod connections;
 mod crm;
+mod dashboard;
 mod error;
+mod facts;
 mod origin;
 mod probes;
 mod route;
 mod webhooks;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -29,7 +33,8 @@ use axum::handler::Handler as _;
 use axum::middleware::from_fn_with_state;
 use tokio_util::sync::CancellationToken;
 
-pub use self::route::{ROUTES, Route};
+pub use self::facts::{Facts, Place, Setting};
+pub use self::route::{Route, routes};
 pub use self::webhooks::Secrets;
 use crate::engine::Engine;
 use crate::gate::{Gate, Needs};
@@ -56,7 +61,15 @@ pub struct Door {
 struct App {
     engine: Engine,
     door: Door,
+    facts: Arc<Facts>,
     shutdown: CancellationToken,
+}
+
+impl App {
+    /// Whether browsers reach it by https.
+    fn is_secure(&self) -> bool {
+        self.facts.is_tls || self.door.behind_proxy
+    }
 }
 
 /// Serves until `shutdown` is cancelled, then lets requests under way end for as
@@ -67,6 +80,7 @@ struct App {
 pub async fn serve(
     engine: Engine,
     door: Door,
+    facts: Arc<Facts>,
     listener: impl Into<net::Listener>,
     shutdown: CancellationToken,
     drain: Duration,
@@ -75,12 +89,13 @@ pub async fn serve(
     let app = App {
         engine,
         door,
+        facts,
         shutdown: shutdown.clone(),
     };
     let cut = listener.cut();
     // Also when this future is dropped.
     let _cut_at_the_end = cut.clone().drop_guard();
-    let serving = connections::serve(listener, routes(app), shutdown.clone());
+    let serving = connections::serve(listener, router(app), shutdown.clone());
     let mut serving = std::pin::pin!(serving);
     let too_late = async {
         shutdown.cancelled().await;
@@ -96,8 +111,8 @@ pub async fn serve(
     Ok(())
 }
 
-fn routes(app: App) -> Router {
-    let routes = ROUTES.iter().fold(Router::new(), |router, route| {
+fn router(app: App) -> Router {
+    let routes = routes().fold(Router::new(), |router, route| {
         let admit = from_fn_with_state((app.clone(), route.needs), access::admit);
         router.route(route.path, route.handler().layer(admit))
     });

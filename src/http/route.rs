@@ -4,7 +4,7 @@
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
 
-use super::{App, crm, probes, webhooks};
+use super::{App, crm, dashboard, probes, webhooks};
 use crate::access::Role;
 use crate::gate::Needs;
 
@@ -16,7 +16,7 @@ pub struct Route {
     pub path: &'static str,
     /// What a caller must be allowed to do.
     pub needs: Needs,
-    handle: fn() -> MethodRouter<App>,
+    pub(super) handle: fn() -> MethodRouter<App>,
 }
 
 impl Route {
@@ -25,8 +25,12 @@ impl Route {
     }
 }
 
-/// Every path.
-pub const ROUTES: &[Route] = &[
+/// Every path with every method.
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(dashboard::ROUTES)
+}
+
+const ROUTES: &[Route] = &[
     Route {
         method: Method::GET,
         path: "/livez",

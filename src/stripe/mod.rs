@@ -442,6 +442,13 @@ fn segment(id: &str) -> String {
     out
 }
 
+/// The page of a request in Stripe's log.
+pub fn request_url(at: &AccountRef, request: &str) -> String {
+    let products = dashboard_products_url(at);
+    let base = products.trim_end_matches("products");
+    format!("{base}logs/{}", segment(request))
+}
+
 /// The page of all products in Stripe's dashboard.
 pub fn dashboard_products_url(at: &AccountRef) -> String {
     let test = match at.mode {

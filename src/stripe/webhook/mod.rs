@@ -173,7 +173,7 @@ impl Event {
         let data = wire.data.unwrap_or_default();
         let request = wire
             .request
-            .or(wire.reason.and_then(|reason| reason.request));
+            .or_else(|| wire.reason.and_then(|reason| reason.request));
         let (request_id, idempotency_key) = match request {
             Some(WireRequest::Of {
                 id,

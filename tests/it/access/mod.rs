@@ -22,7 +22,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, facts};
 
 const DRAIN: Duration = Duration::from_millis(300);
 
@@ -74,7 +74,7 @@ impl Guarded {
             behind_proxy: false,
             secrets: web::Secrets::new(["whsec_test".to_owned()]),
         };
-        let web = web::serve(app.engine.clone(), door, http, stop.clone(), DRAIN);
+        let web = web::serve(app.engine.clone(), door, facts(), http, stop.clone(), DRAIN);
         tokio::spawn(web);
         let service = crate::grpc::service(&app);
         tokio::spawn(grpc::serve(service, listener, serving, stop.clone(), DRAIN));

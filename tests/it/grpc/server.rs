@@ -18,8 +18,8 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::{DRAIN, Served, service, told};
 use crate::binary::attacks::frames;
-use crate::support::TestApp;
 use crate::support::catalog::product;
+use crate::support::{TestApp, facts};
 
 fn check(service: &str) -> HealthCheckRequest {
     HealthCheckRequest {
@@ -205,6 +205,7 @@ async fn http_tells_life_readiness_and_what_is_not_there_and_ends_in_time() {
             behind_proxy: false,
             secrets: Default::default(),
         },
+        facts(),
         listener,
         shutdown.clone(),
         DRAIN,

@@ -1,6 +1,7 @@
 //! The HTTP side, over real sockets.
 
 mod crm;
+mod dashboard;
 mod origin;
 mod webhooks;
 
@@ -15,7 +16,7 @@ use stripe_product_sync::http::{Door, Secrets, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, facts};
 
 /// A service's HTTP side, for callers who may do everything.
 struct Served {
@@ -38,6 +39,7 @@ impl Served {
         tokio::spawn(serve(
             app.engine.clone(),
             door,
+            facts(),
             listener,
             stop.clone(),
             drain,

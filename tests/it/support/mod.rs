@@ -20,6 +20,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use stripe_product_sync::catalog::{Catalog, LocalId, Product};
 use stripe_product_sync::engine::{Engine, IfBusy, Parts, Schedules, Settings, SyncRequest, clock};
+use stripe_product_sync::http;
 use stripe_product_sync::plan::{AccountRef, Known, Mode, Naming};
 use stripe_product_sync::sandbox::{self, SANDBOX_KEY, Sandbox};
 use stripe_product_sync::store::sqlite::Sqlite;
@@ -474,6 +475,26 @@ async fn edited(
     edit(&mut body);
     head.headers.remove("content-length");
     axum::response::Response::from_parts(head, axum::body::Body::from(body.to_string()))
+}
+
+/// What a dashboard tells of the service that a test started.
+pub(crate) fn facts() -> Arc<http::Facts> {
+    Arc::new(http::Facts {
+        sandbox: true,
+        catalog_root: "crm".to_owned(),
+        start_time: chrono::DateTime::UNIX_EPOCH,
+        build: "test".to_owned(),
+        budget: Arc::new(|| (25.0, 0.5)),
+        rate_limit: 25.0,
+        api_version: "2026-09-30.endive".to_owned(),
+        grpc: "127.0.0.1:50051".to_owned(),
+        is_tls: false,
+        settings: vec![http::Setting {
+            key: "stripe.secret_key".to_owned(),
+            value: "***".to_owned(),
+            place: http::Place::Environment("STRIPE_SECRET_KEY".to_owned()),
+        }],
+    })
 }
 
 pub(crate) fn request(options: RunOptions) -> SyncRequest {

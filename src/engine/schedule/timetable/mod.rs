@@ -104,7 +104,7 @@ impl Timetable {
     }
 
     /// When what happens at the next slot after this moment is due.
-    pub(super) fn due_after(&self, moment: Timestamp) -> Option<Timestamp> {
+    pub fn due_after(&self, moment: Timestamp) -> Option<Timestamp> {
         self.next(moment).map(|slot| self.due(slot))
     }
 
