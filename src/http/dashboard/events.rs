@@ -15,7 +15,9 @@ use super::view::shell::Page as Nav;
 use super::words;
 use crate::access::Role;
 use crate::http::App;
-use crate::store::{EventFilter, EventFlag, EventRow, EventState, Page, Timestamp};
+use crate::store::{
+    EventFilter, EventFlag, EventRow, EventSource, EventState, NewEvent, Page, Timestamp,
+};
 
 const PAGE: u32 = 50;
 /// Fields of one change that are shown.
@@ -109,7 +111,7 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<EventsPage, F
     let given_up = shell.given_up;
     let states = STATES.iter().map(|(name, label, state)| {
         let count = match state {
-            EventState::Failed => Some(given_up),
+            EventState::Failed => Some(given_up).filter(|count| *count > 0),
             EventState::Pending | EventState::Running | EventState::Done | EventState::Ignored => {
                 None
             }
@@ -186,7 +188,7 @@ pub(super) fn row(row: &EventRow, now: Timestamp, csrf: &str) -> Row {
         event_type: event.event_type.clone(),
         product_type: event.product_type.clone(),
         product_id: event.product_id.clone(),
-        changes: changes(event.changes.as_ref()),
+        changes: changes(event),
         received: words::moment(event.receive_time, now),
         state: match row.state {
             EventState::Pending => View::Pending,
@@ -223,9 +225,13 @@ fn flag_words(flag: EventFlag) -> &'static str {
     }
 }
 
-/// `{field: {from, to}}`, and whatever else was sent.
-fn changes(changes: Option<&Value>) -> Vec<Change> {
-    let fields = changes.and_then(Value::as_object).into_iter().flatten();
+/// `{field: {from, to}}`, and whatever else the CRM sent.
+fn changes(event: &NewEvent) -> Vec<Change> {
+    let fields = event.changes.as_ref().and_then(Value::as_object);
+    let fields = fields.into_iter().flatten();
+    // Beside what changed it has the object's id.
+    let is_change = |field: &str| event.source == EventSource::Crm || field != "id";
+    let fields = fields.filter(|(field, _)| is_change(field));
     let shown = fields.take(FIELDS).map(|(field, value)| {
         let (from, to) = match value.as_object() {
             Some(change) if change.contains_key("to") || change.contains_key("from") => {

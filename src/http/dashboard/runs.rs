@@ -108,7 +108,7 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<RunsPage, Fai
         filter: View {
             states: choices(&STATES, "Any state", &asked.state),
             triggers: choices(&TRIGGERS, "Anything", &asked.trigger),
-            kinds: choices(&KINDS, "Syncs and dry runs", &asked.kind),
+            kinds: choices(&KINDS, "All kinds", &asked.kind),
             from: asked.from.clone(),
             to: asked.to.clone(),
             error: error.to_owned(),

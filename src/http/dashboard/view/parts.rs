@@ -113,6 +113,30 @@ impl<'a> Place<'a> {
     }
 }
 
+/// A run's link: its id is long, and its last characters tell it apart.
+#[derive(Clone, Copy, Debug, Template)]
+#[template(
+    source = r#"<a href="/admin/stripe-sync/runs/{{ self.0 }}"><code title="{{ self.0 }}">{{ self.tail() }}</code></a>"#,
+    ext = "html"
+)]
+pub struct RunLink<'a>(
+    /// The run's id.
+    &'a str,
+);
+impl HtmlSafe for RunLink<'_> {}
+
+impl<'a> RunLink<'a> {
+    /// A link.
+    pub fn new(id: &'a str) -> Self {
+        Self(id)
+    }
+
+    fn tail(&self) -> &'a str {
+        let at = self.0.char_indices().rev().nth(7);
+        at.map_or(self.0, |(at, _)| &self.0[at..])
+    }
+}
+
 /// An id in monospace with a button that copies it.
 #[derive(Clone, Debug, Template)]
 #[template(path = "partial/id.html")]
