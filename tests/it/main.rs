@@ -3,6 +3,7 @@
 
 mod access;
 mod binary;
+mod browser;
 mod engine;
 mod fuzz;
 mod grpc;

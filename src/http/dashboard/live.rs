@@ -19,8 +19,9 @@ use super::page::Failed;
 use super::run::{self, Asked};
 use super::shell::{self, Reader};
 use super::{overview, page};
+use crate::access::Principal;
 use crate::engine::progress::RunLog;
-use crate::gate::Slot;
+use crate::gate::{Gate, Slot};
 use crate::http::App;
 use crate::store::{Run, RunId, RunState};
 
@@ -29,7 +30,9 @@ const PACE: Duration = Duration::from_millis(400);
 /// How often the overview is looked at without a reason: what others do is not told.
 const LOOK: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(15);
-/// After this a page connects anew, and its key is looked at again.
+/// How often it is looked whether the reader's key still holds.
+const RECHECK: Duration = Duration::from_secs(15);
+/// After this a page connects anew.
 const LASTS: Duration = Duration::from_secs(15 * 60);
 
 /// Tells one page.
@@ -53,10 +56,10 @@ impl Teller {
 
 /// `/live`: what the overview shows.
 pub(in crate::http) async fn overview(State(app): State<App>, reader: Reader) -> Response {
-    let Some(slot) = watch(&app, &reader) else {
+    let Some(watcher) = watch(&app, &reader) else {
         return busy();
     };
-    stream(&app.clone(), slot, move |teller| async move {
+    stream(&app.clone(), watcher, move |teller| async move {
         let mut begun = app.engine.begun();
         let mut said = String::new();
         loop {
@@ -116,10 +119,10 @@ pub(in crate::http) async fn run(
         Ok(log) => log,
         Err(error) => return Failed::from(error).page(&reader),
     };
-    let Some(slot) = watch(&app, &reader) else {
+    let Some(watcher) = watch(&app, &reader) else {
         return busy();
     };
-    stream(&app.clone(), slot, move |teller| async move {
+    stream(&app.clone(), watcher, move |teller| async move {
         let told = OfRun {
             app,
             reader,
@@ -195,10 +198,31 @@ impl OfRun {
     }
 }
 
-/// A place among the open watches.
-fn watch(app: &App, reader: &Reader) -> Option<Slot> {
-    let principal = reader.principal.as_ref()?;
-    app.door.gate.watch(principal).ok()
+/// Who is told, and the place that takes among the open watches.
+struct Watcher {
+    principal: Arc<Principal>,
+    _slot: Slot,
+}
+
+fn watch(app: &App, reader: &Reader) -> Option<Watcher> {
+    let principal = reader.principal.clone()?;
+    let slot = app.door.gate.watch(&principal).ok()?;
+    Some(Watcher {
+        principal,
+        _slot: slot,
+    })
+}
+
+impl Watcher {
+    /// Until its key does not hold any more.
+    async fn locked_out(&self, gate: &Gate) {
+        loop {
+            tokio::time::sleep(RECHECK).await;
+            if gate.is_still_admitted(&self.principal).await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 fn busy() -> Response {
@@ -208,17 +232,17 @@ fn busy() -> Response {
     )
 }
 
-fn stream<F>(app: &App, slot: Slot, tell: impl FnOnce(Teller) -> F) -> Response
+fn stream<F>(app: &App, watcher: Watcher, tell: impl FnOnce(Teller) -> F) -> Response
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(16);
     let telling = tell(Teller(sender));
-    let shutdown = app.shutdown.clone();
+    let (shutdown, gate) = (app.shutdown.clone(), app.door.gate.clone());
     tokio::spawn(async move {
-        let _place = slot;
         tokio::select! {
             () = telling => {}
+            () = watcher.locked_out(&gate) => {}
             () = tokio::time::sleep(LASTS) => {}
             () = shutdown.cancelled() => {}
         }

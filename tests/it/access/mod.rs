@@ -74,7 +74,14 @@ impl Guarded {
             behind_proxy: false,
             secrets: web::Secrets::new(["whsec_test".to_owned()]),
         };
-        let web = web::serve(app.engine.clone(), door, facts(), http, stop.clone(), DRAIN);
+        let web = web::serve(
+            app.engine.clone(),
+            door,
+            facts(true),
+            http,
+            stop.clone(),
+            DRAIN,
+        );
         tokio::spawn(web);
         let service = crate::grpc::service(&app);
         tokio::spawn(grpc::serve(service, listener, serving, stop.clone(), DRAIN));

@@ -1,5 +1,5 @@
 //! A whole sync against limits that somebody else uses as well, over sockets.
-//! Four times the rate of a test account, so that it takes seconds.
+//! Twice the rate of a test account: it takes seconds, and a busy machine reaches it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::support::catalog::many;
 use crate::support::stripe::Stripe;
 use crate::support::{Setup, TestApp};
 
-const RATE: u32 = 100;
+const RATE: u32 = 50;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_another_client_that_uses_half_no_product_fails() {

@@ -205,7 +205,7 @@ async fn http_tells_life_readiness_and_what_is_not_there_and_ends_in_time() {
             behind_proxy: false,
             secrets: Default::default(),
         },
-        facts(),
+        facts(true),
         listener,
         shutdown.clone(),
         DRAIN,

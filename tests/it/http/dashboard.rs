@@ -12,6 +12,7 @@ use stripe_product_sync::access::{ApiKey, KeyRequired, Role, Token};
 use stripe_product_sync::engine::clock;
 use stripe_product_sync::gate::{Gate, Keyring, Limits};
 use stripe_product_sync::http::{Door, Secrets, serve};
+use stripe_product_sync::plan::Mode;
 use stripe_product_sync::store::{Page, RunFilter};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -43,7 +44,10 @@ struct Answer {
 
 impl Site {
     async fn new(products: Vec<stripe_product_sync::catalog::Product>) -> Self {
-        let app = TestApp::new(products).await;
+        Self::over(TestApp::new(products).await, true).await
+    }
+
+    async fn over(app: TestApp, sandbox: bool) -> Self {
         let number = |n| NonZeroU32::new(n).unwrap();
         let limits = Limits {
             rate: number(10_000),
@@ -67,7 +71,7 @@ impl Site {
         tokio::spawn(serve(
             app.engine.clone(),
             door,
-            facts(),
+            facts(sandbox),
             listener,
             stop.clone(),
             drain,
@@ -408,6 +412,74 @@ async fn a_form_of_another_login_or_of_none_does_nothing() {
         answer.body
     );
     assert_eq!(runs().await, 0);
+}
+
+#[tokio::test]
+async fn in_live_mode_nothing_is_written_before_the_accounts_name_is_typed() {
+    let app = TestApp::new(two()).await;
+    let live = app.with_key("sk_live_same", |settings| settings.mode = Mode::Live);
+    let site = Site::over(live.await, false).await;
+    site.app.engine.validate(Vec::new(), None).await.unwrap();
+    let browser = site.logged_in(Role::Operator).await;
+    let page = browser.get("").await.body;
+    for part in [
+        "Live mode",
+        "class=\"live\"",
+        "LIVE ·",
+        "to confirm a write in live mode",
+    ] {
+        assert!(page.contains(part), "{part} is not in\n{page}");
+    }
+    let name = page
+        .split("Type <b>")
+        .nth(1)
+        .unwrap()
+        .split("</b>")
+        .next()
+        .unwrap()
+        .to_owned();
+    let csrf = attribute(page.split("name=\"csrf\"").nth(1).unwrap(), "value").to_owned();
+    for confirm in ["", "no", &name.to_lowercase().replace('s', "z")] {
+        for (mode, form) in [("sync", "sync"), ("force", "force")] {
+            let fields = [
+                ("csrf", csrf.as_str()),
+                ("mode", mode),
+                ("confirm", confirm),
+            ];
+            let answer = browser.post("/sync", &fields).await;
+            assert_eq!(answer.location, format!("{BASE}?confirm={form}"));
+            let page = browser.follow(answer).await.body;
+            assert!(page.contains("Nothing was started"), "{page}");
+        }
+    }
+    // A preview needs none, its apply does.
+    let answer = browser.post("/preview", &[("csrf", &csrf)]).await;
+    let id = answer.location.split('=').nth(1).unwrap().to_owned();
+    let id = stripe_product_sync::store::RunId::new(id);
+    site.app.engine.wait(&id, PATIENCE).await.unwrap();
+    let plan = browser.follow(answer).await.body;
+    let answer = browser.submit(&plan, "/apply").await;
+    assert!(
+        answer.location.ends_with("&confirm=apply"),
+        "{}",
+        answer.location
+    );
+    let page = browser.follow(answer).await.body;
+    assert!(
+        page.contains("Nothing was started") && page.contains("plan_a"),
+        "{page}"
+    );
+    assert_eq!(site.writes().await, 0);
+
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("mode", "sync"),
+        ("confirm", name.as_str()),
+    ];
+    let answer = browser.post("/sync", &fields).await;
+    let id = stripe_product_sync::store::RunId::new(answer.location.rsplit('/').next().unwrap());
+    let run = site.app.engine.wait(&id, PATIENCE).await.unwrap();
+    assert_eq!(run.counts.created, 2, "{run:?}");
 }
 
 /// Every page, before anything happened and after all of it.

@@ -39,7 +39,7 @@ impl Served {
         tokio::spawn(serve(
             app.engine.clone(),
             door,
-            facts(),
+            facts(true),
             listener,
             stop.clone(),
             drain,

@@ -1,6 +1,8 @@
 //! Stripe's own Node SDK drives `stripe-product-sync sandbox`, as an outsider's
 //! program would. Each file of checks beside this one has a sandbox to itself.
 
+mod signatures;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
