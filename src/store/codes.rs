@@ -113,7 +113,7 @@ mod tests {
             assert!(back, "{code}");
             seen += 1;
         });
-        assert_eq!(seen, 49);
+        assert_eq!(seen, 51);
         assert_eq!(RunState::from_code("Pending"), None);
     }
 }
