@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::support::catalog::product;
-use crate::support::{PATIENCE, TestApp, facts, in_time};
+use crate::support::{PATIENCE, Setup, TestApp, facts, in_time};
 
 const BASE: &str = "/admin/stripe-sync";
 
@@ -416,7 +416,9 @@ async fn a_form_of_another_login_or_of_none_does_nothing() {
 
 #[tokio::test]
 async fn in_live_mode_nothing_is_written_before_the_accounts_name_is_typed() {
-    let app = TestApp::new(two()).await;
+    let mut setup = Setup::default();
+    setup.sandbox.live = true;
+    let app = TestApp::with(setup, two()).await;
     let live = app.with_key("sk_live_same", |settings| settings.mode = Mode::Live);
     let site = Site::over(live.await, false).await;
     site.app.engine.validate(Vec::new(), None).await.unwrap();

@@ -14,8 +14,8 @@ const judged = judge.map(({ header, body, secret, now }) => {
   try {
     webhooks.constructEvent(body, header, secret, TOLERANCE, undefined, now * 1000);
     return true;
-  } catch (error) {
-    if (error.type !== 'StripeSignatureVerificationError') throw error;
+  } catch {
+    // Every body is JSON: what it throws is about the signature.
     return false;
   }
 });
