@@ -247,17 +247,17 @@ async fn sweep_all(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_killed_at_any_point_ends_as_if_it_had_not_been() {
-    sweep_all(Base::File, Restart::Service, one_at_a_time, 2).await;
+    sweep_all(Base::File, Restart::Service, one_at_a_time, 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_killed_at_any_point_ends_as_if_it_had_not_been() {
-    sweep_all(Base::File, Restart::Command, one_at_a_time, 4).await;
+    sweep_all(Base::File, Restart::Command, one_at_a_time, 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_with_several_products_under_way() {
-    sweep_all(Base::File, Restart::Service, side_by_side, 4).await;
+    sweep_all(Base::File, Restart::Service, side_by_side, 6).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -70,7 +70,7 @@ struct Tally {
 }
 
 /// Every how manieth interleaving is tried: breadth that the time allows.
-const EVERY: usize = 13;
+const EVERY: usize = 17;
 
 /// The same products at other prices.
 fn other_version(catalog: &Catalog) -> Catalog {
