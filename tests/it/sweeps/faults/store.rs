@@ -256,7 +256,7 @@ impl Case {
 }
 
 /// Every such case is run.
-const EVERY: usize = 8;
+const EVERY: usize = 13;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_fails_at_any_call() {

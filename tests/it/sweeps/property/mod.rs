@@ -30,7 +30,7 @@ use self::world::World;
 /// The first seed.
 const FIRST: u64 = 0;
 /// How many histories a test run lives through: always the same ones.
-const HISTORIES: u64 = 100;
+const HISTORIES: u64 = 60;
 /// And with `SWEEPS=all`.
 const ALL_HISTORIES: u64 = 5_000;
 /// The requests of every nth world are compared with Stripe's description.
