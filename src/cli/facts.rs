@@ -3,24 +3,24 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::local::{Local, about};
+use super::local::Local;
 use crate::config::{Config, Place};
 use crate::http::{self, Facts};
 use crate::stripe::transport::STRIPE_VERSION;
 
 impl Local {
     pub(super) fn facts(&self, config: &Config, grpc: SocketAddr) -> Arc<Facts> {
-        let about = about(config, &self.far_side, &self.clock);
+        let about = &self.about;
         let build = match about.commit {
             Some(commit) => format!("{} ({commit})", about.version),
             None => about.version.to_owned(),
         };
         Arc::new(Facts {
             sandbox: about.sandbox,
-            catalog_root: about.catalog_root,
+            catalog_root: about.catalog_root.clone(),
             start_time: about.start_time,
             build,
-            budget: about.budget,
+            budget: about.budget.clone(),
             rate_limit: config.stripe.rate_limit.into(),
             api_version: STRIPE_VERSION.to_owned(),
             grpc: grpc.to_string(),

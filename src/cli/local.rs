@@ -38,8 +38,9 @@ pub(super) struct Local {
     pub(super) engine: Engine,
     pub(super) service: grpc::Service,
     pub(super) admission: Admission,
-    pub(super) far_side: FarSide,
-    pub(super) clock: clock::Clock,
+    /// The same for whoever asks, by gRPC or in a browser.
+    pub(super) about: Arc<grpc::About>,
+    far_side: FarSide,
     /// Last, so that the next process finds everything closed.
     database: Database,
 }
@@ -58,14 +59,15 @@ impl Local {
             clock: clock.clone(),
         };
         let engine = Engine::start(parts, settings(config, &far_side));
-        let service = grpc::Service::new(engine.clone(), about(config, &far_side, &clock));
-        let admission = Admission::new(config, database.store(), clock.clone())?;
+        let about = Arc::new(about(config, &far_side, &clock));
+        let service = grpc::Service::new(engine.clone(), about.clone());
+        let admission = Admission::new(config, database.store(), clock)?;
         Ok(Self {
             engine,
             service,
             admission,
+            about,
             far_side,
-            clock,
             database,
         })
     }
@@ -277,7 +279,7 @@ fn timetable(
     Some(Arc::new(timetable))
 }
 
-pub(super) fn about(config: &Config, far_side: &FarSide, clock: &clock::Clock) -> grpc::About {
+fn about(config: &Config, far_side: &FarSide, clock: &clock::Clock) -> grpc::About {
     let root = config.setup.catalog_path();
     let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let client = far_side.client.clone();

@@ -159,10 +159,8 @@ pub(super) fn warnings(catalog: &Catalog, requested: &RunOptions) -> Vec<String>
 pub(super) fn renewed(mut last: Validation, part: Validation, scope: &[LocalId]) -> Validation {
     let scope: BTreeSet<&str> = scope.iter().map(LocalId::as_str).collect();
     let differing = |of: &Validation| {
-        let errors = of.findings.iter().filter(|finding| finding.is_error);
-        let ids = errors.map(|finding| finding.local_id.clone());
-        let ids: BTreeSet<String> = ids.filter(|id| scope.contains(id.as_str())).collect();
-        u32::try_from(ids.len()).unwrap_or(u32::MAX)
+        let differing = of.differing();
+        u32::try_from(differing.intersection(&scope).count()).unwrap_or(u32::MAX)
     };
     let (before, now) = (differing(&last), differing(&part));
     last.in_sync = (last.in_sync + before)

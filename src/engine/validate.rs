@@ -162,13 +162,8 @@ fn within(mut validation: Validation, scope: &[LocalId]) -> Validation {
     validation
         .findings
         .retain(|finding| scope.contains(finding.local_id.as_str()));
-    let differing: BTreeSet<&str> = validation
-        .findings
-        .iter()
-        .filter(|f| f.is_error)
-        .map(|f| f.local_id.as_str())
-        .collect();
+    let differing = validation.differing().len();
     validation.products = u32::try_from(scope.len()).unwrap_or(u32::MAX);
-    validation.in_sync = u32::try_from(scope.len() - differing.len()).unwrap_or(u32::MAX);
+    validation.in_sync = u32::try_from(scope.len() - differing).unwrap_or(u32::MAX);
     validation
 }

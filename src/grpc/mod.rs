@@ -83,10 +83,10 @@ struct End {
 
 impl Service {
     /// The services over this engine.
-    pub fn new(engine: Engine, about: About) -> Self {
+    pub fn new(engine: Engine, about: impl Into<Arc<About>>) -> Self {
         Self {
             engine,
-            about: Arc::new(about),
+            about: about.into(),
             shutdown: CancellationToken::new(),
             gate: Gate::in_process(),
             last_end: Arc::default(),

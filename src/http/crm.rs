@@ -13,7 +13,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-use super::{App, error};
+use super::{App, detached, error};
 use crate::access::Principal;
 use crate::catalog::{LocalId, Terms};
 use crate::engine::{self, Engine, IfBusy, Overall, SyncRequest};
@@ -223,7 +223,9 @@ async fn sync(engine: &Engine, asked: &Asked, actor: String) -> Result<Response,
             Ok::<_, engine::Error>((run, synced))
         }
     };
-    let (run, synced) = done(tokio::spawn(work).await, "Sync failed")?;
+    let (run, synced) = detached(work)
+        .await
+        .map_err(|error| failed("Sync failed", &error::told(&error)))?;
     let error = run.error.as_ref().map(in_words);
     let (success, message) = match run.state {
         RunState::Failed => {
@@ -258,7 +260,9 @@ async fn validate(engine: &Engine) -> Result<Response, Failed> {
         let engine = engine.clone();
         async move { engine.validate(Vec::new(), Some(Duration::ZERO)).await }
     };
-    let validated = done(tokio::spawn(work).await, "Validation failed")?;
+    let validated = detached(work)
+        .await
+        .map_err(|error| failed("Validation failed", &error::told(&error)))?;
     let (missing_syncs, invalid_syncs) = sorted(&validated.validation.findings);
     let is_valid = validated.is_valid();
     let message = match is_valid {
@@ -403,20 +407,6 @@ fn number(terms: Option<&Terms>) -> Number {
     let text = amount.unwrap_or_default().normalize().to_string();
     // Digits and a point: these very ones.
     text.parse().unwrap_or_else(|_| Number::from(0))
-}
-
-fn done<T>(
-    work: Result<Result<T, engine::Error>, tokio::task::JoinError>,
-    what: &'static str,
-) -> Result<T, Failed> {
-    match work {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(failed(what, &error::told(&error))),
-        Err(_) => Err(failed(
-            what,
-            "internal error; the service's log says what happened",
-        )),
-    }
 }
 
 /// Why there is no other answer: in a few words, and in detail.

@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::facts::{Facts, Place, Setting};
 pub use self::route::{Route, routes};
 pub use self::webhooks::Secrets;
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::gate::{Gate, Needs};
 use crate::net;
 
@@ -109,6 +109,14 @@ pub async fn serve(
     // Those that do not notice are left behind.
     let _ended = tokio::time::timeout(CUT_TIMEOUT, serving).await;
     Ok(())
+}
+
+/// Done to its end, though the caller goes away.
+async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T, engine::Error>> + Send + 'static,
+) -> Result<T, engine::Error> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|error| Err(engine::Error::Internal(error.to_string())))
 }
 
 fn router(app: App) -> Router {

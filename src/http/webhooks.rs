@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::{App, error};
+use super::{App, detached, error};
 use crate::engine::events::{Heard, Ignored};
 use crate::stripe::webhook::{self, Event, Unsigned};
 
@@ -52,14 +52,9 @@ pub(super) async fn receive(State(app): State<App>, headers: HeaderMap, body: By
     };
     // Kept even if whoever sent it does not wait.
     let (engine, told) = (app.engine.clone(), event.clone());
-    let heard = tokio::spawn(async move { engine.hear(&told).await }).await;
-    match heard {
-        Ok(Ok(heard)) => acknowledged(&event, &heard),
-        Ok(Err(error)) => unkept(&event, &error::told(&error)),
-        Err(_) => unkept(
-            &event,
-            "internal error; the service's log says what happened",
-        ),
+    match detached(async move { engine.hear(&told).await }).await {
+        Ok(heard) => acknowledged(&event, &heard),
+        Err(error) => unkept(&event, &error::told(&error)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What goes into the database and comes out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -420,6 +420,14 @@ pub struct MappingRow {
     pub status: SyncStatus,
     /// When it was last found or made right.
     pub last_sync_time: Timestamp,
+}
+
+impl Validation {
+    /// Local ids of what is not as it should be.
+    pub fn differing(&self) -> BTreeSet<&str> {
+        let errors = self.findings.iter().filter(|finding| finding.is_error);
+        errors.map(|finding| finding.local_id.as_str()).collect()
+    }
 }
 
 impl MappingRow {

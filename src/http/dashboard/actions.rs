@@ -18,7 +18,7 @@ use crate::access::Token;
 use crate::catalog::LocalId;
 use crate::engine::{self, IfBusy, SyncRequest};
 use crate::gate::Refusal;
-use crate::http::App;
+use crate::http::{App, detached};
 use crate::store::{Job, RunId, RunOptions, Trigger};
 
 /// How long an apply is watched for being no plan of now any more.
@@ -118,16 +118,6 @@ async fn start(app: &App, reader: &Reader, options: RunOptions) -> Result<RunId,
     let engine = app.engine.clone();
     let started = detached(async move { engine.sync(request).await }).await?;
     Ok(started.run.id)
-}
-
-/// Done to its end, though the browser goes away.
-async fn detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, engine::Error>> + Send + 'static,
-) -> Result<T, Failed> {
-    match tokio::spawn(work).await {
-        Ok(done) => Ok(done?),
-        Err(error) => Err(Failed::Engine(engine::Error::Internal(error.to_string()))),
-    }
 }
 
 fn answered(reader: &Reader, answer: Result<Response, Failed>) -> Response {

@@ -1,10 +1,9 @@
 //! `/configuration`: the settings in force, without secrets.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::shell::{self, Reader};
 use super::view::configuration::{ConfigurationPage, Section, Setting, Source};
 use super::view::shell::Page as Nav;
@@ -28,10 +27,7 @@ const SECTIONS: [(&str, &str); 12] = [
 ];
 
 pub(in crate::http) async fn show(State(app): State<App>, reader: Reader) -> Response {
-    match fill(&app, &reader).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader).await)
 }
 
 async fn fill(app: &App, reader: &Reader) -> Result<ConfigurationPage, Failed> {

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::overview::kind_of;
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::query::Address;
 use super::run::source_problem;
 use super::shell::{self, Reader, Whose};
@@ -37,10 +36,7 @@ pub(in crate::http) async fn show(
     reader: Reader,
     Query(asked): Query<Asked>,
 ) -> Response {
-    match fill(&app, &reader, &asked).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader, &asked).await)
 }
 
 async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<DriftPage, Failed> {
@@ -69,12 +65,10 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<DriftPage, Fa
         shell: shell::shell(&app.engine, &whose, reader, "Drift", Nav::Drift).await?,
         title: title(validation.as_ref()),
         checked: validation.as_ref().map(|is| words::moment(is.time, now)),
-        from_cache: false,
         compared: validation.as_ref().map_or(0, |is| is.products.into()),
         in_sync: validation.as_ref().map_or(0, |is| is.in_sync.into()),
         repairable: all.iter().any(|finding| finding.is_error),
         filters: filters(all, &asked.kind),
-        error: None,
         source_problems: unsure.iter().map(source_problem).collect(),
         groups,
         more,
@@ -86,12 +80,7 @@ fn title(validation: Option<&Validation>) -> String {
     let Some(validation) = validation else {
         return "Where Stripe and the catalog differ.".to_owned();
     };
-    let errors = validation
-        .findings
-        .iter()
-        .filter(|finding| finding.is_error);
-    let ids: std::collections::BTreeSet<&str> = errors.map(|f| f.local_id.as_str()).collect();
-    match ids.len() {
+    match validation.differing().len() {
         0 => "Stripe equals the catalog.".to_owned(),
         1 => "1 product is not as the catalog says.".to_owned(),
         n => format!("{n} products are not as the catalog says."),

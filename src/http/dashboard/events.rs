@@ -1,12 +1,11 @@
 //! `/events`: what the CRM and Stripe told, and what became of it.
 
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::query::Address;
 use super::shell::{self, Reader};
 use super::view::events::{EventRow as Row, EventState as View, EventsPage};
@@ -50,10 +49,7 @@ pub(in crate::http) async fn show(
     reader: Reader,
     Query(asked): Query<Asked>,
 ) -> Response {
-    match fill(&app, &reader, &asked).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader, &asked).await)
 }
 
 async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<EventsPage, Failed> {

@@ -1,11 +1,10 @@
 //! `/`: how things stand, live.
 
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::query::Address;
 use super::run::{kind, progress};
 use super::runs::row;
@@ -39,10 +38,7 @@ pub(in crate::http) async fn show(
     reader: Reader,
     Query(asked): Query<Asked>,
 ) -> Response {
-    match fill(&app, &reader, &asked).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader, &asked).await)
 }
 
 async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<OverviewPage, Failed> {
@@ -95,14 +91,7 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<OverviewPage,
 /// The state in a sentence, and what to do next.
 pub(super) fn headline(status: &Status, now: Timestamp) -> Headline {
     let validation = status.validation.as_ref();
-    let differing = validation.map_or(0, |validation| {
-        let errors = validation
-            .findings
-            .iter()
-            .filter(|finding| finding.is_error);
-        let ids: std::collections::BTreeSet<&str> = errors.map(|f| f.local_id.as_str()).collect();
-        ids.len()
-    });
+    let differing = validation.map_or(0, |validation| validation.differing().len());
     let last_error = status.last.as_ref().and_then(|run| run.error.as_ref());
     let (overall, title, next) = match status.overall {
         Overall::AllSynced => (

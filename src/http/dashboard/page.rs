@@ -10,7 +10,6 @@ use super::BASE;
 use super::shell::{self, Reader};
 use super::view::error::ErrorPage;
 use super::view::login::{LoginError, LoginPage};
-use super::view::shell::Page;
 use crate::engine;
 use crate::gate::Refusal;
 use crate::http::error::told;
@@ -33,6 +32,14 @@ pub(super) fn page(code: StatusCode, template: &impl Template) -> Response {
             tracing::error!(%error, "a page could not be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
+    }
+}
+
+/// The page, or the one that says why there is none.
+pub(super) fn shown(reader: &Reader, filled: Result<impl Template, Failed>) -> Response {
+    match filled {
+        Ok(template) => page(StatusCode::OK, &template),
+        Err(failed) => failed.page(reader),
     }
 }
 
@@ -184,6 +191,3 @@ pub(in crate::http) fn sentence(code: StatusCode, text: &str) -> Response {
     };
     page(code, &shown)
 }
-
-/// Only for [`shell::Reader`] without a page of its own.
-pub(super) const NO_PAGE: Page = Page::None;

@@ -2,11 +2,10 @@
 //! that.
 
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::run::{problem, progress};
 use super::runs::counts;
 use super::shell::{self, Reader, Whose};
@@ -44,10 +43,7 @@ pub(in crate::http) async fn show(
     reader: Reader,
     Query(asked): Query<Asked>,
 ) -> Response {
-    match fill(&app, &reader, &asked).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader, &asked).await)
 }
 
 async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<PreviewPage, Failed> {

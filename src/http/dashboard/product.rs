@@ -1,12 +1,11 @@
 //! `/products/{local_id}`: all that is known of one product.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::drift::{Culprits, view};
 use super::events;
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::products::{Known, catalog};
 use super::shell::{self, Reader, Whose};
 use super::view::parts::Id;
@@ -27,10 +26,7 @@ pub(in crate::http) async fn show(
     reader: Reader,
     Path(local_id): Path<String>,
 ) -> Response {
-    match fill(&app, &reader, &local_id).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader, &local_id).await)
 }
 
 async fn fill(app: &App, reader: &Reader, local_id: &str) -> Result<ProductPage, Failed> {

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::query::Address;
 use super::run::source_problem;
 use super::shell::{self, Reader, Whose};
@@ -46,10 +45,7 @@ pub(in crate::http) async fn show(
     reader: Reader,
     Query(asked): Query<Asked>,
 ) -> Response {
-    match fill(&app, &reader, &asked).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader, &asked).await)
 }
 
 async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<ProductsPage, Failed> {

@@ -1,12 +1,11 @@
 //! `/runs/{id}`: one run, live while it is at work.
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::query::Address;
 use super::runs::{counts, duration};
 use super::shell::{self, Reader, Whose};
@@ -39,10 +38,7 @@ pub(in crate::http) async fn show(
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    match fill(&app, &reader, &RunId::new(id), &asked).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader, &RunId::new(id), &asked).await)
 }
 
 async fn fill(app: &App, reader: &Reader, id: &RunId, asked: &Asked) -> Result<RunPage, Failed> {

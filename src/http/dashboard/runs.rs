@@ -1,12 +1,11 @@
 //! `/runs`: what was done, narrowed down by the address.
 
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{NaiveDate, TimeDelta};
 use serde::Deserialize;
 
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::query::Address;
 use super::shell::{self, Reader};
 use super::view::parts::{Choice, Empty, Icon, Pager};
@@ -60,10 +59,7 @@ pub(in crate::http) async fn show(
     reader: Reader,
     Query(asked): Query<Asked>,
 ) -> Response {
-    match fill(&app, &reader, &asked).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader, &asked).await)
 }
 
 async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<RunsPage, Failed> {

@@ -1,10 +1,9 @@
 //! `/schedules`: what happens by itself.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::page::{Failed, page};
+use super::page::{Failed, shown};
 use super::shell::{self, Reader};
 use super::view::schedules::{ScheduleState, ScheduleView, SchedulesPage};
 use super::view::shell::Page as Nav;
@@ -17,10 +16,7 @@ use crate::store::{Job, Timestamp};
 const NEXT: usize = 3;
 
 pub(in crate::http) async fn show(State(app): State<App>, reader: Reader) -> Response {
-    match fill(&app, &reader).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(failed) => failed.page(&reader),
-    }
+    shown(&reader, fill(&app, &reader).await)
 }
 
 async fn fill(app: &App, reader: &Reader) -> Result<SchedulesPage, Failed> {

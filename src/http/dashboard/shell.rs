@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::page::{Failed, NO_PAGE};
+use super::page::Failed;
 use super::session::Session;
 use super::view::shell::{Account, Confirm, Gate, Mode as View, Page, Shell, User};
 use super::words::Links;
@@ -90,7 +90,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
 pub(super) fn bare(reader: &Reader, title: &str) -> Shell {
     Shell {
         title: title.to_owned(),
-        page: NO_PAGE,
+        page: Page::None,
         account: None,
         user: reader.user(),
         csrf: reader.csrf(),

@@ -163,8 +163,6 @@ pub struct DriftPage {
     pub title: String,
     /// When Stripe was read; none: never.
     pub checked: Option<Moment>,
-    /// Whether that is an earlier answer.
-    pub from_cache: bool,
     /// Products compared.
     pub compared: u64,
     /// Products without a finding.
@@ -173,8 +171,6 @@ pub struct DriftPage {
     pub repairable: bool,
     /// All, then each kind that occurs.
     pub filters: Vec<Tab>,
-    /// Why the last validation failed.
-    pub error: Option<Problem>,
     /// What of the catalog could not be read.
     pub source_problems: Vec<Problem>,
     /// By product.
