@@ -130,11 +130,14 @@ async fn when_stripe_is_down_retries_do_not_multiply_the_load() {
     }));
     let start = Instant::now();
     let held_back: u32 = ended.await.into_iter().sum();
-    // 3,200 requests, what is under way twice more, and one a second.
-    let sent = sent.load(Ordering::Relaxed);
-    assert!((3200 + 64..3200 + 64 + 20).contains(&sent), "{sent}");
+    let took = start.elapsed().as_secs_f64();
+    // 3,200 requests, what is under way twice more, and one a second. The last of
+    // the 32, alone by then, may live on that one for all of its requests.
+    let retries = sent.load(Ordering::Relaxed) - 3200;
+    assert!(retries >= 64, "{retries}");
+    assert!(f64::from(retries) <= 65.0 + took, "{retries} in {took} s");
+    assert!(took <= 100.0 * 3.0, "{took}");
     assert!(held_back > 3000, "{held_back}");
-    assert!(start.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test(start_paused = true)]
