@@ -155,11 +155,13 @@ impl Engine {
             events.done.clone_from(&pass.done);
         }
         self.enter(active, "record").await?;
+        let found = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
+        let kept = self
+            .keep_validation(active, &at, found, &requested.product_ids)
+            .await;
+        // What ended the pass says more than what came of it.
         if pass.abort.is_none() {
-            let found = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
-            self.keep_validation(active, &at, found, &requested.product_ids)
-                .await
-                .map_err(|error| run_failure(&error))?;
+            kept.map_err(|error| run_failure(&error))?;
         }
         let ended = ending::of(
             &log.run(),

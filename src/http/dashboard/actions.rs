@@ -69,9 +69,7 @@ impl Form {
 
     /// Whether the account's name was typed, where it has to be.
     fn confirms(&self, whose: &Whose) -> bool {
-        whose
-            .confirm("")
-            .is_none_or(|confirm| self.text("confirm").trim() == confirm.name)
+        whose.confirms(self.text("confirm"))
     }
 
     /// What a run is asked for.

@@ -160,10 +160,12 @@ pub(super) fn progress(run: &Run) -> RunProgress {
                 Stage::Record => "Writing the report".to_owned(),
                 Stage::Waiting | Stage::Done => String::new(),
             },
-            RunState::Succeeded
-            | RunState::PartiallyFailed
-            | RunState::Failed
-            | RunState::Cancelled => String::new(),
+            RunState::Succeeded => String::new(),
+            RunState::PartiallyFailed | RunState::Failed | RunState::Cancelled => match left {
+                0 => String::new(),
+                1 => "1 product was not begun".to_owned(),
+                left => format!("{left} products were not begun"),
+            },
         },
     }
 }

@@ -126,9 +126,15 @@ impl Whose {
             View::Sandbox | View::Test => false,
         };
         is_live.then(|| Confirm {
-            name: self.account.name.clone(),
+            name: Some(self.account.name.clone()).filter(|name| !name.is_empty()),
             wrong_in,
         })
+    }
+
+    /// Whether a form with this in it may write.
+    pub(super) fn confirms(&self, typed: &str) -> bool {
+        self.confirm("")
+            .is_none_or(|confirm| confirm.name.as_deref() == Some(typed.trim()))
     }
 }
 

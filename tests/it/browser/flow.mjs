@@ -1,79 +1,14 @@
-// A person at the dashboard, in a real browser: logs in, previews, applies exactly
-// that, watches it live, finds it in the history, logs out. On the way every page is
-// looked at in light, dark and on a phone: axe-core finds nothing, nothing is wider than
-// the window, and nothing breaks the page's own policy.
+// A person at the dashboard: logs in, previews, applies exactly that, watches it live,
+// finds it in the history, logs out.
 //
 // node flow.mjs BASE KEY [FOLDER for screenshots]
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { sitDown } from './person.mjs';
 
-const require = createRequire(import.meta.url);
-const puppeteer = require('puppeteer-core');
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const [base, key, folder] = process.argv.slice(2);
-if (folder) mkdirSync(folder, { recursive: true });
-
-function findChromium() {
-  const folders = process.env.PATH.split(':');
-  const found = folders.map((folder) => `${folder}/chromium`).find((file) => existsSync(file));
-  assert.ok(found, 'chromium is not on the PATH');
-  return found;
-}
-
-const browser = await puppeteer.launch({
-  executablePath: findChromium(),
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--force-color-profile=srgb'],
-});
-const page = await browser.newPage();
-page.setDefaultTimeout(30_000);
-const wrong = [];
-page.on('console', (message) => {
-  const text = message.text();
-  // A refused login and a page that is not there are asked for on purpose.
-  // And for a moment there is no service; the library tells of that as an event.
-  const meant = /^\[object Event\]$|status of 40[014]|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET/;
-  if (message.type() === 'error' && !meant.test(text)) wrong.push(`${page.url()}: ${text}`);
-});
-page.on('pageerror', (error) => wrong.push(`${page.url()}: ${error.message}`));
-
-const LOOKS = {
-  light: { width: 1280, height: 800, scheme: 'light' },
-  dark: { width: 1280, height: 800, scheme: 'dark' },
-  phone: { width: 390, height: 844, scheme: 'light' },
-};
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-
-async function as(look) {
-  const { width, height, scheme } = LOOKS[look];
-  await page.setViewport({ width, height, isMobile: look === 'phone', hasTouch: look === 'phone' });
-  await page.emulateMediaFeatures([
-    { name: 'prefers-color-scheme', value: scheme },
-    { name: 'prefers-reduced-motion', value: 'reduce' },
-  ]);
-}
-
-/** Looks at the page as it is, in every way it is shown. */
-async function look(name) {
-  for (const way of Object.keys(LOOKS)) {
-    await as(way);
-    const found = await page.evaluate(`${axe}; axe.run(document, { runOnly: ${JSON.stringify(RULES)} })
-      .then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map((n) => n.target.join(' ')).join(', ')))`);
-    assert.deepEqual(found, [], `axe-core on ${name}, ${way}`);
-    const root = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-    assert.ok(root[0] <= root[1], `${name}, ${way}: ${root[0]} px in ${root[1]}`);
-    if (folder) await page.screenshot({ path: `${folder}/${name}.${way}.png`, fullPage: true });
-  }
-  await as('light');
-}
-
-const go = (path) => page.goto(`${base}/admin/stripe-sync${path}`, { waitUntil: 'load' });
-const text = () => page.evaluate(() => document.querySelector('main').innerText);
-const click = (selector) => Promise.all([page.waitForNavigation({ waitUntil: 'load' }), page.click(selector)]);
-
-await as('light');
+const { page, look, go, text, click, says, sees, logIn, leave } = await sitDown(base, folder);
 
 // --- In ---------------------------------------------------------------------------------
 await page.goto(`${base}/`);
@@ -82,10 +17,9 @@ await page.type('#key', 'sps_aaaaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 await click('form[action$="/login"] button');
 assert.match(await text(), /No key like this is known/);
 await look('login-refused');
-await page.type('#key', key);
-await click('form[action$="/login"] button');
+await logIn(key);
 assert.equal(new URL(page.url()).pathname, '/admin/stripe-sync');
-await page.waitForFunction(() => document.querySelector('[data-live-text]')?.textContent === 'Live');
+await says('Live');
 await look('overview-first');
 
 // --- Preview, which changes nothing -------------------------------------------------------
@@ -100,7 +34,7 @@ assert.match(await mapped('plan_starter_monthly'), /Not synced/);
 // --- Apply exactly this, watched live ----------------------------------------------------
 await click('form[action$="/apply"] button');
 const run = new URL(page.url()).pathname.split('/').pop();
-await page.waitForFunction(() => /Succeeded/.test(document.querySelector('#live-facts').innerText));
+await sees('#live-facts', /Succeeded/);
 await page.waitForFunction((n) => document.querySelectorAll('#live-results tbody tr').length === n, {}, planned);
 await look('run');
 
@@ -113,7 +47,7 @@ await page.waitForFunction(() => location.search.includes('kind=dry'));
 await page.waitForFunction((run) => !document.querySelector(`a[href$="/runs/${run}"]`), {}, run);
 await go('/preview');
 await click('form[action$="/preview"] button');
-await page.waitForFunction(() => /Nothing would change/.test(document.body.innerText));
+await sees('main', /Nothing would change/);
 await look('preview-nothing');
 
 for (const [name, path] of [
@@ -127,8 +61,6 @@ for (const [name, path] of [
 
 // --- The service goes away under an open page, and comes back ---------------------------------
 await go('');
-const says = (words) => page.waitForFunction(
-  (words) => document.querySelector('[data-live-text]').textContent === words, {}, words);
 await says('Live');
 const input = createInterface({ input: process.stdin });
 const answer = once(input, 'line');
@@ -158,5 +90,4 @@ await click('form[action$="/logout"] button');
 await go('/runs');
 assert.match(await text(), /Log in/);
 
-assert.deepEqual(wrong, []);
-await browser.close();
+await leave();

@@ -421,8 +421,21 @@ async fn in_live_mode_nothing_is_written_before_the_accounts_name_is_typed() {
     let app = TestApp::with(setup, two()).await;
     let live = app.with_key("sk_live_same", |settings| settings.mode = Mode::Live);
     let site = Site::over(live.await, false).await;
-    site.app.engine.validate(Vec::new(), None).await.unwrap();
     let browser = site.logged_in(Role::Operator).await;
+    // Before Stripe was asked whose key it is there is nothing that could be typed.
+    let page = browser.get("").await.body;
+    assert!(page.contains("Preview or validate first"), "{page}");
+    let csrf = attribute(page.split("name=\"csrf\"").nth(1).unwrap(), "value").to_owned();
+    for confirm in ["", "acct_"] {
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("mode", "sync"),
+            ("confirm", confirm),
+        ];
+        let answer = browser.post("/sync", &fields).await;
+        assert_eq!(answer.location, format!("{BASE}?confirm=sync"));
+    }
+    site.app.engine.validate(Vec::new(), None).await.unwrap();
     let page = browser.get("").await.body;
     for part in [
         "Live mode",

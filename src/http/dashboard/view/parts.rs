@@ -113,6 +113,26 @@ impl<'a> Place<'a> {
     }
 }
 
+/// A sentence in which commands and settings stand between backticks, as messages have
+/// them for terminals and logs.
+#[derive(Clone, Copy, Debug, Template)]
+#[template(
+    source = "{% for (i, part) in self.0.split('`').enumerate() %}{% if i % 2 == 1 %}<code>{{ part }}</code>{% else %}{{ part }}{% endif %}{% endfor %}",
+    ext = "html"
+)]
+pub struct Prose<'a>(
+    /// The sentence.
+    &'a str,
+);
+impl HtmlSafe for Prose<'_> {}
+
+impl<'a> Prose<'a> {
+    /// A sentence.
+    pub fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+}
+
 /// A run's link: its id is long, and its last characters tell it apart.
 #[derive(Clone, Copy, Debug, Template)]
 #[template(

@@ -172,8 +172,9 @@ impl Gate {
 /// In live mode, what has to be typed before anything is written.
 #[derive(Clone, Debug)]
 pub struct Confirm {
-    /// The text to type: the account's name.
-    pub name: String,
+    /// The text to type: the account's name. `None` before Stripe was ever asked whose
+    /// key it is: then nothing can be confirmed.
+    pub name: Option<String>,
     /// Which form was sent with another text: `sync`, `force`, `apply`; else empty.
     pub wrong_in: &'static str,
 }
@@ -234,6 +235,13 @@ impl Shell {
     /// Whether a page is the current one.
     pub fn is_on(&self, page: &Page) -> bool {
         self.page == *page
+    }
+
+    /// Whether no write can be confirmed yet, although each has to be.
+    pub fn unconfirmable(&self) -> bool {
+        self.confirm
+            .as_ref()
+            .is_some_and(|confirm| confirm.name.is_none())
     }
 
     /// Whether the account's name was typed wrongly in a form.
