@@ -10,6 +10,15 @@ import { sitDown } from './person.mjs';
 const [base, key, folder] = process.argv.slice(2);
 const { page, look, go, text, click, says, sees, logIn, leave } = await sitDown(base, folder);
 
+/** Asks who started this for something, and waits until it is done. */
+async function please(what) {
+  const input = createInterface({ input: process.stdin });
+  const done = once(input, 'line');
+  console.log(what);
+  await done;
+  input.close();
+}
+
 // --- In ---------------------------------------------------------------------------------
 await page.goto(`${base}/`);
 await look('login');
@@ -38,6 +47,16 @@ await sees('#live-facts', /Succeeded/);
 await page.waitForFunction((n) => document.querySelectorAll('#live-results tbody tr').length === n, {}, planned);
 await look('run');
 
+// --- A price that changes ------------------------------------------------------------------
+await please('change the catalog');
+await go('');
+await click('form[action$="/preview"] button');
+await sees('.plan', /Reprice/);
+await look('preview-change');
+await click('form[action$="/apply"] button');
+await sees('#live-facts', /Succeeded/);
+await sees('#live-results', /35.00/);
+
 // --- In the history, and nothing is left to do ----------------------------------------------
 await go('/runs');
 assert.ok(await page.$(`a[href$="/runs/${run}"]`), 'the run is not in the history');
@@ -62,12 +81,9 @@ for (const [name, path] of [
 // --- The service goes away under an open page, and comes back ---------------------------------
 await go('');
 await says('Live');
-const input = createInterface({ input: process.stdin });
-const answer = once(input, 'line');
-console.log('restart the service');
+const restarted = please('restart the service');
 await says('Connection lost, reconnecting');
-await answer;
-input.close();
+await restarted;
 await says('Live');
 
 // --- With the keyboard alone ------------------------------------------------------------------

@@ -80,6 +80,19 @@ impl Site {
         self.service = Some(Running(self.serve()));
     }
 
+    /// As somebody edits the sample catalog: a price and a text.
+    fn change_catalog(&self) {
+        let file = self
+            .dir
+            .path()
+            .join("examples/ghostcrm/src/config/pricing/plans.ts");
+        let old = std::fs::read_to_string(&file).unwrap();
+        let new = old.replace("monthlyPrice: 29,", "monthlyPrice: 35,");
+        let new = new.replace("For solo sellers", "For one-person shops");
+        assert_ne!(new, old);
+        std::fs::write(file, new).unwrap();
+    }
+
     fn key(&self) -> String {
         let made = self
             .command()
@@ -90,8 +103,8 @@ impl Site {
         stdout.trim().to_owned()
     }
 
-    /// Has a person do all that is in the script, who may ask for the service to be
-    /// restarted.
+    /// Has a person do all that is in the script, who may ask for what only the one who
+    /// runs the service can do.
     fn visit(&mut self, script: &str, args: &[&str]) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/browser");
         let mut node = Command::new("node")
@@ -108,12 +121,11 @@ impl Site {
         let mut stdin = node.stdin.take().unwrap();
         for line in BufReader::new(node.stdout.take().unwrap()).lines() {
             match line.unwrap().as_str() {
-                "restart the service" => {
-                    self.restart();
-                    stdin.write_all(b"done\n").unwrap();
-                }
+                "restart the service" => self.restart(),
+                "change the catalog" => self.change_catalog(),
                 other => panic!("{other}"),
             }
+            stdin.write_all(b"done\n").unwrap();
         }
         let output = node.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);

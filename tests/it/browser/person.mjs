@@ -14,6 +14,8 @@ const LOOKS = {
   dark: { width: 1280, height: 800, scheme: 'dark' },
   phone: { width: 390, height: 844, scheme: 'light' },
 };
+/** What the README shows, as much of it as there is without scrolling. */
+const TOUR = ['overview', 'preview-change', 'run-busy', 'drift-live'];
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 function findChromium() {
@@ -25,7 +27,7 @@ function findChromium() {
 
 /** Sits down. With a folder, screenshots go there. */
 export async function sitDown(base, folder) {
-  if (folder) mkdirSync(folder, { recursive: true });
+  if (folder) mkdirSync(`${folder}/tour`, { recursive: true });
   const browser = await puppeteer.launch({
     executablePath: findChromium(),
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--force-color-profile=srgb'],
@@ -65,6 +67,7 @@ export async function sitDown(base, folder) {
       const cut = await page.$$eval('.scroll', (all) => all.filter((is) => is.scrollWidth > is.clientWidth).map((is) => is.ariaLabel));
       if (way !== 'phone') assert.deepEqual(cut, [], `cut off on ${name}, ${way}`);
       if (folder) await page.screenshot({ path: `${folder}/${name}.${way}.png`, fullPage: true });
+      if (folder && way === 'light' && TOUR.includes(name)) await page.screenshot({ path: `${folder}/tour/${name}.png` });
     }
     await as('light');
   }
