@@ -19,6 +19,7 @@ pub(super) struct Admission {
     /// read that may read the database.
     own: Token,
     secrets: http::Secrets,
+    open_metrics: bool,
 }
 
 impl Admission {
@@ -55,6 +56,7 @@ impl Admission {
             serving,
             own,
             secrets: http::Secrets::new(secrets),
+            open_metrics: config.auth.open_metrics,
         })
     }
 
@@ -66,6 +68,7 @@ impl Admission {
         http::Door {
             gate: self.serving.gate.clone(),
             behind_proxy: self.serving.behind_proxy,
+            open_metrics: self.open_metrics,
             secrets: self.secrets.clone(),
         }
     }

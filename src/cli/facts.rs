@@ -24,6 +24,10 @@ impl Local {
             rate_limit: config.stripe.rate_limit.into(),
             api_version: STRIPE_VERSION.to_owned(),
             grpc: grpc.to_string(),
+            counted: vec![
+                Arc::new(self.service.metrics().clone()),
+                Arc::new(self.calls()),
+            ],
             is_tls: config.tls.is_some(),
             settings: config.effective().iter().map(setting).collect(),
         })

@@ -19,6 +19,7 @@ use super::rotation;
 use crate::config::{Config, OnDrift, OnRemoved, Rules, Schedule, ScheduleConfig, Setup};
 use crate::engine::{self, Engine, Parts, Schedules, Timetable, clock};
 use crate::grpc;
+use crate::metrics::Calls;
 use crate::plan::Naming;
 use crate::store::Job;
 
@@ -81,6 +82,11 @@ impl Local {
         let (lock, mode) = (self.far_side.lock(), config.stripe.mode);
         let engine = self.engine.clone();
         Some(rotation::follow(file, key.clone(), mode, lock, engine))
+    }
+
+    /// What counts requests to Stripe.
+    pub(super) fn calls(&self) -> Calls {
+        self.far_side.client.calls().clone()
     }
 
     /// Tells other processes where this one is reached.

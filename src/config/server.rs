@@ -47,6 +47,8 @@ pub struct AuthConfig {
     pub open_health: bool,
     /// So is what reflection tells.
     pub open_reflection: bool,
+    /// So are the metrics.
+    pub open_metrics: bool,
     /// The key that commands show to the service they call.
     pub api_key: Option<Secret>,
 }
@@ -143,6 +145,7 @@ impl AuthConfig {
             required,
             open_health: r.required("auth.open_health"),
             open_reflection: r.required("auth.open_reflection"),
+            open_metrics: r.required("auth.open_metrics"),
             api_key: r.optional("auth.api_key"),
         }
     }

@@ -8,6 +8,7 @@ mod account;
 pub mod alerts;
 mod bind;
 pub mod clock;
+mod counted;
 mod ending;
 mod error;
 pub mod events;
@@ -55,6 +56,7 @@ use tokio_util::sync::CancellationToken;
 pub use validate::Validated;
 
 use crate::catalog::{Catalog, LocalId, Product};
+use crate::metrics::Syncs;
 use crate::plan::{AccountRef, Mode, Naming};
 use crate::store::{Run, RunId, Store, Timestamp};
 use crate::stripe::Stripe;
@@ -183,6 +185,7 @@ struct Inner {
     tried: Mutex<Option<alerts::Tried>>,
     /// Wakes whoever looks for what is wrong.
     news: Notify,
+    metrics: Syncs,
 }
 
 impl Engine {
@@ -223,6 +226,7 @@ impl Engine {
             since: Mutex::default(),
             tried: Mutex::default(),
             news: Notify::new(),
+            metrics: counted::syncs(),
         });
         let engine = Self { inner };
         tokio::spawn(engine.clone().campaign());
@@ -241,6 +245,11 @@ impl Engine {
     /// What the configuration says.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    /// What counts what it does.
+    pub fn metrics(&self) -> &Syncs {
+        &self.inner.metrics
     }
 
     /// The time.

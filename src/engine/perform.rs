@@ -144,6 +144,7 @@ impl Engine {
         if let Err(error) = self.report(run).await {
             tracing::warn!(run.id = %run.id, error = %error, "the run's report could not be written");
         }
+        self.count_run(&ending.run);
         log.end(ending);
         self.news();
         Through::Over { is_kept }

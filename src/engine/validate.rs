@@ -66,6 +66,7 @@ impl Engine {
         };
         let validated = self.compare(scope, max_age, call).await;
         self.tried_validation(&validated);
+        self.count_validation(&validated);
         validated
     }
 

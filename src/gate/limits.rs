@@ -133,6 +133,12 @@ impl Meter {
             .ok_or(Refusal::OwnWatches { limit })
     }
 
+    /// Calls under way and open watches, by now.
+    pub(super) fn at_once(&self) -> (usize, usize) {
+        let taken = |places: &Places| places.all.load(Ordering::Relaxed);
+        (taken(&self.calls), taken(&self.watches))
+    }
+
     /// Takes one call from the caller's budget.
     pub(super) fn spend(&self, principal: &Principal) -> Result<(), Refusal> {
         let Some((limited, caller)) = self.limited.as_ref().zip(Caller::of(principal)) else {

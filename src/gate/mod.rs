@@ -142,6 +142,11 @@ impl Gate {
         self.0.meter.watch(principal, is_stranger)
     }
 
+    /// Calls under way and open watches, of all callers by now.
+    pub fn at_once(&self) -> (usize, usize) {
+        self.0.meter.at_once()
+    }
+
     /// Whether a caller that was let in would be so again: a key may have ended since.
     ///
     /// # Errors

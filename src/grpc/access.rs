@@ -3,6 +3,7 @@
 
 use crate::access::Role;
 use crate::gate::Needs;
+use crate::metrics::Rpc;
 
 /// Every method of ours and what its caller needs.
 const METHODS: &[(&str, Role)] = &[
@@ -25,6 +26,34 @@ const METHODS: &[(&str, Role)] = &[
     ("ProductSyncService/PauseSchedule", Role::Admin),
     ("ProductSyncService/ResumeSchedule", Role::Admin),
 ];
+
+/// Methods of other packages, with how they are called.
+const OTHERS: &[(&str, &str)] = &[
+    ("/grpc.health.v1.Health/Check", "unary"),
+    ("/grpc.health.v1.Health/Watch", "server_stream"),
+    (
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "bidi_stream",
+    ),
+    (
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        "bidi_stream",
+    ),
+];
+
+/// Counts the calls of everything that is served.
+pub(super) fn rpc() -> Rpc {
+    let ours: Vec<String> = METHODS
+        .iter()
+        .map(|(method, _)| format!("{PACKAGE}{method}"))
+        .collect();
+    let ours = ours.iter().map(|path| {
+        let is_watch = path.ends_with("/WatchSyncProgress");
+        let kind = if is_watch { "server_stream" } else { "unary" };
+        (path.as_str(), kind)
+    });
+    Rpc::of(ours.chain(OTHERS.iter().copied()))
+}
 
 const PACKAGE: &str = "/stripe_product_sync.v1.";
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -69,6 +98,7 @@ mod tests {
     use prost_reflect::DescriptorPool;
 
     use super::*;
+    use crate::metrics::{Exposition, Source};
     use crate::proto::FILE_DESCRIPTOR_SET;
 
     /// By its options: nothing that changes something is for viewers, nor the reverse.
@@ -96,6 +126,29 @@ mod tests {
             }
         }
         assert_eq!(count, METHODS.len(), "a role for a method that is gone");
+    }
+
+    #[test]
+    fn calls_are_counted_as_what_they_are() {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let text = Exposition::of([&rpc() as &dyn Source]).text();
+        let methods = pool
+            .services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>());
+        for method in methods {
+            let kind = match (method.is_client_streaming(), method.is_server_streaming()) {
+                (false, false) => "unary",
+                (false, true) => "server_stream",
+                (true, false) => "client_stream",
+                (true, true) => "bidi_stream",
+            };
+            let service = method.parent_service().full_name().to_owned();
+            let name = method.name();
+            let line = format!(
+                r#"grpc_server_started_total{{grpc_type="{kind}",grpc_service="{service}",grpc_method="{name}"}} 0"#
+            );
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub use self::server::{STALLED_AFTER, Serving, in_process, serve};
 use crate::access::Principal;
 use crate::engine::{self, CatalogStatus, Engine};
 use crate::gate::Gate;
+use crate::metrics::Rpc;
 use crate::plan::AccountRef;
 use crate::proto::v1;
 use crate::store::{self, Outcome, Page, ResultFilter, Run, RunId};
@@ -66,6 +67,8 @@ pub struct Service {
     about: Arc<About>,
     /// Open streams end with it.
     shutdown: CancellationToken,
+    /// Counts every call.
+    rpc: Rpc,
     /// Whom open watches ask whether they may go on.
     gate: Gate,
     last_end: Arc<Mutex<Option<End>>>,
@@ -88,10 +91,16 @@ impl Service {
             engine,
             about: about.into(),
             shutdown: CancellationToken::new(),
+            rpc: access::rpc(),
             gate: Gate::in_process(),
             last_end: Arc::default(),
             listed: Arc::default(),
         }
+    }
+
+    /// What counts its calls.
+    pub fn metrics(&self) -> &Rpc {
+        &self.rpc
     }
 
     fn links<'a>(&self, at: Option<&'a AccountRef>) -> convert::Links<'a> {

@@ -171,6 +171,7 @@ async fn router(
     watchdog: Watchdog,
 ) -> Result<(HealthReporter, Guarded), io::Error> {
     service.gate = serving.gate.clone();
+    let rpc = service.rpc.clone();
     let (health, health_service) = tonic_health::server::health_reporter();
     tell_health(&health, ServingStatus::Serving).await;
     let reflection = || {
@@ -218,6 +219,7 @@ async fn router(
             open: serving.open,
             behind_proxy: serving.behind_proxy,
             watchdog,
+            rpc,
         })
         .add_routes(routes);
     Ok((health, router))

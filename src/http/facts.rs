@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::metrics::Source;
 use crate::store::Timestamp;
 
 /// The service as it was started.
@@ -25,6 +26,8 @@ pub struct Facts {
     pub grpc: String,
     /// Whether both servers speak TLS.
     pub is_tls: bool,
+    /// What is counted elsewhere.
+    pub counted: Vec<Arc<dyn Source>>,
     /// The configuration in force, secrets redacted.
     pub settings: Vec<Setting>,
 }

@@ -8,6 +8,7 @@
 //! | `dashboard` | what people see and do, in a browser |
 //! | `crm` | the CRM's endpoints, with the answers they know |
 //! | `webhooks` | what Stripe tells |
+//! | `metrics` | what is counted, for Prometheus |
 //! | `probes` | whether the service lives and serves |
 //! | `connections`, `body`, `error` | what they stand on |
 
@@ -18,6 +19,7 @@ mod crm;
 mod dashboard;
 mod error;
 mod facts;
+mod metrics;
 mod origin;
 mod probes;
 mod route;
@@ -38,6 +40,7 @@ pub use self::route::{Route, routes};
 pub use self::webhooks::Secrets;
 use crate::engine::{self, Engine};
 use crate::gate::{Gate, Needs};
+use crate::metrics::{Web, Webhooks};
 use crate::net;
 
 /// Connections that were cut need a moment to notice.
@@ -52,6 +55,8 @@ pub struct Door {
     pub gate: Gate,
     /// A proxy in front says whom it calls for.
     pub behind_proxy: bool,
+    /// `/metrics` is for everybody.
+    pub open_metrics: bool,
     /// Who signs webhooks.
     pub secrets: Secrets,
 }
@@ -63,6 +68,8 @@ struct App {
     door: Door,
     facts: Arc<Facts>,
     shutdown: CancellationToken,
+    web: Web,
+    webhooks: Webhooks,
 }
 
 impl App {
@@ -91,6 +98,8 @@ pub async fn serve(
         door,
         facts,
         shutdown: shutdown.clone(),
+        web: Web::default(),
+        webhooks: Webhooks::default(),
     };
     let cut = listener.cut();
     // Also when this future is dropped.
@@ -121,7 +130,11 @@ async fn detached<T: Send + 'static>(
 
 fn router(app: App) -> Router {
     let routes = routes().fold(Router::new(), |router, route| {
-        let admit = from_fn_with_state((app.clone(), route.needs), access::admit);
+        let needs = match route.path {
+            route::METRICS if app.door.open_metrics => Needs::Nothing,
+            _ => route.needs,
+        };
+        let admit = from_fn_with_state((app.clone(), needs), access::admit);
         router.route(route.path, route.handler().layer(admit))
     });
     // Whoever asks for what is not there has a budget as well.
@@ -131,5 +144,6 @@ fn router(app: App) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(app.clone(), origin::guard))
+        .layer(from_fn_with_state(app.web.clone(), metrics::count))
         .with_state(app)
 }

@@ -4,7 +4,7 @@
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
 
-use super::{App, crm, dashboard, probes, webhooks};
+use super::{App, crm, dashboard, metrics, probes, webhooks};
 use crate::access::Role;
 use crate::gate::Needs;
 
@@ -25,6 +25,9 @@ impl Route {
     }
 }
 
+/// Open to everybody where the configuration says so.
+pub(super) const METRICS: &str = "/metrics";
+
 /// Every path with every method.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().chain(dashboard::ROUTES)
@@ -42,6 +45,12 @@ const ROUTES: &[Route] = &[
         path: "/readyz",
         needs: Needs::Nothing,
         handle: || get(probes::ready),
+    },
+    Route {
+        method: Method::GET,
+        path: METRICS,
+        needs: Needs::Role(Role::Viewer),
+        handle: || get(metrics::show),
     },
     // Who signs needs no key of ours.
     Route {

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{App, detached, error};
 use crate::engine::events::{Heard, Ignored};
+use crate::metrics::Webhook;
 use crate::stripe::webhook::{self, Event, Unsigned};
 
 /// The secrets of the endpoint in Stripe: any of them may have signed. Never shown.
@@ -39,22 +40,31 @@ pub(super) async fn receive(State(app): State<App>, headers: HeaderMap, body: By
         );
     }
     let secrets = app.door.secrets.0.iter().map(String::as_str);
+    let count = |kind: &str, result| app.webhooks.answered(kind, result);
     if let Err(why) = signed(&headers, &body, secrets, app.engine.now().timestamp()) {
         tracing::warn!(reason = %why, "a webhook was refused");
+        count("", Webhook::Refused);
         return refused(&why.to_string());
     }
     let event = match Event::parse(&body) {
         Ok(event) => event,
         Err(why) => {
             tracing::warn!(reason = %why, "a webhook that is signed cannot be read");
+            count("", Webhook::Refused);
             return refused(&why);
         }
     };
     // Kept even if whoever sent it does not wait.
     let (engine, told) = (app.engine.clone(), event.clone());
     match detached(async move { engine.hear(&told).await }).await {
-        Ok(heard) => acknowledged(&event, &heard),
-        Err(error) => unkept(&event, &error::told(&error)),
+        Ok(heard) => {
+            count(&event.event_type, counted(&heard));
+            acknowledged(&event, &heard)
+        }
+        Err(error) => {
+            count(&event.event_type, Webhook::Failed);
+            unkept(&event, &error::told(&error))
+        }
     }
 }
 
@@ -67,6 +77,15 @@ fn signed<'a>(
     let header = headers.get(webhook::SIGNATURE).ok_or(Unsigned::Missing)?;
     let header = header.to_str().map_err(|_| Unsigned::Malformed)?;
     webhook::verify(header, body, secrets, now)
+}
+
+fn counted(heard: &Heard) -> Webhook {
+    match heard {
+        Heard::Kept(_) | Heard::Contested(_) => Webhook::Accepted,
+        Heard::Again(_) => Webhook::Duplicate,
+        Heard::Echo => Webhook::Own,
+        Heard::Ignored(_) => Webhook::Ignored,
+    }
 }
 
 fn acknowledged(event: &Event, heard: &Heard) -> Response {

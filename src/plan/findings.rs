@@ -56,6 +56,34 @@ pub enum FindingKind {
     Lint,
 }
 
+impl FindingKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Missing,
+        Self::Drifted,
+        Self::Archived,
+        Self::Duplicated,
+        Self::Orphaned,
+        Self::Conflict,
+        Self::MappingStale,
+        Self::Lint,
+    ];
+
+    /// Its name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Drifted => "drifted",
+            Self::Archived => "archived",
+            Self::Duplicated => "duplicated",
+            Self::Orphaned => "orphaned",
+            Self::Conflict => "conflict",
+            Self::MappingStale => "mapping_stale",
+            Self::Lint => "lint",
+        }
+    }
+}
+
 /// What differs, as findings: one for every field, one for every object that is
 /// missing or too many, then the catalog's lint.
 pub fn findings(catalog: &Catalog, plan: &Plan) -> Vec<Finding> {

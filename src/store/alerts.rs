@@ -32,6 +32,18 @@ pub enum AlertKind {
 }
 
 impl AlertKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::RunFailed,
+        Self::FuseBlown,
+        Self::CredentialsRefused,
+        Self::DriftNotMended,
+        Self::DeadLetters,
+        Self::QueueTooOld,
+        Self::ValidationFailed,
+        Self::CatalogBroken,
+    ];
+
     /// Its name for programs, as in the API.
     pub fn name(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use super::{
 use crate::plan::Mode;
 
 /// An enumeration that a column holds.
-pub(super) trait Code: Sized {
+pub(crate) trait Code: Sized {
     /// Its name in the database.
     fn code(&self) -> &'static str;
 

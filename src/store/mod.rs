@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub use alerts::{Alert, AlertKind, Delivery, Notice, Scope, Told};
 use async_trait::async_trait;
+pub(crate) use codes::Code;
 pub use events::{
     DueEvents, EventEnd, EventFilter, EventFlag, EventQueue, EventRow, EventSource, EventState,
     NewEvent, Subject,
@@ -45,6 +46,9 @@ use crate::plan::{AccountRef, Known, PriceId, ProductId};
 pub trait Store: Send + Sync {
     /// What it is, for status and messages.
     fn info(&self) -> Info;
+
+    /// Its connections, as they are now.
+    fn connections(&self) -> Connections;
 
     /// Whether it answers; cheap.
     async fn ping(&self) -> Result<(), Error>;
@@ -331,6 +335,30 @@ pub trait Store: Send + Sync {
     /// Notes when keys were last accepted; an earlier time than the noted one changes
     /// nothing.
     async fn note_key_use(&self, used: &[(KeyId, Timestamp)]) -> Result<(), Error>;
+}
+
+/// Connections to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// At work.
+    pub used: u32,
+    /// Open, and waiting for work.
+    pub idle: u32,
+    /// As many as there may be.
+    pub max: u32,
+}
+
+impl Connections {
+    /// Those of a pool.
+    fn of<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Self {
+        let open = pool.size();
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX).min(open);
+        Self {
+            used: open - idle,
+            idle,
+            max: pool.options().get_max_connections(),
+        }
+    }
 }
 
 /// What a database is.

@@ -11,11 +11,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["access", "catalog", "plan"]),
     ("discovery", &["catalog"]),
     ("sandbox", &["net"]),
-    ("stripe", &["plan", "catalog"]),
+    ("stripe", &["plan", "catalog", "metrics"]),
     ("store", &["access", "plan", "catalog"]),
     (
         "engine",
-        &["stripe", "store", "discovery", "plan", "catalog"],
+        &["stripe", "store", "discovery", "plan", "catalog", "metrics"],
     ),
     ("alerts", &["engine", "store", "plan", "catalog", "net"]),
     ("gate", &["access", "store"]),
@@ -24,14 +24,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "grpc",
         &[
             "access", "gate", "engine", "store", "stripe", "plan", "catalog", "proto", "net",
+            "metrics",
         ],
     ),
     (
         "http",
         &[
-            "access", "gate", "engine", "store", "stripe", "plan", "catalog", "net",
+            "access", "gate", "engine", "store", "stripe", "plan", "catalog", "net", "metrics",
         ],
     ),
+    ("metrics", &[]),
     ("net", &[]),
     ("telemetry", &["config"]),
     // Looks at what others read; nobody looks at it.

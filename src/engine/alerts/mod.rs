@@ -306,6 +306,8 @@ impl Alerter {
             };
             let result = receiver.post(&post).await;
             let is_taken = result.is_ok();
+            let counted = if is_taken { "taken" } else { "refused" };
+            engine.metrics().alerted(counted);
             let told = delivered(post.alert, result, engine.now());
             let retry = told.delivery.next_time;
             let saved = engine

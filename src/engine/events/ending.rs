@@ -79,6 +79,7 @@ impl Engine {
                 tracing::warn!(run.id = %run.id, events, reason = %first.message, "change events were given up");
             }
             self.store().end_events(run, &ends, fence).await?;
+            self.count_handled(&ends);
         }
     }
 

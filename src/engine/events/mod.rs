@@ -52,6 +52,9 @@ impl Engine {
         if any {
             self.notice();
         }
+        for (event, is_new) in events.iter().zip(&new) {
+            self.count_received(event, *is_new);
+        }
         Ok(new)
     }
 

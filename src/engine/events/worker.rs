@@ -221,6 +221,7 @@ impl Engine {
             // Another process was first: its run is waited for.
             return Ok(());
         };
+        self.metrics().collapsed(events);
         tracing::info!(run.id = %run.id, events, products = run.options.product_ids.len(), "change events start a run");
         // A run over everything takes what has come in since, and reads the catalog anew.
         let catalog = catalog.filter(|_| !run.options.product_ids.is_empty());

@@ -12,10 +12,12 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use super::messages::Messages;
 use super::stall::Pulse;
 use crate::access::Principal;
 use crate::gate::Slot;
 use crate::grpc::status;
+use crate::metrics::{Call, Rpc};
 
 /// Longer paths are none of ours.
 const MAX_METHOD: usize = 120;
@@ -28,10 +30,12 @@ pub(super) struct Line {
     begun: Instant,
     /// Who calls, once that is known.
     who: Option<Arc<Principal>>,
+    counted: Call,
 }
 
 impl Line {
-    pub(super) fn begin(path: &str) -> Self {
+    pub(super) fn begin(path: &str, rpc: &Rpc) -> Self {
+        let counted = rpc.begin(path);
         let method: String = path
             .trim_start_matches('/')
             .chars()
@@ -43,7 +47,14 @@ impl Line {
             is_noise,
             begun: Instant::now(),
             who: None,
+            counted,
         }
+    }
+
+    /// It got past everything in front of its service. A caller says one thing, in all
+    /// methods but reflection, where what is counted is that it was called.
+    pub(super) fn is_served(&self) {
+        self.counted.received(1);
     }
 
     /// Notes who calls.
@@ -58,7 +69,12 @@ impl Line {
         if let Some(status) = Status::from_header_map(response.headers()) {
             write(line.take(), status.code());
         }
-        response.map(|body| Logged { body, line, held })
+        response.map(|body| Logged {
+            body,
+            line,
+            held,
+            messages: Messages::default(),
+        })
     }
 }
 
@@ -68,15 +84,18 @@ fn write(line: Option<Line>, code: Code) {
         is_noise,
         begun,
         who,
+        counted,
     }) = line
     else {
         return;
     };
+    let took = begun.elapsed();
+    counted.ended(usize::try_from(i32::from(code)).unwrap_or_default(), took);
     // Of what is refused the gate tells in sum: a flood must not fill the log.
     let is_refused = matches!(code, Code::Unauthenticated | Code::ResourceExhausted);
     let code = name(code);
     let actor = who.map(|who| who.actor()).unwrap_or_default();
-    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if is_noise || is_refused {
         tracing::debug!(
             rpc.method = method,
@@ -132,6 +151,7 @@ pub(in crate::grpc) struct Logged {
     body: Body,
     line: Option<Line>,
     held: Option<Held>,
+    messages: Messages,
 }
 
 impl HttpBody for Logged {
@@ -158,6 +178,13 @@ impl HttpBody for Logged {
             Poll::Ready(Some(Err(status::internal(&text))))
         });
         if let Poll::Ready(frame) = &polled {
+            if let Some(Ok(frame)) = frame
+                && let Some(data) = frame.data_ref()
+                && let Some(line) = &self.line
+            {
+                let counted = line.counted.clone();
+                counted.sent(self.messages.in_next(data));
+            }
             let code = match frame {
                 Some(Ok(frame)) => frame.trailers_ref().map(code),
                 Some(Err(status)) => Some(status.code()),

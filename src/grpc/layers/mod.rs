@@ -4,6 +4,7 @@
 
 mod deadline;
 mod log;
+mod messages;
 mod stall;
 
 use std::any::Any;
@@ -28,6 +29,7 @@ use super::access::Open;
 use super::status;
 use crate::access::Role;
 use crate::gate::{Admitted, Gate, Needs, Refusal};
+use crate::metrics::Rpc;
 use crate::net::{self, Peer};
 
 /// For clients that send none. A sync that is waited for takes a minute at most.
@@ -40,6 +42,7 @@ pub(super) struct Guard {
     pub(super) open: Open,
     pub(super) behind_proxy: bool,
     pub(super) watchdog: Watchdog,
+    pub(super) rpc: Rpc,
 }
 
 impl<S> Layer<S> for Guard {
@@ -78,7 +81,7 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        let mut line = Line::begin(path);
+        let mut line = Line::begin(path, &self.guard.rpc);
         let kind = Kind::of(path);
         let needs = self.guard.open.needs(path);
         let peer = request.extensions().get::<Peer>().cloned();
@@ -125,6 +128,7 @@ where
                     Err(refusal) => return Ok(status::refused(&refusal).into_http()),
                 }
                 head.extensions.insert(principal);
+                line.is_served();
                 ready.call(Request::from_parts(head, body)).await
             };
             let answer = AssertUnwindSafe(answered).catch_unwind();
@@ -243,6 +247,7 @@ mod tests {
             },
             behind_proxy: false,
             watchdog: Watchdog::new(Duration::from_secs(60)),
+            rpc: super::super::access::rpc(),
         };
         let response = guard
             .layer(service_fn(answer))

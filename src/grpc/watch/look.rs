@@ -153,6 +153,9 @@ impl Watcher {
     }
 
     async fn snapshot(&mut self, run: &Run, reset: bool) -> Result<Look, Status> {
+        if reset {
+            self.service.engine.metrics().lagged();
+        }
         let whole = self.service.whole(run).await?;
         self.is_new = false;
         self.is_resuming = false;

@@ -45,11 +45,11 @@ use sqlx::{Connection as _, PgPool};
 use tokio::sync::watch;
 
 use super::{
-    Alert, Begun, Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow,
-    Fence, Info, Intent, IntentId, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page,
-    Pause, ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter,
-    ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp,
-    Validation,
+    Alert, Begun, Claim, Connections, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue,
+    EventRow, Fence, Info, Intent, IntentId, Job, Leased, Listing, MappingFilter, MappingRow,
+    NewEvent, Page, Pause, ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount,
+    ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store,
+    Tidied, Timestamp, Validation,
 };
 use crate::access::{ApiKey, KeyId};
 use crate::catalog::LocalId;
@@ -130,6 +130,10 @@ macro_rules! run {
 impl Store for Postgres {
     fn info(&self) -> Info {
         open::info(&self.name, migrate::NEWEST)
+    }
+
+    fn connections(&self) -> Connections {
+        Connections::of(&self.pool)
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -44,11 +44,11 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, watch};
 
 use super::{
-    Alert, Begun, Claim, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue, EventRow,
-    Fence, Info, Intent, IntentId, Job, Leased, Listing, MappingFilter, MappingRow, NewEvent, Page,
-    Pause, ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount, ResultFilter,
-    ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store, Tidied, Timestamp,
-    Validation,
+    Alert, Begun, Claim, Connections, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue,
+    EventRow, Fence, Info, Intent, IntentId, Job, Leased, Listing, MappingFilter, MappingRow,
+    NewEvent, Page, Pause, ProgressRow, Pushed, PushedChange, Queued, Record, RememberedAccount,
+    ResultFilter, ResultRow, Retention, Run, RunFilter, RunId, ScheduleRow, SlotDone, Store,
+    Tidied, Timestamp, Validation,
 };
 use crate::access::{ApiKey, KeyId};
 use crate::catalog::LocalId;
@@ -165,6 +165,17 @@ impl Store for Sqlite {
             kind: "sqlite",
             location: self.file.display().to_string(),
             schema_version: self.schema_version,
+        }
+    }
+
+    /// Readers, and the one that writes.
+    fn connections(&self) -> Connections {
+        let readers = Connections::of(&self.readers);
+        let writes = u32::from(self.writer.try_lock().is_err());
+        Connections {
+            used: readers.used + writes,
+            idle: readers.idle + (1 - writes),
+            max: readers.max + 1,
         }
     }
 

@@ -37,6 +37,7 @@ use super::{
     Settings, Stripe,
 };
 use crate::catalog::PriceKey;
+use crate::metrics::Calls;
 use crate::plan::{Mode, PriceId, ProductId, Step};
 
 /// Most objects of one page. <https://docs.stripe.com/api/pagination>
@@ -113,6 +114,11 @@ impl Client {
     /// How much of the account's budget is spent at this moment.
     pub fn budget(&self) -> BudgetUse {
         self.transport.usage()
+    }
+
+    /// What counts its requests.
+    pub fn calls(&self) -> &Calls {
+        self.transport.calls()
     }
 
     /// Sends one of async-stripe's requests.

@@ -47,12 +47,14 @@ use tower::{Service, ServiceExt};
 use self::budget::{Budget, Budgeted};
 use self::headers::Headed;
 use self::observe::Observed;
+use self::queue::Limit;
 pub(crate) use self::retry::Delivered;
 use self::retry::{Allowance, Policy, Retried};
 use self::serial::{Objects, Serial};
 use self::timeout::Timed;
 use self::wire::{Wire, connections};
 use super::{Call, IdempotencyKey, Settings};
+use crate::metrics::Calls;
 
 /// The API version of async-stripe's types; every request names it.
 pub const STRIPE_VERSION: &str = "2026-09-30.endive";
@@ -71,6 +73,7 @@ pub(crate) struct Transport {
     stack: Stack,
     budget: Budget,
     credential: Credential,
+    calls: Calls,
 }
 
 /// Settings that no transport can be made from.
@@ -146,8 +149,13 @@ impl Transport {
             inner: bottom,
             timeout: settings.timeout,
         };
+        let calls = Calls::of(Limit::ALL.map(Limit::name));
+        let observed = Observed {
+            inner: timed,
+            calls: calls.clone(),
+        };
         let budgeted = Budgeted {
-            inner: Observed { inner: timed },
+            inner: observed,
             budget: budget.clone(),
         };
         let retried = Retried {
@@ -167,7 +175,13 @@ impl Transport {
             stack: Headed { inner: serial },
             budget,
             credential,
+            calls,
         }
+    }
+
+    /// What counts its requests.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// Sends a request until it is answered, refused for good, or given up.

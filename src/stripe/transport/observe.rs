@@ -1,5 +1,6 @@
 //! Every attempt is counted and can be seen.
 
+use std::borrow::Cow;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
@@ -8,11 +9,13 @@ use tower::Service;
 use tracing::{debug, warn};
 
 use super::{Answer, Failure, Outgoing};
+use crate::metrics::Calls;
 
 /// The layer: counts a request as it goes out, and logs what came of it.
 #[derive(Clone, Debug)]
 pub(super) struct Observed<S> {
     pub(super) inner: S,
+    pub(super) calls: Calls,
 }
 
 impl<S> Service<Outgoing> for Observed<S>
@@ -31,17 +34,24 @@ where
     fn call(&mut self, request: Outgoing) -> Self::Future {
         let meter = request.call.meter.clone();
         meter.count(request.is_write(), request.sent > 0);
+        let calls = self.calls.clone();
         let operation = request.operation.clone();
+        if request.sent > 0 {
+            calls.repeated(operation.as_str());
+        }
         let attempt = request.sent + 1;
         let start = Instant::now();
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
-            if answer.as_ref().is_ok_and(|a| a.rate_limit().is_some()) {
+            if let Some(reason) = answer.as_ref().ok().and_then(Answer::rate_limit) {
                 meter.count_limited();
+                calls.limited(reason.name());
             }
             let operation = operation.as_str();
-            let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let took = start.elapsed();
+            calls.answered(operation, &code(&answer), took);
+            let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             match &answer {
                 Ok(answer) => {
                     let status = answer.status.as_u16();
@@ -83,5 +93,17 @@ where
             }
             answer
         })
+    }
+}
+
+/// The status, or one word for why there is none.
+fn code(answer: &Result<Answer, Failure>) -> Cow<'static, str> {
+    match answer {
+        Ok(answer) => answer.status.as_str().to_owned().into(),
+        Err(Failure::Unreachable(_)) => "unreachable".into(),
+        Err(Failure::Lost(_)) => "lost".into(),
+        Err(Failure::TimedOut(_)) => "timeout".into(),
+        Err(Failure::TooLong) => "too_long".into(),
+        Err(Failure::Stopped(_)) => "stopped".into(),
     }
 }

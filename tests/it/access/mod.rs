@@ -72,6 +72,7 @@ impl Guarded {
         let door = web::Door {
             gate: serving.gate.clone(),
             behind_proxy: false,
+            open_metrics: false,
             secrets: web::Secrets::new(["whsec_test".to_owned()]),
         };
         let web = web::serve(

@@ -10,6 +10,7 @@ mod grpcurl;
 mod keys;
 mod kill;
 mod kills;
+mod metrics;
 mod migrate;
 mod partly;
 mod postgres;
@@ -111,6 +112,13 @@ impl Logging {
                 return line;
             }
         }
+    }
+
+    /// Where it listens: `grpc.address` or `http.address`.
+    fn address(&self, side: &str) -> String {
+        let told = self.seen.iter().find(|line| line.contains("\"listening\""));
+        let told: serde_json::Value = serde_json::from_str(told.unwrap()).unwrap();
+        told[side].as_str().unwrap().to_owned()
     }
 
     /// What everybody on the machine can see of it.

@@ -203,6 +203,7 @@ async fn http_tells_life_readiness_and_what_is_not_there_and_ends_in_time() {
         http::Door {
             gate: Gate::in_process(),
             behind_proxy: false,
+            open_metrics: false,
             secrets: Default::default(),
         },
         facts(true),

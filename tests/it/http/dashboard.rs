@@ -62,6 +62,7 @@ impl Site {
         let door = Door {
             gate: Gate::new(Arc::new(keys), KeyRequired::Always, &limits),
             behind_proxy: false,
+            open_metrics: false,
             secrets: Secrets::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -32,6 +32,7 @@ impl Served {
         let door = Door {
             gate: Gate::in_process(),
             behind_proxy: false,
+            open_metrics: false,
             secrets: Secrets::new(secrets.iter().map(ToString::to_string)),
         };
         let stop = CancellationToken::new();

@@ -480,6 +480,7 @@ async fn edited(
 /// What a dashboard tells of the service that a test started.
 pub(crate) fn facts(sandbox: bool) -> Arc<http::Facts> {
     Arc::new(http::Facts {
+        counted: Vec::new(),
         sandbox,
         catalog_root: "crm".to_owned(),
         start_time: chrono::DateTime::UNIX_EPOCH,

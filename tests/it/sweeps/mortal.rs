@@ -293,6 +293,10 @@ impl Store for MortalStore {
         self.inner.info()
     }
 
+    fn connections(&self) -> store::Connections {
+        self.inner.connections()
+    }
+
     async fn ping(&self) -> Result<(), store::Error> {
         self.life.glance(self.inner.ping()).await
     }

@@ -37,6 +37,30 @@ pub(super) enum Limit {
     Unknown,
 }
 
+impl Limit {
+    pub(super) const ALL: [Self; 6] = [
+        Self::GlobalRate,
+        Self::EndpointRate,
+        Self::GlobalConcurrency,
+        Self::EndpointConcurrency,
+        Self::Resource,
+        Self::Unknown,
+    ];
+
+    /// As Stripe's header names it.
+    /// <https://docs.stripe.com/rate-limits>
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::GlobalRate => "global-rate",
+            Self::EndpointRate => "endpoint-rate",
+            Self::GlobalConcurrency => "global-concurrency",
+            Self::EndpointConcurrency => "endpoint-concurrency",
+            Self::Resource => "resource-specific",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Waiter {
     ticket: u64,

@@ -98,6 +98,10 @@ macro_rules! passed_on {
                 self.inner.info()
             }
 
+            fn connections(&self) -> store::Connections {
+                self.inner.connections()
+            }
+
             fn changes(&self) -> Option<watch::Receiver<u64>> {
                 self.inner.changes()
             }
