@@ -11,15 +11,16 @@
 //! | [`catalog`] | PURE: ids, money, products, prices, lint | nothing of ours |
 //! | [`plan`] | PURE: diff of desired, known and observed; checks; digest; rendering | catalog |
 //! | [`discovery`] | TypeScript, documents and rules to a catalog | catalog |
-//! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, plan, metrics |
+//! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, plan, metrics, trace |
 //! | [`sandbox`] | a stand-in for Stripe over real HTTP | net |
 //! | [`store`] | the database: port, what a row means, `SQLite`, PostgreSQL | access, catalog, plan |
-//! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | stripe, store, discovery, plan, catalog, metrics |
+//! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | stripe, store, discovery, plan, catalog, metrics, trace |
 //! | [`gate`] | who gets in, and how much of the service each may have | access, store |
-//! | [`grpc`], [`http`] | the services | gate, engine's handle, store reads, plan, catalog, metrics |
+//! | [`grpc`], [`http`] | the services | gate, engine's handle, store reads, plan, catalog, metrics, trace |
 //! | [`alerts`] | posts what the engine wants told, signed | engine, store, plan, catalog, net |
 //! | [`metrics`] | what the service counts of itself, for Prometheus | nothing of ours |
 //! | [`net`] | connections: TLS, how many, whose; posts | nothing of ours |
+//! | [`trace`] | where a request comes from: its trace, its id | nothing of ours |
 //! | [`config`] | one struct per section, all mistakes at once | catalog |
 //! | `fuzzing` | what fuzzers call: readers of all sorts, and what holds of what they make | everything that reads |
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
@@ -44,3 +45,4 @@ pub mod sandbox;
 pub mod store;
 pub mod stripe;
 pub mod telemetry;
+pub mod trace;

@@ -35,6 +35,7 @@ mod json;
 mod keys;
 mod local;
 mod mappings;
+mod markdown;
 mod migrate;
 mod output;
 mod products;
@@ -66,7 +67,7 @@ use crate::config::{self, Config, DatabaseAlone, LogFormat, LogLevel, Override, 
 use crate::telemetry;
 use args::{Cli, Command, Global};
 use exit::{Exit, Failure};
-use output::Printer;
+use output::{Format, Printer};
 
 /// What is still at work when a command has ended may take so long.
 const LAST_MOMENT: Duration = Duration::from_millis(100);
@@ -120,6 +121,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    if context.printer.format() == Format::Markdown && !command.writes_markdown() {
+        return Err(Failure::usage("only `sync` writes Markdown").hint("use -o table or -o json"));
+    }
     // Boxed: the futures of whole commands are large, and only one is made.
     match command {
         Command::Serve(args) => Box::pin(serve::run(context, &args)).await,

@@ -19,6 +19,8 @@ pub(super) enum Format {
     Table,
     /// Proto3 JSON, for programs.
     Json,
+    /// Markdown, for comments and summaries: `sync` only.
+    Markdown,
 }
 
 /// When colours are used.
@@ -115,6 +117,10 @@ impl Printer {
                 state: Mutex::default(),
             }),
         }
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.shared.format
     }
 
     pub(super) fn is_json(&self) -> bool {

@@ -24,7 +24,7 @@ pub(super) fn doing(action: Action) -> &'static str {
 }
 
 /// What was done, or would be: `created`, `create`.
-fn done(action: Action, outcome: Outcome) -> &'static str {
+pub(super) fn word(action: Action, outcome: Outcome) -> &'static str {
     let planned = match outcome {
         Outcome::Planned | Outcome::Failed | Outcome::Skipped => true,
         Outcome::Done | Outcome::Unspecified => false,
@@ -62,7 +62,7 @@ fn sign(result: &SyncResult) -> (&'static str, Paint) {
 
 /// `created plan_a`, `FAILED update plan_a`.
 pub(super) fn headline(result: &SyncResult) -> String {
-    let what = done(result.action(), result.outcome());
+    let what = word(result.action(), result.outcome());
     let how = match result.outcome() {
         Outcome::Failed if result.action() != Action::Block => "FAILED ",
         Outcome::Skipped => "skipped ",

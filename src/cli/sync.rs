@@ -9,10 +9,11 @@ use super::connect::{Link, Session, Target};
 use super::exit::{Exit, Failure};
 use super::follow::Follower;
 use super::local::Role;
+use super::output::Format;
 use super::progress::Progress;
 use super::rpc_error::is_lost;
 use super::signals::Signals;
-use super::{Context, json, run_view, runs};
+use super::{Context, json, markdown, run_view, runs};
 use crate::proto::v1::product_sync_service_client::ProductSyncServiceClient;
 use crate::proto::v1::{
     CancelSyncRequest, GetSyncRunRequest, IfBusy, SyncRequest, SyncResponse, SyncResult, SyncRun,
@@ -85,11 +86,13 @@ async fn sync(
         report.write(&text)?;
     }
     let run = response.run.clone().unwrap_or_default();
-    if context.printer.is_json() {
-        context.printer.line(text);
-        run_view::remarks(&context.printer, &run);
-    } else {
-        show(context, args, &run, &response);
+    match context.printer.format() {
+        Format::Table => show(context, args, &run, &response),
+        Format::Json => {
+            context.printer.line(text);
+            run_view::remarks(&context.printer, &run);
+        }
+        Format::Markdown => context.printer.line(markdown::run(&response).trim_end()),
     }
     Ok(run_view::exit(&run))
 }

@@ -42,6 +42,7 @@ impl Engine {
             deadline: Some(tokio::time::Instant::now() + RUN_DEADLINE),
             on_retry: None,
             permit: Some(active.permit()),
+            trace: Some(log.trace()),
         };
         let now = self.now();
         let run = log.update(|run| {
@@ -126,6 +127,7 @@ impl Engine {
         let reason = run.error.as_ref().map_or("", |error| error.reason.as_str());
         tracing::info!(
             run.id = %run.id, run.state = ?run.state, run.reason = reason,
+            trace_id = %log.trace().id(),
             stripe.calls = run.stripe_reads + run.stripe_writes,
             stripe.retries = run.stripe_retries, stripe.rate_limited = call.meter.limited(),
             "run finished"

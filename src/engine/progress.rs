@@ -19,6 +19,7 @@ use crate::store::{
     ActionKind, Counts, Failure, ProgressRow, ResultRow, Run, RunId, RunOptions, RunState,
     Timestamp, Trigger,
 };
+use crate::trace::{self, Trace};
 
 /// How many events stay in memory; a watcher further behind gets a snapshot.
 const RING: usize = 2048;
@@ -105,6 +106,8 @@ pub enum Progress {
 /// The live side of a run in this process, which works on it or follows it.
 pub struct RunLog {
     id: RunId,
+    /// Of whoever asked for it here; otherwise it has one of its own.
+    trace: Trace,
     clock: Clock,
     state: Mutex<State>,
     changed: watch::Sender<i64>,
@@ -198,6 +201,7 @@ impl RunLog {
         let id = run.id.clone();
         Arc::new(Self {
             id,
+            trace: trace::current().unwrap_or_else(Trace::begin),
             clock,
             state: Mutex::new(State {
                 told: run.last_sequence,
@@ -214,6 +218,11 @@ impl RunLog {
     /// The run's id.
     pub fn id(&self) -> &RunId {
         &self.id
+    }
+
+    /// What it is done for.
+    pub(super) fn trace(&self) -> Trace {
+        self.trace
     }
 
     /// The run as it is now.

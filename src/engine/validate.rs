@@ -13,6 +13,7 @@ use crate::catalog::LocalId;
 use crate::plan::{self, AccountRef, Action};
 use crate::store::{RunOptions, Validation};
 use crate::stripe::Call;
+use crate::trace;
 
 /// A validation's answer.
 #[derive(Clone, Debug)]
@@ -62,6 +63,7 @@ impl Engine {
         self.check_scope(&scope).await?;
         let call = Call {
             deadline,
+            trace: trace::current(),
             ..Call::default()
         };
         let validated = self.compare(scope, max_age, call).await;

@@ -32,6 +32,7 @@ use crate::metrics::Rpc;
 use crate::plan::AccountRef;
 use crate::proto::v1;
 use crate::store::{self, Outcome, Page, ResultFilter, Run, RunId};
+use crate::trace;
 
 /// How many failed products a run shows.
 const MAX_FAILURES: u32 = 50;
@@ -163,7 +164,7 @@ fn actor<T>(request: &Request<T>) -> String {
 async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, engine::Error>> + Send + 'static,
 ) -> Result<T, Status> {
-    match tokio::spawn(work).await {
+    match tokio::spawn(trace::carried(work)).await {
         Ok(result) => result.map_err(|error| status::engine(&error)),
         Err(error) => Err(status::internal(&error.to_string())),
     }

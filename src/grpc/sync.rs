@@ -49,12 +49,15 @@ impl ProductSyncService for Service {
         if let Some(error) = run.error.as_ref().filter(|e| e.reason == "STALE_PLAN") {
             return Err(status::stale_plan(&run, error));
         }
-        Ok(Response::new(v1::SyncResponse {
+        let mut response = Response::new(v1::SyncResponse {
             run: Some(self.whole(&run).await?),
             joined: started.joined,
             results: self.first_results(&run).await?,
             plan: self.plan_text(&run).await?,
-        }))
+        });
+        // For the log.
+        response.extensions_mut().insert(run.id);
+        Ok(response)
     }
 
     async fn validate(

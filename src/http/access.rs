@@ -5,6 +5,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::log::Asked;
 use super::{App, dashboard, error, origin};
 use crate::access::Principal;
 use crate::gate::{Needs, Refusal};
@@ -32,10 +33,13 @@ pub(super) async fn admit(
             "without a key this is only for who calls it as localhost or by its IP address",
         ),
         Ok(admitted) => {
+            let asked = Asked(admitted.principal.clone());
             request.extensions_mut().insert(admitted.principal);
             // Until the answer's head is there: a stream has a limit of its own.
             let _under_way = admitted.slot;
-            next.run(request).await
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(asked);
+            response
         }
         Err(refusal) => refused(&request, &refusal),
     }

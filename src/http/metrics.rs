@@ -1,15 +1,12 @@
-//! `/metrics`, and what is counted of HTTP.
+//! `/metrics`.
 
-use std::time::Instant;
-
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, header};
-use axum::middleware::Next;
+use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 
 use super::App;
 use crate::engine::{self, Status};
-use crate::metrics::{CONTENT_TYPE, Exposition, Process, Source, Standing, Values, Web};
+use crate::metrics::{CONTENT_TYPE, Exposition, Process, Source, Standing, Values};
 use crate::plan::FindingKind;
 use crate::store::{AlertKind, Code as _, Timestamp};
 
@@ -81,22 +78,4 @@ fn seconds(time: Timestamp) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact until long after this")]
     let whole = time.timestamp() as f64;
     whole + part
-}
-
-/// Counts every request when its answer begins.
-pub(super) async fn count(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let method = named(request.method());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
-    let route = route.as_ref().map_or("", MatchedPath::as_str);
-    web.answered(method, route, response.status().as_u16(), begun.elapsed());
-    response
-}
-
-/// Anybody can make up a method.
-fn named(method: &Method) -> &'static str {
-    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    let known = known.into_iter().find(|name| *name == method.as_str());
-    known.unwrap_or("_OTHER")
 }

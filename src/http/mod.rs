@@ -8,6 +8,7 @@
 //! | `dashboard` | what people see and do, in a browser |
 //! | `crm` | the CRM's endpoints, with the answers they know |
 //! | `webhooks` | what Stripe tells |
+//! | `log` | a request's id, its place in a trace, a count and a line in the log |
 //! | `metrics` | what is counted, for Prometheus |
 //! | `probes` | whether the service lives and serves |
 //! | `connections`, `body`, `error` | what they stand on |
@@ -19,6 +20,7 @@ mod crm;
 mod dashboard;
 mod error;
 mod facts;
+mod log;
 mod metrics;
 mod origin;
 mod probes;
@@ -42,6 +44,7 @@ use crate::engine::{self, Engine};
 use crate::gate::{Gate, Needs};
 use crate::metrics::{Web, Webhooks};
 use crate::net;
+use crate::trace;
 
 /// Connections that were cut need a moment to notice.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -124,7 +127,7 @@ pub async fn serve(
 async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, engine::Error>> + Send + 'static,
 ) -> Result<T, engine::Error> {
-    let done = tokio::spawn(work).await;
+    let done = tokio::spawn(trace::carried(work)).await;
     done.unwrap_or_else(|error| Err(engine::Error::Internal(error.to_string())))
 }
 
@@ -144,6 +147,6 @@ fn router(app: App) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(app.clone(), origin::guard))
-        .layer(from_fn_with_state(app.web.clone(), metrics::count))
+        .layer(from_fn_with_state(app.web.clone(), log::tell))
         .with_state(app)
 }

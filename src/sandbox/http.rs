@@ -354,6 +354,7 @@ impl Sandbox {
             endpoint: endpoint.map(|endpoint| endpoint.name()),
             account,
             stripe_version: header(STRIPE_VERSION),
+            traceparent: header(HeaderName::from_static("traceparent")),
             idempotency_key: header(IDEMPOTENCY_KEY),
             status: outcome.status,
             replayed: outcome.original.is_some(),

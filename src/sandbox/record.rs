@@ -29,6 +29,8 @@ pub struct RecordedRequest {
     pub stripe_version: Option<String>,
     /// `Idempotency-Key`
     pub idempotency_key: Option<String>,
+    /// `traceparent`: what the caller traces it as.
+    pub traceparent: Option<String>,
     /// Of the reply; 0 if a fault lost the request before there was one.
     pub status: u16,
     /// Whether the reply was a kept one.

@@ -19,6 +19,7 @@ use crate::catalog::{Currency, PriceKey};
 use crate::plan::{
     AccountRef, Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step, Unreadable,
 };
+use crate::trace::Trace;
 
 /// One Stripe account in one mode.
 #[async_trait]
@@ -84,6 +85,8 @@ pub struct Call {
     pub on_retry: Option<RetryHook>,
     /// Asked right before a request goes out; `None`: it may.
     pub permit: Option<Permit>,
+    /// What it is done for; requests carry it on.
+    pub trace: Option<Trace>,
 }
 
 impl Call {

@@ -11,11 +11,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["access", "catalog", "plan"]),
     ("discovery", &["catalog"]),
     ("sandbox", &["net"]),
-    ("stripe", &["plan", "catalog", "metrics"]),
+    ("stripe", &["plan", "catalog", "metrics", "trace"]),
     ("store", &["access", "plan", "catalog"]),
     (
         "engine",
-        &["stripe", "store", "discovery", "plan", "catalog", "metrics"],
+        &[
+            "stripe",
+            "store",
+            "discovery",
+            "plan",
+            "catalog",
+            "metrics",
+            "trace",
+        ],
     ),
     ("alerts", &["engine", "store", "plan", "catalog", "net"]),
     ("gate", &["access", "store"]),
@@ -31,9 +39,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "http",
         &[
             "access", "gate", "engine", "store", "stripe", "plan", "catalog", "net", "metrics",
+            "trace",
         ],
     ),
     ("metrics", &[]),
+    ("trace", &[]),
     ("net", &[]),
     ("telemetry", &["config"]),
     // Looks at what others read; nobody looks at it.

@@ -109,7 +109,7 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     env: Option<String>,
 
-    /// What stdout holds: a table for people, or proto3 JSON.
+    /// What stdout holds: a table for people, proto3 JSON, or Markdown (sync only).
     #[arg(
         short,
         long,
@@ -220,6 +220,31 @@ pub(super) enum Command {
     Sandbox(Sandbox),
     /// Completions for a shell, on stdout.
     Completions(Completions),
+}
+
+impl Command {
+    /// Whether what it says can be written as Markdown.
+    pub(super) fn writes_markdown(&self) -> bool {
+        match self {
+            Self::Sync(args) => !args.validate_only,
+            Self::Serve(_)
+            | Self::Validate(_)
+            | Self::Status
+            | Self::Watch(_)
+            | Self::Products(_)
+            | Self::Mappings(_)
+            | Self::Runs(_)
+            | Self::Schedule(_)
+            | Self::Events(_)
+            | Self::Alerts(_)
+            | Self::Keys(_)
+            | Self::Migrate(_)
+            | Self::CheckConfig(_)
+            | Self::Healthcheck
+            | Self::Sandbox(_)
+            | Self::Completions(_) => false,
+        }
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

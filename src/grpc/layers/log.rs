@@ -7,10 +7,11 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
+use tracing::field::display;
 
 use super::messages::Messages;
 use super::stall::Pulse;
@@ -18,6 +19,8 @@ use crate::access::Principal;
 use crate::gate::Slot;
 use crate::grpc::status;
 use crate::metrics::{Call, Rpc};
+use crate::store::RunId;
+use crate::trace::{Origin, REQUEST_ID};
 
 /// Longer paths are none of ours.
 const MAX_METHOD: usize = 120;
@@ -31,10 +34,13 @@ pub(super) struct Line {
     /// Who calls, once that is known.
     who: Option<Arc<Principal>>,
     counted: Call,
+    origin: Origin,
+    /// The run that it started, joined or asks for.
+    run: Option<RunId>,
 }
 
 impl Line {
-    pub(super) fn begin(path: &str, rpc: &Rpc) -> Self {
+    pub(super) fn begin(path: &str, rpc: &Rpc, origin: Origin) -> Self {
         let counted = rpc.begin(path);
         let method: String = path
             .trim_start_matches('/')
@@ -48,6 +54,8 @@ impl Line {
             begun: Instant::now(),
             who: None,
             counted,
+            origin,
+            run: None,
         }
     }
 
@@ -64,7 +72,15 @@ impl Line {
 
     /// Writes the line now if the answer is an error, and with the body's end
     /// otherwise.
-    pub(super) fn watch(self, response: Response<Body>, held: Option<Held>) -> Response<Logged> {
+    pub(super) fn watch(
+        mut self,
+        mut response: Response<Body>,
+        held: Option<Held>,
+    ) -> Response<Logged> {
+        self.run = response.extensions_mut().remove::<RunId>();
+        if let Ok(id) = HeaderValue::from_str(&self.origin.request_id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
         let mut line = Some(self);
         if let Some(status) = Status::from_header_map(response.headers()) {
             write(line.take(), status.code());
@@ -85,6 +101,8 @@ fn write(line: Option<Line>, code: Code) {
         begun,
         who,
         counted,
+        origin,
+        run,
     }) = line
     else {
         return;
@@ -94,6 +112,9 @@ fn write(line: Option<Line>, code: Code) {
     // Of what is refused the gate tells in sum: a flood must not fill the log.
     let is_refused = matches!(code, Code::Unauthenticated | Code::ResourceExhausted);
     let code = name(code);
+    let request_id = &*origin.request_id;
+    let trace_id = display(origin.trace.id());
+    let run = run.as_ref().map(RunId::as_str);
     let actor = who.map(|who| who.actor()).unwrap_or_default();
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if is_noise || is_refused {
@@ -102,6 +123,9 @@ fn write(line: Option<Line>, code: Code) {
             rpc.code = code,
             actor,
             duration_ms,
+            request_id,
+            trace_id,
+            run.id = run,
             "call"
         );
     } else {
@@ -110,6 +134,9 @@ fn write(line: Option<Line>, code: Code) {
             rpc.code = code,
             actor,
             duration_ms,
+            request_id,
+            trace_id,
+            run.id = run,
             "call"
         );
     }

@@ -31,6 +31,7 @@ use crate::access::Role;
 use crate::gate::{Admitted, Gate, Needs, Refusal};
 use crate::metrics::Rpc;
 use crate::net::{self, Peer};
+use crate::trace::{self, Origin};
 
 /// For clients that send none. A sync that is waited for takes a minute at most.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(65);
@@ -81,7 +82,9 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        let mut line = Line::begin(path, &self.guard.rpc);
+        let origin = Origin::of(request.headers());
+        let trace = origin.trace;
+        let mut line = Line::begin(path, &self.guard.rpc, origin);
         let kind = Kind::of(path);
         let needs = self.guard.open.needs(path);
         let peer = request.extensions().get::<Peer>().cloned();
@@ -131,7 +134,7 @@ where
                 line.is_served();
                 ready.call(Request::from_parts(head, body)).await
             };
-            let answer = AssertUnwindSafe(answered).catch_unwind();
+            let answer = AssertUnwindSafe(trace::within(trace, answered)).catch_unwind();
             let answer = match expired {
                 None => answer.await,
                 Some(expired) => tokio::select! {

@@ -7,6 +7,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
 use tower::Service;
 
 use super::{Outgoing, STRIPE_VERSION};
+use crate::trace::TRACEPARENT;
 
 const AGENT: &str = concat!("stripe-product-sync/", env!("CARGO_PKG_VERSION"));
 
@@ -41,6 +42,12 @@ impl<S: Service<Outgoing>> Service<Outgoing> for Headed<S> {
         }
         if let Some(key) = &request.key {
             headers.insert(HeaderName::from_static("idempotency-key"), key.clone());
+        }
+        // Digits and dashes, which every header takes.
+        if let Some(trace) = request.call.trace
+            && let Ok(trace) = HeaderValue::try_from(trace.child().to_string())
+        {
+            headers.insert(HeaderName::from_static(TRACEPARENT), trace);
         }
         self.inner.call(request)
     }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::Service;
+use tracing::field::display;
 use tracing::{debug, warn};
 
 use super::{Answer, Failure, Outgoing};
@@ -33,6 +34,7 @@ where
 
     fn call(&mut self, request: Outgoing) -> Self::Future {
         let meter = request.call.meter.clone();
+        let trace_id = request.call.trace.map(|trace| display(trace.id()));
         meter.count(request.is_write(), request.sent > 0);
         let calls = self.calls.clone();
         let operation = request.operation.clone();
@@ -67,6 +69,7 @@ where
                             stripe.request_id = request_id,
                             stripe.attempt = attempt,
                             duration_ms,
+                            trace_id,
                             "stripe failed"
                         );
                     } else {
@@ -77,6 +80,7 @@ where
                             stripe.attempt = attempt,
                             stripe.limit = limit,
                             duration_ms,
+                            trace_id,
                             "stripe answered"
                         );
                     }
@@ -86,6 +90,7 @@ where
                         stripe.operation = operation,
                         stripe.attempt = attempt,
                         duration_ms,
+                        trace_id,
                         ?failure,
                         "stripe did not answer"
                     );

@@ -24,6 +24,7 @@ mod sandbox;
 mod schedule;
 mod secrets;
 mod tls;
+mod traces;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

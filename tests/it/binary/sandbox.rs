@@ -1,6 +1,6 @@
 //! `stripe-product-sync sandbox`, as a stranger uses it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{command, run, told};
+use crate::support::PATIENCE;
 
 /// Killed when dropped.
 pub(crate) struct Running {
@@ -49,8 +50,16 @@ impl Running {
             body.len()
         )
         .unwrap();
+        // Whoever waits for ever says nothing.
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut answer = String::new();
-        let _ended = stream.read_to_string(&mut answer);
+        if let Err(error) = stream.read_to_string(&mut answer) {
+            assert_ne!(
+                error.kind(),
+                ErrorKind::WouldBlock,
+                "no answer to {target}: {answer:?}"
+            );
+        }
         let Some((head, body)) = answer.split_once("\r\n\r\n") else {
             return (0, Value::Null);
         };

@@ -33,7 +33,7 @@ export async function sitDown(base, folder) {
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--force-color-profile=srgb'],
   });
   const page = await browser.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(60_000);
   const wrong = [];
   page.on('console', (message) => {
     const text = message.text();

@@ -2,7 +2,7 @@
 //! and on the dashboard is one that a scrape has, with those labels.
 
 mod promql;
-mod scrape;
+pub(super) mod scrape;
 
 use std::path::Path;
 

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 /// Status and body.
-pub(super) fn request(
+pub(in crate::binary) fn request(
     address: &str,
     method: &str,
     path: &str,
@@ -30,11 +30,11 @@ pub(super) fn request(
     (code, body.to_owned())
 }
 
-pub(super) fn get(address: &str, path: &str, key: Option<&str>) -> (u16, String) {
+pub(in crate::binary) fn get(address: &str, path: &str, key: Option<&str>) -> (u16, String) {
     request(address, "GET", path, key, "")
 }
 
-pub(super) fn post(address: &str, path: &str, body: &str) -> (u16, String) {
+pub(in crate::binary) fn post(address: &str, path: &str, body: &str) -> (u16, String) {
     request(address, "POST", path, None, body)
 }
 
