@@ -2,7 +2,7 @@
 
 use super::format;
 use super::run_view;
-use crate::proto::v1::sync_result::Outcome;
+use crate::proto::v1::sync_result::{Action, Outcome};
 use crate::proto::v1::{SyncResponse, SyncResult, SyncRun};
 
 /// GitHub takes 65,536 characters in a comment; what follows the table fits into the rest.
@@ -26,7 +26,11 @@ pub(super) fn run(response: &SyncResponse) -> String {
             text.push_str(&format!("\nWhat to do: {}\n", prose(&error.hint)));
         }
     }
-    let rows: Vec<String> = response.results.iter().map(row).collect();
+    let (known, differing): (Vec<_>, Vec<_>) = response
+        .results
+        .iter()
+        .partition(|result| is_only_unknown_here(result));
+    let rows: Vec<String> = differing.into_iter().map(row).collect();
     if !rows.is_empty() {
         text.push_str("\n| Product | | What differs | Defined in |\n|---|---|---|---|\n");
         let shown = rows.iter().scan(0, |length, row| {
@@ -39,6 +43,15 @@ pub(super) fn run(response: &SyncResponse) -> String {
         if left > 0 {
             text.push_str(&format!("\n{left} more: see the run's report.\n"));
         }
+    }
+    if !known.is_empty() {
+        text.push_str(&format!(
+            "\n{} in Stripe as the catalog says, and only unknown to this database.\n",
+            match known.len() {
+                1 => "1 product is".to_owned(),
+                count => format!("{count} products are"),
+            }
+        ));
     }
     for problem in &run.source_problems {
         let place = problem
@@ -73,6 +86,12 @@ fn headline(run: &SyncRun) -> String {
         true if run.error.is_none() => what,
         _ => format!("{}: {what}", format::state(run.state())),
     }
+}
+
+/// Nothing in Stripe changes by its adoption: a database that is made for one job says so
+/// of everything.
+fn is_only_unknown_here(result: &SyncResult) -> bool {
+    result.action() == Action::Adopt && result.changes.is_empty() && result.error.is_none()
 }
 
 fn row(result: &SyncResult) -> String {
@@ -180,7 +199,6 @@ fn shortened_to(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::v1::sync_result::Action;
     use crate::proto::v1::sync_run::State;
     use crate::proto::v1::{FieldChange, Money, SyncCounts, SyncError, SyncOptions};
 
@@ -241,6 +259,7 @@ mod tests {
                     ],
                     ..planned("plan_starter", Action::Reprice)
                 },
+                planned("plan_known", Action::Adopt),
                 SyncResult {
                     outcome: Outcome::Failed.into(),
                     error: Some(SyncError {

@@ -71,23 +71,3 @@ impl Exposition {
         text
     }
 }
-
-/// One name of a label's value for each that there may be.
-macro_rules! label_values {
-    ($(#[$doc:meta])* $vis:vis enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        $vis enum $name { $($(#[$variant_doc])* $variant,)+ }
-
-        impl prometheus_client::encoding::EncodeLabelValue for $name {
-            fn encode(
-                &self,
-                encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>,
-            ) -> Result<(), std::fmt::Error> {
-                let text = match self { $(Self::$variant => $text,)+ };
-                prometheus_client::encoding::EncodeLabelValue::encode(&text, encoder)
-            }
-        }
-    };
-}
-use label_values;

@@ -4,30 +4,42 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-use super::{Registry, Source, label_values};
+use super::{Registry, Source};
 
-label_values! {
-    /// What became of a delivery.
-    pub enum Webhook {
-        /// It waits in the line of the change events.
-        Accepted = "accepted",
-        /// It was delivered before.
-        Duplicate = "duplicate",
-        /// It tells of what this service did itself.
-        Own = "own",
-        /// Of another mode, account or catalog, or of a kind that nobody asked for.
-        Ignored = "ignored",
-        /// Nobody who knows a secret signed it, or too long ago.
-        Refused = "refused",
-        /// It could not be kept; Stripe delivers it again.
-        Failed = "failed",
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Webhook {
+    /// It waits in the line of the change events.
+    Accepted,
+    /// It was delivered before.
+    Duplicate,
+    /// It tells of what this service did itself.
+    Own,
+    /// Of another mode, account or catalog, or of a kind that nobody asked for.
+    Ignored,
+    /// Nobody who knows a secret signed it, or too long ago.
+    Refused,
+    /// It could not be kept; Stripe delivers it again.
+    Failed,
+}
+
+impl Webhook {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Own => "own",
+            Self::Ignored => "ignored",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Delivery {
     r#type: &'static str,
-    result: Webhook,
+    result: &'static str,
 }
 
 /// The kinds that are listened to. Anybody can send others: they count as `other`.
@@ -58,11 +70,11 @@ impl Default for Webhooks {
             Webhook::Failed,
         ];
         for r#type in TYPES {
-            for result in results {
+            for result in results.map(Webhook::name) {
                 drop(events.get_or_create(&Delivery { r#type, result }));
             }
         }
-        let (r#type, result) = ("", Webhook::Refused);
+        let (r#type, result) = ("", Webhook::Refused.name());
         drop(events.get_or_create(&Delivery { r#type, result }));
         Self { events }
     }
@@ -74,6 +86,7 @@ impl Webhooks {
     pub fn answered(&self, kind: &str, result: Webhook) {
         let known = TYPES.into_iter().find(|known| *known == kind);
         let r#type = known.unwrap_or(if kind.is_empty() { "" } else { "other" });
+        let result = result.name();
         self.events
             .get_or_create(&Delivery { r#type, result })
             .inc();

@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "grpc",
         &[
             "access", "gate", "engine", "store", "stripe", "plan", "catalog", "proto", "net",
-            "metrics",
+            "metrics", "trace",
         ],
     ),
     (

@@ -25,8 +25,11 @@ use crate::trace::{Origin, REQUEST_ID};
 /// Longer paths are none of ours.
 const MAX_METHOD: usize = 120;
 
-/// A call under way.
-pub(super) struct Line {
+/// The line of a call under way; written when the call ends, if only by its client going
+/// away.
+pub(super) struct Line(Option<Told>);
+
+struct Told {
     method: String,
     /// Probes and tools call these all the time.
     is_noise: bool,
@@ -35,7 +38,7 @@ pub(super) struct Line {
     who: Option<Arc<Principal>>,
     counted: Call,
     origin: Origin,
-    /// The run that it started, joined or asks for.
+    /// The run that it started or joined.
     run: Option<RunId>,
 }
 
@@ -48,7 +51,7 @@ impl Line {
             .take(MAX_METHOD)
             .collect();
         let is_noise = method.starts_with("grpc.");
-        Self {
+        Self(Some(Told {
             method,
             is_noise,
             begun: Instant::now(),
@@ -56,18 +59,22 @@ impl Line {
             counted,
             origin,
             run: None,
-        }
+        }))
     }
 
     /// It got past everything in front of its service. A caller says one thing, in all
     /// methods but reflection, where what is counted is that it was called.
     pub(super) fn is_served(&self) {
-        self.counted.received(1);
+        if let Some(told) = &self.0 {
+            told.counted.received(1);
+        }
     }
 
     /// Notes who calls.
     pub(super) fn came_from(&mut self, principal: &Arc<Principal>) {
-        self.who = Some(principal.clone());
+        if let Some(told) = &mut self.0 {
+            told.who = Some(principal.clone());
+        }
     }
 
     /// Writes the line now if the answer is an error, and with the body's end
@@ -77,68 +84,79 @@ impl Line {
         mut response: Response<Body>,
         held: Option<Held>,
     ) -> Response<Logged> {
-        self.run = response.extensions_mut().remove::<RunId>();
-        if let Ok(id) = HeaderValue::from_str(&self.origin.request_id) {
-            response.headers_mut().insert(REQUEST_ID, id);
+        if let Some(told) = &mut self.0 {
+            told.run = response.extensions_mut().remove::<RunId>();
+            if let Ok(id) = HeaderValue::from_str(&told.origin.request_id) {
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
         }
-        let mut line = Some(self);
         if let Some(status) = Status::from_header_map(response.headers()) {
-            write(line.take(), status.code());
+            self.end(status.code());
         }
         response.map(|body| Logged {
             body,
-            line,
+            line: self,
             held,
             messages: Messages::default(),
         })
     }
+
+    fn sent(&self, messages: u64) {
+        if let Some(told) = &self.0 {
+            told.counted.sent(messages);
+        }
+    }
+
+    fn end(&mut self, code: Code) {
+        if let Some(told) = self.0.take() {
+            told.end(code);
+        }
+    }
 }
 
-fn write(line: Option<Line>, code: Code) {
-    let Some(Line {
-        method,
-        is_noise,
-        begun,
-        who,
-        counted,
-        origin,
-        run,
-    }) = line
-    else {
-        return;
-    };
-    let took = begun.elapsed();
-    counted.ended(usize::try_from(i32::from(code)).unwrap_or_default(), took);
-    // Of what is refused the gate tells in sum: a flood must not fill the log.
-    let is_refused = matches!(code, Code::Unauthenticated | Code::ResourceExhausted);
-    let code = name(code);
-    let request_id = &*origin.request_id;
-    let trace_id = display(origin.trace.id());
-    let run = run.as_ref().map(RunId::as_str);
-    let actor = who.map(|who| who.actor()).unwrap_or_default();
-    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    if is_noise || is_refused {
-        tracing::debug!(
-            rpc.method = method,
-            rpc.code = code,
-            actor,
-            duration_ms,
-            request_id,
-            trace_id,
-            run.id = run,
-            "call"
-        );
-    } else {
-        tracing::info!(
-            rpc.method = method,
-            rpc.code = code,
-            actor,
-            duration_ms,
-            request_id,
-            trace_id,
-            run.id = run,
-            "call"
-        );
+impl Drop for Line {
+    /// The client went away, or the connection did.
+    fn drop(&mut self) {
+        self.end(Code::Cancelled);
+    }
+}
+
+impl Told {
+    fn end(self, code: Code) {
+        let took = self.begun.elapsed();
+        let number = usize::try_from(i32::from(code)).unwrap_or_default();
+        self.counted.ended(number, took);
+        // Of what is refused the gate tells in sum: a flood must not fill the log.
+        let is_refused = matches!(code, Code::Unauthenticated | Code::ResourceExhausted);
+        let code = name(code);
+        let actor = self.who.map(|who| who.actor()).unwrap_or_default();
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let request_id = &*self.origin.request_id;
+        let trace_id = display(self.origin.trace.id());
+        let run = self.run.as_ref().map(RunId::as_str);
+        if self.is_noise || is_refused {
+            tracing::debug!(
+                rpc.method = self.method,
+                rpc.code = code,
+                actor,
+                duration_ms,
+                request_id,
+                trace_id,
+                run.id = run,
+                "call"
+            );
+        } else {
+            tracing::info!(
+                rpc.method = self.method,
+                rpc.code = code,
+                actor,
+                duration_ms,
+                request_id,
+                trace_id,
+                run.id = run,
+                "call"
+            );
+        }
     }
 }
 
@@ -176,7 +194,7 @@ pub(super) enum Held {
 /// A response's body that notices its end.
 pub(in crate::grpc) struct Logged {
     body: Body,
-    line: Option<Line>,
+    line: Line,
     held: Option<Held>,
     messages: Messages,
 }
@@ -194,7 +212,7 @@ impl HttpBody for Logged {
         {
             self.held = None;
             self.body = Body::empty();
-            write(self.line.take(), Code::Unavailable);
+            self.line.end(Code::Unavailable);
             return Poll::Ready(Some(Err(status::stream_stalled())));
         }
         let body = AssertUnwindSafe(|| Pin::new(&mut self.body).poll_frame(cx));
@@ -207,10 +225,9 @@ impl HttpBody for Logged {
         if let Poll::Ready(frame) = &polled {
             if let Some(Ok(frame)) = frame
                 && let Some(data) = frame.data_ref()
-                && let Some(line) = &self.line
             {
-                let counted = line.counted.clone();
-                counted.sent(self.messages.in_next(data));
+                let begun = self.messages.in_next(data);
+                self.line.sent(begun);
             }
             let code = match frame {
                 Some(Ok(frame)) => frame.trailers_ref().map(code),
@@ -218,7 +235,7 @@ impl HttpBody for Logged {
                 None => Some(Code::Ok),
             };
             if let Some(code) = code {
-                write(self.line.take(), code);
+                self.line.end(code);
             }
         }
         polled
@@ -235,11 +252,4 @@ impl HttpBody for Logged {
 
 fn code(trailers: &HeaderMap) -> Code {
     Status::from_header_map(trailers).map_or(Code::Unknown, |status| status.code())
-}
-
-impl Drop for Logged {
-    /// The client went away, or the connection did.
-    fn drop(&mut self) {
-        write(self.line.take(), Code::Cancelled);
-    }
 }

@@ -43,10 +43,11 @@ async function aLostReplyHasItsEffectOnce(_, client, Stripe, base) {
   const made = await during(base, "POST /v1/products #1: lost-reply", () => create("lost"));
   assert.equal(made.lastResponse.headers["idempotent-replayed"], "true");
 
-  // Once a reply has begun, the SDK leaves the repetition to its caller.
+  // Once a reply has begun, the SDK leaves the repetition to its caller; where the cut comes
+  // together with its beginning, it repeats the request itself.
   const options = { idempotencyKey: "cut" };
   await during(base, "POST /v1/products #1: cut", () =>
-    assert.rejects(create("cut", options), Stripe.errors.StripeConnectionError),
+    create("cut", options).catch((error) => assert.ok(error instanceof Stripe.errors.StripeConnectionError, error)),
   );
   const again = await create("cut", options);
   assert.equal(again.lastResponse.headers["idempotent-replayed"], "true");
