@@ -247,35 +247,35 @@ async fn sweep_all(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_killed_at_any_point_ends_as_if_it_had_not_been() {
-    sweep_all(Base::File, Restart::Service, one_at_a_time, 6).await;
+    sweep_all(Base::File, Restart::Service, one_at_a_time, 9).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_killed_at_any_point_ends_as_if_it_had_not_been() {
-    sweep_all(Base::File, Restart::Command, one_at_a_time, 8).await;
+    sweep_all(Base::File, Restart::Command, one_at_a_time, 13).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_with_several_products_under_way() {
-    sweep_all(Base::File, Restart::Service, side_by_side, 8).await;
+    sweep_all(Base::File, Restart::Service, side_by_side, 13).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_server_a_service_killed_at_any_point_ends_as_if_it_had_not_been() {
     let Some(server) = server() else { return };
-    sweep_all(Base::Server(server), Restart::Service, one_at_a_time, 14).await;
+    sweep_all(Base::Server(server), Restart::Service, one_at_a_time, 23).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_server_a_command_killed_at_any_point_ends_as_if_it_had_not_been() {
     let Some(server) = server() else { return };
-    sweep_all(Base::Server(server), Restart::Command, one_at_a_time, 23).await;
+    sweep_all(Base::Server(server), Restart::Command, one_at_a_time, 37).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_server_killed_with_several_products_under_way() {
     let Some(server) = server() else { return };
-    sweep_all(Base::Server(server), Restart::Service, side_by_side, 19).await;
+    sweep_all(Base::Server(server), Restart::Service, side_by_side, 31).await;
 }
 
 /// The price is created while nobody gets an answer, neither to the request nor

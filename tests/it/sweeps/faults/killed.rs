@@ -114,7 +114,7 @@ impl Case {
 }
 
 /// Every such case is run.
-const EVERY: usize = 307;
+const EVERY: usize = 499;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_while_stripe_is_flaky() {

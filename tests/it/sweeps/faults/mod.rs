@@ -326,15 +326,15 @@ fn of(calls: &[String]) -> Vec<Which> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_that_passes_is_ridden_out_or_told_and_mended() {
-    sweep(one_at_a_time, once, 37).await;
+    sweep(one_at_a_time, once, 61).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_that_stays_is_told_and_mended_once_it_is_gone() {
-    sweep(one_at_a_time, from, 47).await;
+    sweep(one_at_a_time, from, 79).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_of_one_object_is_told_and_mended_once_it_is_gone() {
-    sweep(side_by_side, of, 47).await;
+    sweep(side_by_side, of, 79).await;
 }

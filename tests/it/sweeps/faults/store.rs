@@ -260,7 +260,7 @@ impl Case {
 }
 
 /// Every such case is run.
-const EVERY: usize = 13;
+const EVERY: usize = 19;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_fails_at_any_call() {
