@@ -2,8 +2,9 @@
 
 use super::format;
 use super::run_view;
+use super::table::one_line;
 use crate::proto::v1::sync_result::{Action, Outcome};
-use crate::proto::v1::{SyncResponse, SyncResult, SyncRun};
+use crate::proto::v1::{SyncError, SyncResponse, SyncResult, SyncRun};
 
 /// GitHub takes 65,536 characters in a comment; what follows the table fits into the rest.
 const MAX_TABLE: usize = 55_000;
@@ -17,14 +18,7 @@ pub(super) fn run(response: &SyncResponse) -> String {
     let run = response.run.clone().unwrap_or_default();
     let mut text = format!("{MARK}\n### Stripe: {}\n", headline(&run));
     if let Some(error) = &run.error {
-        text.push_str(&format!(
-            "\n**{}**: {}\n",
-            error.reason,
-            prose(&error.message)
-        ));
-        if !error.hint.is_empty() {
-            text.push_str(&format!("\nWhat to do: {}\n", prose(&error.hint)));
-        }
+        text.extend(told(error).map(|line| format!("\n{line}\n")));
     }
     let (known, differing): (Vec<_>, Vec<_>) = response
         .results
@@ -94,13 +88,17 @@ fn is_only_unknown_here(result: &SyncResult) -> bool {
     result.action() == Action::Adopt && result.changes.is_empty() && result.error.is_none()
 }
 
+/// What went wrong, then what to do about it.
+fn told(error: &SyncError) -> impl Iterator<Item = String> {
+    let what = format!("**{}**: {}", error.reason, prose(&error.message));
+    let hint = (!error.hint.is_empty()).then(|| format!("What to do: {}", prose(&error.hint)));
+    std::iter::once(what).chain(hint)
+}
+
 fn row(result: &SyncResult) -> String {
     let mut what: Vec<String> = Vec::new();
     if let Some(error) = &result.error {
-        what.push(format!("**{}**: {}", error.reason, prose(&error.message)));
-        if !error.hint.is_empty() {
-            what.push(format!("What to do: {}", prose(&error.hint)));
-        }
+        what.extend(told(error));
     }
     let is_new = result.changes.is_empty() && result.error.is_none();
     match &result.amount {
@@ -189,7 +187,8 @@ fn shortened(text: &str) -> String {
 
 /// In one line, and not too long.
 fn shortened_to(text: &str, most: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(text);
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
@@ -200,7 +199,7 @@ fn shortened_to(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
     use crate::proto::v1::sync_run::State;
-    use crate::proto::v1::{FieldChange, Money, SyncCounts, SyncError, SyncOptions};
+    use crate::proto::v1::{FieldChange, Money, SyncCounts, SyncOptions};
 
     fn dry(counts: SyncCounts) -> SyncRun {
         SyncRun {

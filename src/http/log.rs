@@ -43,28 +43,24 @@ pub(super) async fn tell(State(web): State<Web>, request: Request, next: Next) -
     );
     let is_read = matches!(method, "GET" | "HEAD" | "OPTIONS");
     let code = status.as_u16();
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                http.method = method,
+                http.route = route,
+                http.status = code,
+                actor,
+                duration_ms,
+                request_id = &*origin.request_id,
+                trace_id,
+                "request"
+            )
+        };
+    }
     if is_refused || is_read && !status.is_server_error() {
-        tracing::debug!(
-            http.method = method,
-            http.route = route,
-            http.status = code,
-            actor,
-            duration_ms,
-            request_id = &*origin.request_id,
-            trace_id,
-            "request"
-        );
+        line!(debug);
     } else {
-        tracing::info!(
-            http.method = method,
-            http.route = route,
-            http.status = code,
-            actor,
-            duration_ms,
-            request_id = &*origin.request_id,
-            trace_id,
-            "request"
-        );
+        line!(info);
     }
     response
 }

@@ -134,28 +134,24 @@ impl Told {
         let request_id = &*self.origin.request_id;
         let trace_id = display(self.origin.trace.id());
         let run = self.run.as_ref().map(RunId::as_str);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    rpc.method = self.method,
+                    rpc.code = code,
+                    actor,
+                    duration_ms,
+                    request_id,
+                    trace_id,
+                    run.id = run,
+                    "call"
+                )
+            };
+        }
         if self.is_noise || is_refused {
-            tracing::debug!(
-                rpc.method = self.method,
-                rpc.code = code,
-                actor,
-                duration_ms,
-                request_id,
-                trace_id,
-                run.id = run,
-                "call"
-            );
+            line!(debug);
         } else {
-            tracing::info!(
-                rpc.method = self.method,
-                rpc.code = code,
-                actor,
-                duration_ms,
-                request_id,
-                trace_id,
-                run.id = run,
-                "call"
-            );
+            line!(info);
         }
     }
 }
