@@ -9,10 +9,11 @@
 //! | `args` | the flags |
 //! | `connect`, `reach` | where the service of a command runs, and the way there |
 //! | `tls` | the service's certificate |
-//! | `local`, `far_side`, `catalog` | the service in this process, from the configuration |
+//! | `local`, `database`, `far_side`, `catalog`, `admission` | the service in this process, from the configuration |
+//! | `rotation`, `signals`, `facts` | what a running one follows, and tells of itself |
 //! | `follow`, `progress` | a run as it happens, over restarts of the service |
 //! | `input` | files that are given |
-//! | `run_view`, `format`, `table`, `json` | what is shown |
+//! | `run_view`, `format`, `table`, `json`, `markdown` | what is shown |
 //! | `output` | the only file that prints |
 //! | `exit`, `rpc_error` | exit codes; errors for people |
 
@@ -72,10 +73,10 @@ use output::{Format, Printer};
 /// What is still at work when a command has ended may take so long.
 const LAST_MOMENT: Duration = Duration::from_millis(100);
 
-/// Runs the command that these arguments name, the program's own name first.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+/// Runs the command that these arguments name, the program's own name first. Generic it
+/// would be compiled with all that it calls once more for the binary.
+pub fn main(args: &[OsString]) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return output::clap(&error).into(),
     };

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{Engine, Error, lock, pushed, with_causes};
@@ -210,13 +211,8 @@ fn fingerprints(catalog: &Catalog) -> (String, String) {
         all.update(&line);
         files.update(&line);
     }
-    (hex(all), hex(files))
-}
-
-fn hex(hasher: Sha256) -> String {
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    (
+        HEXLOWER.encode(&all.finalize()),
+        HEXLOWER.encode(&files.finalize()),
+    )
 }

@@ -1,5 +1,6 @@
 //! Pages of lists: sizes, and tokens that belong to one list with its filters.
 
+use data_encoding::HEXLOWER;
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 use tonic::Status;
@@ -82,7 +83,7 @@ impl Asked {
             items.push(item);
         }
         let next = if items.len() < total {
-            format!("{}{}", self.filters, hex(last.as_bytes()))
+            format!("{}{}", self.filters, HEXLOWER.encode(last.as_bytes()))
         } else {
             String::new()
         };
@@ -104,16 +105,11 @@ pub(super) fn fit<M: Message>(messages: impl IntoIterator<Item = M>, max_bytes: 
 
 fn open(token: &str, filters: &str) -> Option<String> {
     let key = token.strip_prefix(filters)?;
-    if key.is_empty() || key.len() > 2 * MAX_KEY || !key.len().is_multiple_of(2) || !key.is_ascii()
-    {
+    if key.is_empty() || key.len() > 2 * MAX_KEY {
         return None;
     }
-    let bytes: Option<Vec<u8>> = (0..key.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&key[at..at + 2], 16).ok())
-        .collect();
     // Lists go by ids and numbers.
-    let key = String::from_utf8(bytes?).ok()?;
+    let key = String::from_utf8(HEXLOWER.decode(key.as_bytes()).ok()?).ok()?;
     key.bytes().all(|b| b.is_ascii_graphic()).then_some(key)
 }
 
@@ -122,13 +118,9 @@ fn hash(list: &str, filters: &impl Message) -> String {
     let mut hasher = Sha256::new();
     hasher.update(list.as_bytes());
     hasher.update(filters.encode_to_vec());
-    let mut text = hex(&hasher.finalize());
+    let mut text = HEXLOWER.encode(&hasher.finalize());
     text.truncate(HASH);
     text
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

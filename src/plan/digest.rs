@@ -1,5 +1,6 @@
 //! Identifies a plan by what it would do.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{Action, ProductPlan};
@@ -29,9 +30,5 @@ pub(super) fn of(products: &[ProductPlan]) -> String {
         hasher.update(line.as_bytes());
         hasher.update(b"\n");
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    HEXLOWER.encode(&hasher.finalize())
 }

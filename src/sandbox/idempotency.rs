@@ -2,8 +2,8 @@
 //! <https://docs.stripe.com/api/idempotent_requests>
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt::Write as _;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -149,12 +149,7 @@ pub(super) fn fingerprint(method: &str, path: &str, pairs: &[Pair]) -> String {
         add(name);
         add(value);
     }
-    let mut hex = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    HEXLOWER.encode(&hash.finalize())
 }
 
 #[cfg(test)]

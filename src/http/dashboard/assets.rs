@@ -3,6 +3,7 @@
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::page;
@@ -36,12 +37,7 @@ pub(in crate::http) async fn get(Path(name): Path<String>, headers: HeaderMap) -
         return page::not_found(&format!("/admin/stripe-sync/assets/{name}"));
     };
     let digest = Sha256::digest(content.as_bytes());
-    let tag: String = digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let tag = format!("\"{tag}\"");
+    let tag = format!("\"{}\"", HEXLOWER.encode(&digest[..8]));
     let is_known = headers
         .get(header::IF_NONE_MATCH)
         .is_some_and(|known| known.as_bytes() == tag.as_bytes());

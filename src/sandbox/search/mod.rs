@@ -7,6 +7,7 @@ mod query;
 
 pub(super) use index::Index;
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -53,8 +54,7 @@ impl Search {
             .text("query", TEXT)?
             .ok_or_else(|| ApiError::missing("query"))?;
         let digest = Sha256::digest(format!("{}\n{text}", resource.plural()));
-        let mark = digest.iter().take(8).map(|byte| format!("{byte:02x}"));
-        let mark: String = mark.collect();
+        let mark = HEXLOWER.encode(&digest[..8]);
         let limit = fields.integer_in("limit", 1, MAX_PAGE)?.unwrap_or(PAGE);
         let after = match fields.text("page", TEXT)? {
             None => None,

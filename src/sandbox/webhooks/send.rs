@@ -1,8 +1,7 @@
 //! One delivery over HTTP, signed as Stripe signs.
 //! <https://docs.stripe.com/webhooks/signature>
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, Mac};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
@@ -56,10 +55,7 @@ pub(in crate::sandbox) fn sign<'a>(
         if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
             mac.update(format!("{at}.").as_bytes());
             mac.update(body.as_bytes());
-            for byte in mac.finalize().into_bytes() {
-                // Writing to a String cannot fail.
-                let _ = write!(header, "{byte:02x}");
-            }
+            HEXLOWER.encode_append(&mac.finalize().into_bytes(), &mut header);
         }
     };
     for secret in secrets {

@@ -7,7 +7,7 @@ const BODY: &[u8] = b"{\n  \"id\": \"evt_1\"\n}";
 const TIME: i64 = 1_492_774_577;
 
 fn v1(secret: &str, time: i64, body: &[u8]) -> String {
-    hex(&signature(secret, &time.to_string(), body))
+    HEXLOWER.encode(&signature(secret, &time.to_string(), body))
 }
 
 fn header(parts: &[(&str, &str)]) -> String {

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use sha2::{Digest as _, Sha256};
@@ -640,7 +641,7 @@ fn what_is_of_others_is_unchanged() {
         let path =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/dashboard/assets");
         let digest = Sha256::digest(std::fs::read(path.join(file)).unwrap());
-        let is: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let is = HEXLOWER.encode(&digest);
         assert_eq!(is, sum, "{file}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -86,12 +87,7 @@ fn page() -> Page {
 fn signed(body: &str, time: i64, secret: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{time}.{body}").as_bytes());
-    let hex: String = mac
-        .finalize()
-        .into_bytes()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let hex = HEXLOWER.encode(&mac.finalize().into_bytes());
     format!("t={time},v1={hex}")
 }
 
@@ -232,7 +228,7 @@ async fn where_drift_is_only_reported_it_is_reported_at_once() {
         served.app.stripe.product("prod_plan_a").await["name"],
         "Theirs"
     );
-    let status = served.app.engine.status().await.unwrap();
+    let status = served.app.engine.standing().await.unwrap();
     let findings = status.validation.unwrap().findings;
     assert!(
         findings
@@ -258,7 +254,7 @@ async fn where_drift_is_only_reported_it_is_reported_at_once() {
     let validation = served
         .app
         .engine
-        .status()
+        .standing()
         .await
         .unwrap()
         .validation

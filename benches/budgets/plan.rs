@@ -1,27 +1,13 @@
 //! What a plan costs where nothing changed: a hundred thousand products, each
 //! with a price, compared with their mappings and with what Stripe shows.
 //!
-//! ```text
-//! cargo bench --bench plan
-//! ```
-//!
 //! The yardstick is a copy of the plan's input, made in the same process: memory
 //! touched once, strings and maps of the same number. Every size runs in a process
 //! of its own, so that its memory is its own, and each twice: a plan's digest is
-//! the same in every process. Fails if the plan for all of them takes a second of
-//! CPU, or twice the products more than twice the time and memory (and a third).
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a bench fails by panicking, and prints its figures"
-)]
-
-#[path = "../tests/it/support/catalog.rs"]
-mod catalog;
+//! the same in every process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
-use std::process::Command;
 
 use stripe_product_sync::catalog::{Catalog, PriceKey, Product, TaxBehavior};
 use stripe_product_sync::plan::{
@@ -29,120 +15,110 @@ use stripe_product_sync::plan::{
     Target,
 };
 
+use super::line::{Figure, Line, Must};
+use super::{catalog, cpu, processes};
+
 const SIZES: [usize; 3] = [25_000, 50_000, 100_000];
 /// Of these rounds, the quickest counts: another process only ever adds.
 const ROUNDS: usize = 5;
+/// Twice the products may take so much more: twice, and a third for what the machine does.
+const LINEAR: f64 = 2.66;
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let [_, size, n, ..] = arguments.as_slice()
-        && size == "--size"
-    {
-        measure(n.parse().unwrap());
-        return;
-    }
-    // `cargo test --all-targets` runs this file as well, without this argument.
-    if !arguments.iter().any(|argument| argument == "--bench") {
-        println!("plan: skipped; run `cargo bench --bench plan`");
-        return;
-    }
-    println!("products in sync, one price each: seconds of CPU, megabytes");
-    let figures: Vec<Figures> = SIZES.into_iter().map(in_a_process).collect();
-    for pair in figures.windows(2) {
-        let [half, whole] = pair else { continue };
-        let (time, memory) = (whole.plan / half.plan, whole.memory / half.memory);
-        println!("  twice the products: {time:.2} times the CPU, {memory:.2} times the memory");
-        assert!(time < 2.66 && memory < 2.66, "linear");
-    }
+pub(crate) fn measure() -> Vec<Line> {
+    let figures: Vec<Figures> = SIZES.into_iter().map(in_processes).collect();
     let last = figures.last().unwrap();
-    assert!(last.plan < 1.0, "a hundred thousand in less than a second");
+    let mut lines = vec![Line::new(
+        format!("plan, {} products unchanged", SIZES[SIZES.len() - 1]),
+        Figure(last.plan, "s of CPU"),
+        (Figure(last.copy, "s of CPU"), "a copy of its input"),
+        Must::StayBelow(1.0),
+    )];
+    for (sizes, pair) in SIZES.windows(2).zip(figures.windows(2)) {
+        let ([_, n], [half, whole]) = (sizes, pair) else {
+            continue;
+        };
+        lines.push(Line::new(
+            format!("plan, {n} products"),
+            Figure(whole.plan, "s of CPU"),
+            (Figure(half.plan, "s of CPU"), "half of them"),
+            Must::BeAtMost(LINEAR),
+        ));
+        lines.push(Line::new(
+            format!("plan, {n} products"),
+            Figure(whole.memory, "MB"),
+            (Figure(half.memory, "MB"), "half of them"),
+            Must::BeAtMost(LINEAR),
+        ));
+    }
+    lines
 }
 
 struct Figures {
     plan: f64,
+    copy: f64,
     memory: f64,
-    digest: String,
 }
 
-fn in_a_process(n: usize) -> Figures {
-    let once = || {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        let output = command.args(["--size", &n.to_string()]).output().unwrap();
-        let told = String::from_utf8(output.stdout).unwrap();
-        let figures: Vec<&str> = told.split_whitespace().collect();
-        let [plan, reads, copy, memory, digest] = figures.as_slice() else {
-            panic!("{told} {}", String::from_utf8_lossy(&output.stderr));
-        };
-        let number = |text: &str| text.parse::<f64>().unwrap();
-        let (plan, reads, copy) = (number(plan), number(reads), number(copy));
-        let memory = number(memory);
-        println!(
-            "{n:>7}: plan {plan:.3} s, {:.2} of copying its input once ({copy:.3} s); {memory:.1} MB; \
-             what to read {reads:.3} s",
-            plan / copy
-        );
-        let digest = (*digest).to_owned();
-        Figures {
-            plan,
-            memory,
-            digest,
-        }
-    };
-    let (first, second) = (once(), once());
-    assert_eq!(first.digest, second.digest, "the same plan");
+/// The better of two.
+fn in_processes(n: usize) -> Figures {
+    let (first, second) = (in_a_process(n), in_a_process(n));
+    assert_eq!(first.1, second.1, "the same plan");
+    let (first, second) = (first.0, second.0);
     Figures {
         plan: first.plan.min(second.plan),
-        ..first
+        copy: first.copy.min(second.copy),
+        memory: first.memory,
     }
 }
 
-fn measure(n: usize) {
+/// And the plan's digest.
+fn in_a_process(n: usize) -> (Figures, String) {
+    let output = processes::part("plan").arg(n.to_string()).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let figures: Vec<&str> = told.split_whitespace().collect();
+    let [plan, copy, memory, digest] = figures.as_slice() else {
+        panic!("{told} {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    let figures = Figures {
+        plan: number(plan),
+        copy: number(copy),
+        memory: number(memory),
+    };
+    (figures, (*digest).to_owned())
+}
+
+/// Prints the figures of one size, for `in_a_process`.
+pub(crate) fn print(n: usize) {
     let (catalog, known, observed) = input(n);
     let options = options();
-    let resident = resident();
+    let resident = cpu::resident_here();
     let plan = plan::plan(&catalog, &known, &observed, &options);
-    let memory = (self::resident() - resident) / 1e6;
+    let memory = (cpu::resident_here() - resident) / 1e6;
     assert!(plan.is_empty() && plan.products.len() == n);
     assert!(plan.products.iter().all(|product| product.bind.is_none()));
-    let seconds = quickest(|| drop(black_box(plan::plan(&catalog, &known, &observed, &options))));
-    let reads = quickest(|| {
+    // What is to be read first is the plan's to say, too.
+    let seconds = quickest(|| {
         black_box(plan::products_to_read(&catalog, &known, &options));
         let more = plan::products_to_price(&catalog, &known, &observed, &options).len()
             + plan::lookup_keys_to_read(&catalog, &known, &observed, &options).len();
         assert_eq!(more, 0);
+        drop(black_box(plan::plan(&catalog, &known, &observed, &options)));
     });
     let copy = quickest(|| {
-        drop(black_box((
-            catalog.clone(),
-            known.clone(),
-            observed.clone(),
-        )))
+        let copy = (catalog.clone(), known.clone(), observed.clone());
+        drop(black_box(copy));
     });
-    println!("{seconds} {reads} {copy} {memory} {}", plan.digest);
+    println!("{seconds} {copy} {memory} {}", plan.digest);
 }
 
 fn quickest(mut work: impl FnMut()) -> f64 {
     let rounds = (0..ROUNDS).map(|_| {
-        let before = cpu();
+        let before = cpu::of_this_thread();
         work();
-        cpu() - before
+        cpu::of_this_thread() - before
     });
     rounds.fold(f64::INFINITY, f64::min)
-}
-
-/// Seconds that this thread spent on a CPU: proc(5), `schedstat`.
-fn cpu() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    let nanoseconds: f64 = text.split(' ').next().unwrap().parse().unwrap();
-    nanoseconds / 1e9
-}
-
-/// Bytes of this process in memory: proc(5), `VmRSS`.
-fn resident() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = text.lines().find(|line| line.starts_with("VmRSS:"));
-    let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
-    kilobytes.parse::<f64>().unwrap() * 1e3
 }
 
 fn options() -> Options {

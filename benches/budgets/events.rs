@@ -1,19 +1,6 @@
 //! How many change events a second are accepted, kept on the disk before each
 //! answer: over sockets, in batches, against rows that are inserted one by one,
 //! each with a commit of its own, into the same kind of database.
-//!
-//! ```text
-//! cargo bench --bench events
-//! ```
-//!
-//! Fails below five times the yardstick.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a bench fails by panicking, and prints its figures"
-)]
-
-mod support;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -25,7 +12,9 @@ use stripe_product_sync::proto::v1::change_event_service_client::ChangeEventServ
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
-use self::support::Service;
+use super::line::{Figure, Line, Must};
+use super::processes::Server;
+use super::runtime;
 
 const CONNECTIONS: usize = 8;
 const BATCH: usize = 1000;
@@ -34,45 +23,33 @@ const BATCH: usize = 1000;
 const TURN: Duration = Duration::from_secs(2);
 const TURNS: usize = 3;
 
-fn main() {
-    // `cargo test --all-targets` runs this file as well, without this argument.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        println!("events: skipped; run `cargo bench --bench events`");
-        return;
-    }
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(compare());
-}
-
-async fn compare() {
-    let dir = TempDir::new().unwrap();
-    let (_service, channel) = start(dir.path()).await;
-    let database = dir.path().join("data/stripe-product-sync.db");
-    let (mut accepted, mut inserted) = (0.0_f64, 0.0_f64);
-    for turn in 0..TURNS {
-        inserted = inserted.max(one_by_one(&database, turn).await);
-        accepted = accepted.max(in_batches(&channel, turn).await);
-    }
-    println!("one row, one commit: {inserted:>10.0} events/s");
-    println!(
-        "EmitChangeEvents:    {accepted:>10.0} events/s, {CONNECTIONS} connections, {BATCH} a call"
-    );
-    let ratio = accepted / inserted;
-    println!("ratio:               {ratio:>10.1}");
-    assert!(ratio >= 5.0, "five times the yardstick");
+pub(crate) fn measure() -> Vec<Line> {
+    runtime().block_on(async {
+        let dir = TempDir::new().unwrap();
+        let (_service, channel) = start(dir.path()).await;
+        let database = dir.path().join("data/stripe-product-sync.db");
+        let (mut accepted, mut inserted) = (0.0_f64, 0.0_f64);
+        for turn in 0..TURNS {
+            inserted = inserted.max(one_by_one(&database, turn).await);
+            accepted = accepted.max(in_batches(&channel, turn).await);
+        }
+        vec![Line::new(
+            format!("change events, {BATCH} a call"),
+            Figure(accepted, "events/s"),
+            (Figure(inserted, "events/s"), "one row, one commit"),
+            Must::BeAtLeast(5.0),
+        )]
+    })
 }
 
 /// The service, and a connection that it answers on.
-async fn start(dir: &Path) -> (Service, Channel) {
-    let service = Service::start(dir, &["sync.debounce=1h", "sync.max_wait=1h"]);
-    loop {
-        let channel = service.connect().await;
-        let nothing = v1::ListChangeEventsRequest::default();
-        let mut client = ChangeEventServiceClient::new(channel.clone());
-        if client.list_change_events(nothing).await.is_ok() {
-            return (service, channel);
-        }
-    }
+async fn start(dir: &Path) -> (Server, Channel) {
+    let service = Server::service(dir, &["sync.debounce=1h", "sync.max_wait=1h"]);
+    let channel = service.connect().await;
+    let nothing = v1::ListChangeEventsRequest::default();
+    let mut client = ChangeEventServiceClient::new(channel.clone());
+    client.list_change_events(nothing).await.unwrap();
+    (service, channel)
 }
 
 async fn in_batches(channel: &Channel, turn: usize) -> f64 {
