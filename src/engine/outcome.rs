@@ -158,7 +158,7 @@ fn held(hold: &Hold) -> Failure {
         Hold::Conflict { .. } => "CONFLICT",
         Hold::Unreadable { .. } => "STRIPE_UNEXPECTED",
         Hold::PriceJump { .. } => "PRICE_CHANGE_HELD",
-        Hold::SourceIncomplete { .. } => "SOURCE_INCOMPLETE",
+        Hold::SourceIncomplete { .. } | Hold::NotPushedHere => "SOURCE_INCOMPLETE",
         Hold::Unsettled {
             message,
             request_id,

@@ -178,7 +178,7 @@ fn of_product(plan: &ProductPlan) -> Vec<Finding> {
                 Hold::Lint { .. } => return found,
                 Hold::Conflict { .. } | Hold::Unreadable { .. } => FindingKind::Conflict,
                 Hold::PriceJump { .. } => FindingKind::Drifted,
-                Hold::SourceIncomplete { .. } => FindingKind::Orphaned,
+                Hold::SourceIncomplete { .. } | Hold::NotPushedHere => FindingKind::Orphaned,
                 Hold::Unsettled { .. } => FindingKind::MappingStale,
             };
             if kind != FindingKind::Drifted {

@@ -3,6 +3,18 @@
 //!
 //! [`plan`] compares the catalog, what the database [knows](Known) and what was
 //! [observed](Observed); [`check`] says whether the result may be executed.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `known`, `observed`, `target`, `ids` | the three sides: what was applied, what is there, what is wanted |
+//! | `reads` | what has to be read for a plan |
+//! | `planner` | the plan as a whole |
+//! | `identity`, `ownership` | which object stands for a local id, and whose it is |
+//! | `create`, `update`, `removal` | a product that is not there, one that is, one that left the catalog |
+//! | `fields`, `prices`, `price_steps`, `price_changes` | a product's fields and prices, three ways |
+//! | `jump`, `doubt` | what is held back: prices that slip, writes that may yet take effect |
+//! | `step`, `digest`, `render`, `findings` | a plan's writes, its name, how it is told |
+//! | `check`, `sound` | whether it may be executed |
 
 pub mod check;
 mod create;
@@ -48,7 +60,9 @@ pub use step::{
     CreatePrice, CreateProduct, PriceFields, PriceRef, ProductFields, Step, UpdatePrice,
     UpdateProduct,
 };
-pub use target::{CATALOG, LOCAL_ID, MANAGED_BY, MANAGER, Naming, PRICE_KEY, Target, TargetPrice};
+pub use target::{
+    CATALOG, LOCAL_ID, MANAGED_BY, MANAGER, Naming, PRICE_KEY, SOURCE, Target, TargetPrice,
+};
 
 use crate::catalog::{LocalId, Origin, PriceKey, Terms};
 
@@ -276,6 +290,8 @@ pub enum Hold {
         /// The rule it came from.
         rule: String,
     },
+    /// Pushed once, and this database knows neither of it nor of its removal.
+    NotPushedHere,
 }
 
 /// Why something is done, for people; no decision hangs on it.

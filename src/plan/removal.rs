@@ -7,9 +7,9 @@ use super::ownership::{Owner, owner};
 use super::planner::{archive_product, changed, unreadable};
 use super::{
     Action, Bind, Binding, Hold, Known, ObservedProduct, Options, PriceId, PriceRef, ProductPlan,
-    Reason, Step,
+    Reason, SOURCE, Step,
 };
-use crate::catalog::{Catalog, LocalId, PriceKey};
+use crate::catalog::{Catalog, LocalId, PUSHED, PriceKey};
 
 /// What happens to mapped products that left the catalog (`gone`), and to objects
 /// of this catalog that neither it nor the database knows.
@@ -174,8 +174,12 @@ fn orphan(
     product: &ObservedProduct,
     options: &Options,
 ) -> ProductPlan {
-    // Nothing says which rule made it, so the whole catalog has to be known.
-    let action = if !catalog.is_complete() && !options.removals_confirmed {
+    // Nothing says which rule made it, so the whole catalog has to be known; and what was
+    // pushed is known to nobody but the database.
+    let was_pushed = product.metadata.get(SOURCE).map(String::as_str) == Some(PUSHED);
+    let action = if was_pushed && !options.removals_confirmed {
+        Action::Hold(Hold::NotPushedHere)
+    } else if !catalog.is_complete() && !options.removals_confirmed {
         Action::Hold(Hold::SourceIncomplete {
             rule: String::new(),
         })

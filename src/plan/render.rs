@@ -144,6 +144,11 @@ pub fn hold_lines(hold: &Hold) -> Vec<String> {
             "it is no longer in the catalog, but rule {rule:?} that made it was not read whole; mend the source, or pass \
              --max-archives if the removal is meant"
         )],
+        Hold::NotPushedHere => vec![
+            "it was pushed, but not into this database, which may have been lost or restored: it stays on sale; push \
+             it again, or pass --max-archives if it is to be removed"
+                .to_owned(),
+        ],
     }
 }
 

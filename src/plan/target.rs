@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ProductId;
 use crate::catalog::{
-    Currency, CurrencyOption, LocalId, Price, PriceKey, Product, TaxBehavior, Terms,
+    Currency, CurrencyOption, LocalId, PUSHED, Price, PriceKey, Product, SourceKind, TaxBehavior,
+    Terms,
 };
 
 /// Metadata key that holds the local id, on products and prices.
@@ -19,6 +20,8 @@ pub const MANAGED_BY: &str = "managed_by";
 pub const MANAGER: &str = "stripe-product-sync";
 /// Metadata key that says which catalog the object belongs to.
 pub const CATALOG: &str = "catalog";
+/// Metadata key of products that were pushed: no file says that they are on sale.
+pub const SOURCE: &str = "catalog_source";
 /// Metadata key that says which of its product's prices a further price is.
 pub const PRICE_KEY: &str = "priceKey";
 
@@ -137,7 +140,7 @@ impl Target {
     /// What Stripe shall hold for this product.
     pub fn new(product: &Product, naming: &Naming) -> Self {
         let mut metadata = product.metadata.clone();
-        metadata.extend(owned(&identity(&product.local_id, naming)));
+        metadata.extend(owned(&product_identity(product, naming)));
         let prices = product
             .prices()
             .map(|price| (price.key.clone(), target_price(product, price, naming)))
@@ -172,7 +175,7 @@ impl Target {
 
     /// Whether it is what [`Target::new`] makes of the product.
     fn is_of(&self, product: &Product, naming: &Naming) -> bool {
-        let own = identity(&product.local_id, naming);
+        let own = product_identity(product, naming);
         let same = self.name == product.name
             && self.description == product.description
             && self.active == product.active
@@ -259,6 +262,16 @@ fn identity<'a>(local_id: &'a LocalId, naming: &'a Naming) -> [(&'static str, &'
         (MANAGED_BY, MANAGER),
         (CATALOG, &naming.catalog_id),
     ]
+}
+
+/// On products: a pushed one says so.
+fn product_identity<'a>(product: &'a Product, naming: &'a Naming) -> Vec<(&'static str, &'a str)> {
+    let pushed = match product.origin.source {
+        SourceKind::Pushed => Some((SOURCE, PUSHED)),
+        SourceKind::Typescript | SourceKind::Document => None,
+    };
+    let own = identity(&product.local_id, naming).into_iter();
+    own.chain(pushed).collect()
 }
 
 /// On prices: a further one says which.

@@ -5,7 +5,13 @@ use super::{Findings, LintCode};
 use crate::catalog::{LocalId, Product, hides, normalize, quoted};
 
 /// Metadata keys that the service writes on every object itself.
-pub(super) const RESERVED_METADATA: [&str; 4] = ["localId", "managed_by", "catalog", "priceKey"];
+pub(super) const RESERVED_METADATA: [&str; 5] = [
+    "localId",
+    "managed_by",
+    "catalog",
+    "catalog_source",
+    "priceKey",
+];
 
 /// Stripe's 50 keys less the service's own. <https://docs.stripe.com/metadata>
 pub(super) const MAX_METADATA_KEYS: usize = 50 - RESERVED_METADATA.len();

@@ -6,9 +6,9 @@ use super::checks::{blown, many};
 use super::edits::{bare_product, marks};
 use super::world::{Reading, World};
 use super::{catalog, first, id, incomplete, options, resync, synced};
-use crate::catalog::Product;
 use crate::catalog::test_support::product;
-use crate::plan::{Action, Hold, Options, Plan, ProductId, Step};
+use crate::catalog::{Origin, Product};
+use crate::plan::{Action, Hold, Options, Plan, ProductId, SOURCE, Step};
 
 #[test]
 fn what_is_off_sale_already_does_not_count_for_the_fuse() {
@@ -52,6 +52,38 @@ fn orphans_are_archived_only_by_a_whole_catalog_and_only_our_own() {
     assert_eq!(plan.products[0].action, Action::Archive);
     let held = first(&world, &incomplete(none), &options());
     assert!(matches!(held.action, Action::Hold(_)));
+}
+
+#[test]
+fn a_pushed_product_that_the_database_does_not_know_stays_on_sale() {
+    let mut pushed = product("a", "10");
+    pushed.origin = Origin::pushed(&pushed.local_id);
+    let mut world = synced([pushed.clone(), product("b", "10")]);
+    let rest = catalog([product("b", "10")]);
+    // Its removal is known where its binding is.
+    assert_eq!(first(&world, &rest, &options()).action, Action::Archive);
+    world.known.bindings.remove(&pushed.local_id);
+    let plan = world.plan(&rest, &options(), Reading::Listed);
+    assert_eq!(plan.products[0].local_id, pushed.local_id);
+    assert_eq!(plan.products[0].action, Action::Hold(Hold::NotPushedHere));
+    assert_eq!(plan.archives(), 0);
+    let confirmed = Options {
+        removals_confirmed: true,
+        ..options()
+    };
+    let plan = world.plan(&rest, &confirmed, Reading::Listed);
+    assert_eq!(plan.products[0].action, Action::Archive);
+    // Pushed again it is found as it was.
+    let again = catalog([pushed.clone(), product("b", "10")]);
+    let plan = world.plan(&again, &options(), Reading::Listed);
+    assert_eq!(plan.products[0].action, Action::Adopt);
+    assert_eq!(plan.products[0].writes(), 0);
+    // Defined in a file from then on, it loses the mark.
+    let mut in_file = pushed;
+    in_file.origin = product("a", "10").origin;
+    resync(&mut world, [in_file, product("b", "10")]);
+    let product_a = &world.stripe.products[&ProductId::new("prod_a")];
+    assert!(!product_a.metadata.contains_key(SOURCE));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What left the catalog, what comes back, and what was deleted in Stripe.
 
-use stripe_product_sync::catalog::Product;
+use stripe_product_sync::catalog::{Origin, Product};
+use stripe_product_sync::engine::Engine;
+use stripe_product_sync::engine::pushed::{PushAnswer, PushRequest, Put};
 use stripe_product_sync::store::{ActionKind, Outcome, RunOptions, RunState};
 
 use super::yearly;
-use crate::support::TestApp;
 use crate::support::catalog::{many, price, product};
+use crate::support::{TestApp, id};
 
 fn forced() -> RunOptions {
     RunOptions {
@@ -115,6 +117,58 @@ async fn on_removed_report_changes_nothing_and_says_so_each_time() {
         assert_eq!(app.findings().await, ["Orphaned plan_001"]);
     }
     assert_eq!(app.stripe.product("prod_plan_001").await["active"], true);
+}
+
+/// That it is on sale stands in the database alone: one that was lost says nothing of it.
+#[tokio::test]
+async fn what_was_pushed_stays_on_sale_when_the_database_is_lost() {
+    let app = TestApp::new(many(2)).await;
+    push(&app.engine, product("pushed_a", "5")).await;
+    app.sync().await;
+    assert!(app.known().await.bindings.contains_key(&id("pushed_a")));
+    let again = app.with_an_empty_database().await;
+    // The second time the mappings of the others are known.
+    for _ in 0..2 {
+        let run = again.sync_as_scheduled().await;
+        assert_eq!(run.state, RunState::PartiallyFailed);
+        assert_eq!((run.counts.archived, run.stripe_writes), (0, 0));
+        let error = again.result(&run, "pushed_a").await.error.unwrap();
+        assert_eq!(error.reason, "SOURCE_INCOMPLETE");
+        assert!(error.message.contains("push it again"), "{error:?}");
+        assert_eq!(app.stripe.product("prod_pushed_a").await["active"], true);
+    }
+    push(&again.engine, product("pushed_a", "5")).await;
+    let run = again.sync().await;
+    assert_eq!(run.stripe_writes, 0);
+    assert_eq!(again.findings().await, Vec::<String>::new());
+    // That it is removed then is known.
+    let removed = PushRequest {
+        remove: vec![id("pushed_a")],
+        ..PushRequest::default()
+    };
+    done(again.engine.push(removed).await.unwrap());
+    again.sync().await;
+    assert_eq!(app.stripe.product("prod_pushed_a").await["active"], false);
+}
+
+async fn push(engine: &Engine, mut product: Product) {
+    product.origin = Origin::pushed(&product.local_id);
+    let put = Put {
+        product,
+        expected_version: None,
+    };
+    let request = PushRequest {
+        put: vec![put],
+        ..PushRequest::default()
+    };
+    done(engine.push(request).await.unwrap());
+}
+
+fn done(answer: PushAnswer) {
+    let PushAnswer::Done(done) = answer else {
+        panic!("{answer:?}");
+    };
+    assert!(done.run.is_none_or(|run| run.is_ok()));
 }
 
 /// Ours by their marks, known to neither the catalog nor the database.
