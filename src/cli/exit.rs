@@ -43,11 +43,8 @@ impl Exit {
             "CATALOG_UNREADABLE"
             | "STRIPE_UNAUTHORIZED"
             | "STRIPE_UNEXPECTED"
-            | "MODE_MISMATCH"
             | "INVALID_FIELD"
             | "INVALID_PAGE_TOKEN"
-            | "UNAUTHENTICATED"
-            | "PERMISSION_DENIED"
             | "NOT_IMPLEMENTED"
             | "REQUEST_ID_REUSED" => Some(Self::Usage),
             _ => None,
@@ -133,7 +130,20 @@ impl From<crate::config::Errors> for Failure {
 impl From<crate::store::Error> for Failure {
     fn from(error: crate::store::Error) -> Self {
         // Their messages say what to do, and their sources nothing more.
-        Self::unreachable(error.to_string())
+        Self::new(of_store(&error), error.to_string())
+    }
+}
+
+fn of_store(error: &crate::store::Error) -> Exit {
+    use crate::store::Error;
+    match error {
+        Error::Unavailable { .. } => Exit::Unreachable,
+        Error::Unusable { .. } => Exit::Usage,
+        Error::Duplicate { .. }
+        | Error::Overtaken { .. }
+        | Error::LeaseLost { .. }
+        | Error::Moved { .. }
+        | Error::Corrupt { .. } => Exit::Failed,
     }
 }
 
@@ -147,7 +157,7 @@ impl From<crate::engine::Error> for Failure {
             | Error::Catalog(_) => Exit::Usage,
             Error::Busy { .. } | Error::VersionMismatch { .. } | Error::Internal(_) => Exit::Failed,
             Error::Stripe(error) => return stripe(error),
-            Error::Store(_) => Exit::Unreachable,
+            Error::Store(error) => of_store(error),
         };
         Self::chain(exit, &error)
     }

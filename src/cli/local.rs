@@ -98,6 +98,11 @@ impl Local {
     /// database, then what stands in for Stripe, then the lock.
     pub(super) async fn close(self) {
         self.engine.stop().await;
+        self.close_at_once().await;
+    }
+
+    /// The same where the engine has stopped, or was waited for long enough.
+    pub(super) async fn close_at_once(self) {
         self.database.close().await;
         self.far_side.close().await;
         drop(self.database);

@@ -1,10 +1,9 @@
 //! `migrate`: the database's schema.
 
+use super::Context;
 use super::args;
 use super::connect::process;
-use super::database;
 use super::exit::{Exit, Failure};
-use super::{Context, Logs};
 use crate::config::{DatabaseUrl, PostgresUrl};
 use crate::store::Store as _;
 use crate::store::lock::{self, Lock};
@@ -12,8 +11,9 @@ use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 
 pub(super) async fn run(context: &Context, args: &args::Migrate) -> Result<Exit, Failure> {
-    let config = context.config(Logs::Command, Vec::new())?;
-    let path = match database::url(&config) {
+    // Whoever brings the schema up to date needs neither Stripe's key nor the catalog.
+    let config = context.database()?;
+    let path = match config.url {
         DatabaseUrl::Sqlite(path) => path,
         DatabaseUrl::Postgres(url) => {
             return on_server(context, args, &url, &config.database.schema).await;

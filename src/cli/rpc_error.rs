@@ -7,9 +7,6 @@ use super::exit::{Exit, Failure};
 use super::reach::hint;
 use crate::net::tls::{Failed, Trust};
 
-/// Where an `ErrorInfo`'s metadata says what to do.
-const HINT: &str = "hint";
-
 /// Whether the connection, not the request, is what failed.
 pub(super) fn is_lost(status: &Status) -> bool {
     // One that never came about will not by being tried again.
@@ -18,7 +15,13 @@ pub(super) fn is_lost(status: &Status) -> bool {
     }
     matches!(
         reason(status).as_deref(),
-        Some("SHUTTING_DOWN" | "STREAM_MAX_AGE" | "OVERLOADED" | "KEYS_UNAVAILABLE")
+        Some(
+            "SHUTTING_DOWN"
+                | "STREAM_MAX_AGE"
+                | "STREAM_STALLED"
+                | "OVERLOADED"
+                | "KEYS_UNAVAILABLE"
+        )
     )
         || (status.code() == Code::Unavailable && reason(status).is_none())
         // What a connection that breaks under a stream looks like in tonic.
@@ -62,14 +65,11 @@ impl From<Status> for Failure {
         if let Some(id) = metadata.and_then(|m| m.get("stripe_request_id")) {
             failure = failure.detail(format!("Stripe's request id: {id}"));
         }
-        let hint = match metadata.and_then(|m| m.get(HINT)) {
-            Some(hint) => hint.clone(),
-            None if metadata.is_some_and(|m| m.contains_key("local_id")) => {
-                "`products` and `mappings list` show the local ids there are".to_owned()
-            }
-            None => hint_of(reason, status.code()).to_owned(),
-        };
-        failure.hint(hint)
+        failure.hint(if metadata.is_some_and(|m| m.contains_key("local_id")) {
+            "`products` and `mappings list` show the local ids there are"
+        } else {
+            hint_of(reason, status.code())
+        })
     }
 }
 
@@ -180,12 +180,9 @@ mod tests {
         let failure = Failure::from(status(
             Code::Unavailable,
             "STRIPE_UNREACHABLE",
-            &[
-                ("hint", "look at the network"),
-                ("stripe_request_id", "req_1"),
-            ],
+            &[("stripe_request_id", "req_1")],
         ));
-        assert_eq!(failure.hint, "look at the network");
+        assert!(failure.hint.contains("stripe.api_base"));
         assert_eq!(failure.details, ["Stripe's request id: req_1"]);
         assert_eq!(failure.exit, Exit::Unreachable);
     }
@@ -207,7 +204,9 @@ mod tests {
     #[test]
     fn only_a_broken_connection_is_lost() {
         assert!(is_lost(&Status::unavailable("tcp connect error")));
-        assert!(is_lost(&status(Code::Unavailable, "SHUTTING_DOWN", &[])));
+        for end in ["SHUTTING_DOWN", "STREAM_MAX_AGE", "STREAM_STALLED"] {
+            assert!(is_lost(&status(Code::Unavailable, end, &[])));
+        }
         assert!(!is_lost(&status(
             Code::Unavailable,
             "STRIPE_UNREACHABLE",

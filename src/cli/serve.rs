@@ -82,10 +82,11 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
         tracing::info!("shutting down");
         by_itself.abort();
         // Both at once: open calls end while the run at work does.
-        let (served, ()) = tokio::join!(serving.end(), local.engine.stop());
+        let stopping = stop_within(config.server.drain_timeout, &local.engine);
+        let (served, ()) = tokio::join!(serving.end(), stopping);
         ended.cancel();
         let _noted = noting.await;
-        local.close().await;
+        local.close_at_once().await;
         served?;
         tracing::info!("shut down");
         Ok(Exit::Done)
@@ -93,6 +94,16 @@ pub(super) async fn run(context: &Context, args: &args::Serve) -> Result<Exit, F
     tokio::select! {
         ended = work => ended,
         () = signals.second.cancelled() => Ok(Exit::Interrupted),
+    }
+}
+
+/// Has the run at work stop between two products, if Stripe lets it: a call without an
+/// answer is no reason to stay, for the next start settles it as after a crash.
+async fn stop_within(patience: Duration, engine: &Engine) {
+    if tokio::time::timeout(patience, engine.stop()).await.is_err() {
+        tracing::warn!(
+            "Stripe has not answered for as long as server.drain_timeout; the next start settles what was under way"
+        );
     }
 }
 
@@ -324,7 +335,7 @@ fn supervised(
         if let Err(error) = task.await
             && error.is_panic()
         {
-            tracing::error!(%error, "{what} broke, and do nothing more until the next start");
+            tracing::error!(%error, task = what, "a task broke, and is not done any more until the next start");
         }
     });
     handle

@@ -7,7 +7,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `sources`, `layers` | what is read, and every value as written |
-//! | `reader`, `raw`, `value`, `suggest` | typed values out of the layers; mistakes |
+//! | `reader`, `raw`, `value`, `mistake`, `suggest` | typed values out of the layers; mistakes |
 //! | `server`, `stripe`, `catalog`, `sync`, `schedule`, `output` | the sections |
 //! | `setup` | which far side with which catalog and database |
 //! | `database_alone` | the database, where nothing else is needed |

@@ -20,7 +20,7 @@ pub struct ServerConfig {
     pub behind_proxy: bool,
     /// Connections that each of the two servers holds at once.
     pub max_connections: NonZeroU32,
-    /// How long open calls may take to end after a stop signal.
+    /// How long open calls, and calls to Stripe, may take to end after a stop signal.
     pub drain_timeout: Duration,
     /// Whether server reflection is served at all.
     pub reflection: bool,

@@ -1,12 +1,13 @@
 //! SIGKILL in the middle of a run.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Served, command, run, told};
+use super::{Logging, Served, command, run, told};
 
 /// A folder with the sample catalog, and Stripe 30 ms away.
 fn slow_start(dir: &TempDir) -> Served {
@@ -73,4 +74,37 @@ fn a_killed_service_goes_on_with_its_run_and_nothing_is_there_twice() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 17, "{ids:?}");
+}
+
+/// Its requests take 30 seconds each, three times; an orchestrator kills long before.
+#[test]
+fn a_stop_signal_ends_the_service_though_stripe_hangs() {
+    let stripe = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = TempDir::new().unwrap();
+    let mut command = command(dir.path());
+    command
+        .env("STRIPE_SECRET_KEY", "sk_test_hangs")
+        .env(
+            "STRIPE_API_BASE",
+            format!("http://{}", stripe.local_addr().unwrap()),
+        )
+        .args([
+            "--set",
+            concat!(
+                "catalog.root=",
+                env!("CARGO_MANIFEST_DIR"),
+                "/examples/ghostcrm"
+            ),
+        ])
+        .args(["--set", "sync.on_start=sync"])
+        .args(["--set", "server.drain_timeout=100ms"]);
+    let service = Logging::start(command);
+    // Taken, and never answered.
+    let _asked = stripe.accept().unwrap();
+    let log = service.end();
+    assert!(
+        log.iter().any(|line| line.contains("has not answered")),
+        "{log:?}"
+    );
+    assert!(log.last().unwrap().contains("shut down"), "{log:?}");
 }

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
-use super::{run, told};
+use super::{command, run, told};
 
 /// Takes the newest migrations back, with a run that was under way.
 async fn make_older(dir: &Path) {
@@ -76,4 +76,36 @@ async fn an_older_database_is_told_of_and_then_brought_up_to_date() {
     assert_eq!(number(dir, NEWEST).await, 8);
     // Its end is judged when it comes, though it began before that was kept.
     assert_eq!(number(dir, "SELECT judged FROM sync_runs").await, 0);
+}
+
+/// Whoever brings the schema up to date may be given nothing but the database.
+#[test]
+fn the_schema_needs_neither_stripes_key_nor_the_catalog() {
+    let dir = TempDir::new().unwrap();
+    let migrated = command(dir.path())
+        .env("STRIPE_SECRET_KEY_FILE", "/nowhere/stripe_secret_key")
+        .env("SPS_CATALOG__ROOT", "/nowhere/crm")
+        .arg("migrate")
+        .output()
+        .unwrap();
+    let (stdout, stderr, code) = told(&migrated);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.ends_with("the newest\n"), "{stdout}");
+}
+
+/// By an older program.
+#[tokio::test]
+async fn a_newer_database_is_a_matter_of_configuration() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    assert_eq!(told(&run(dir, &["migrate"])).2, 0);
+    let mut database = connect(dir).await;
+    sqlx::query("UPDATE _sqlx_migrations SET version = 900 WHERE version = 8")
+        .execute(&mut database)
+        .await
+        .unwrap();
+    database.close().await.unwrap();
+    let (_, stderr, code) = told(&run(dir, &["sync"]));
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("newer"), "{stderr}");
 }
