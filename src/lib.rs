@@ -5,25 +5,30 @@
 //! Stripe through the port in [`stripe`], [`plan`] decides (pure), [`engine`]
 //! executes and records through the port in [`store`], [`grpc`] and [`http`] show.
 //!
-//! | module | what it holds | may use |
+//! | module | what it holds | uses |
 //! |---|---|---|
 //! | [`access`] | PURE: roles, API keys as text, who a caller is | nothing of ours |
 //! | [`catalog`] | PURE: ids, money, products, prices, lint | nothing of ours |
 //! | [`plan`] | PURE: diff of desired, known and observed; checks; digest; rendering | catalog |
 //! | [`discovery`] | TypeScript, documents and rules to a catalog | catalog |
-//! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, plan, metrics, trace |
+//! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, metrics, plan, trace |
 //! | [`sandbox`] | a stand-in for Stripe over real HTTP | net |
-//! | [`store`] | the database: port, what a row means, `SQLite`, PostgreSQL | access, catalog, plan |
-//! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | stripe, store, discovery, plan, catalog, metrics, trace |
+//! | [`store`] | the database: port, what a row means, SQLite, PostgreSQL | access, catalog, plan |
+//! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | catalog, discovery, metrics, plan, store, stripe, trace |
 //! | [`gate`] | who gets in, and how much of the service each may have | access, store |
-//! | [`grpc`], [`http`] | the services | gate, engine's handle, store reads, plan, catalog, metrics, trace |
-//! | [`alerts`] | posts what the engine wants told, signed | engine, store, plan, catalog, net |
+//! | [`proto`] | the API's messages, generated | nothing of ours |
+//! | [`grpc`] | the API: checks, converts, asks the engine | access, catalog, engine, gate, metrics, net, plan, proto, store, stripe, trace |
+//! | [`http`] | the dashboard, the CRM's endpoints, webhooks, probes, metrics | access, catalog, engine, gate, metrics, net, plan, store, stripe, trace |
+//! | [`alerts`] | posts what the engine wants told, signed | catalog, engine, net, plan, store |
 //! | [`metrics`] | what the service counts of itself, for Prometheus | nothing of ours |
 //! | [`net`] | connections: TLS, how many, whose; posts | nothing of ours |
 //! | [`trace`] | where a request comes from: its trace, its id | nothing of ours |
-//! | [`config`] | one struct per section, all mistakes at once | catalog |
-//! | `fuzzing` | what fuzzers call: readers of all sorts, and what holds of what they make | everything that reads |
+//! | [`config`] | one struct per section, all mistakes at once | access, catalog |
+//! | [`telemetry`] | log lines | config |
+//! | `fuzzing` | what fuzzers call: readers of all sorts, and what holds of what they make | access, catalog, config, discovery, grpc, plan, sandbox, stripe |
 //! | [`cli`] | commands; the only place that names concrete adapters | everything |
+//!
+//! Larger modules begin with such a table of their files.
 
 pub mod access;
 pub mod alerts;

@@ -75,6 +75,11 @@ impl Trace {
         })
     }
 
+    /// That of the request that this work is done for, or one of its own.
+    pub fn of_work() -> Self {
+        current().unwrap_or_else(Self::begin)
+    }
+
     /// Something that is done as a part of it.
     #[must_use]
     pub fn child(self) -> Self {

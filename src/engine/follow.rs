@@ -12,6 +12,7 @@ use super::progress::{Event, RunLog};
 use super::work::Part;
 use super::{Engine, Error};
 use crate::store::{ProgressRow, Run, RunId, RunState};
+use crate::trace::Trace;
 
 /// How often it is looked without a reason.
 const LOOK: Duration = Duration::from_secs(1);
@@ -46,12 +47,14 @@ impl Engine {
         if run.state.is_final() {
             return Ok(None);
         }
-        Ok(Some(self.follow_log(&self.new_log(run))))
+        // Who looks on is not who asked for it: that trace is nowhere to be read.
+        let log = self.new_log(run, Trace::begin());
+        Ok(Some(self.follow_log(&log)))
     }
 
     /// A log of a run that this process has none of yet.
-    pub(super) fn new_log(&self, run: Run) -> Arc<RunLog> {
-        RunLog::new(run, self.inner.parts.clock.clone())
+    pub(super) fn new_log(&self, run: Run, trace: Trace) -> Arc<RunLog> {
+        RunLog::new(run, trace, self.inner.parts.clock.clone())
     }
 
     /// Has this log follow its run, unless another one does.
@@ -188,7 +191,7 @@ impl Engine {
                 .send_if_modified(|current| current.take().is_some());
             return Ok(());
         };
-        let log = self.follow_log(&self.new_log(run));
+        let log = self.follow_log(&self.new_log(run, Trace::begin()));
         for known in [&self.inner.current, &self.inner.begun] {
             known.send_if_modified(|known| {
                 let is_new = known.as_ref().is_none_or(|known| known.id() != log.id());

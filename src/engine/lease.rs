@@ -205,7 +205,7 @@ impl Engine {
             drop(wanted.wait_for(|wanted| *wanted).await);
             loop {
                 let wait = self.hold().await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "the lease cannot be had: {error}");
+                    tracing::warn!(%error, "the lease cannot be had");
                     RETRY
                 });
                 self.rest(wait).await;
@@ -426,7 +426,7 @@ impl Engine {
             if lease.runs_out()
                 && let Err(error) = self.renew(lease).await
             {
-                tracing::warn!(lease = lease.fence.name, %error, "the lease cannot be renewed: {error}");
+                tracing::warn!(lease = lease.fence.name, %error, "the lease cannot be renewed");
             }
         }
     }

@@ -3,6 +3,22 @@
 //! [`Engine`] is the handle that the services and commands hold. A run never
 //! lives inside a caller's future: it is kept, queued and worked on by the
 //! engine's own task, whoever waits for it.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `queue`, `work`, `lease` | the line of runs, the task that takes them, and which process may |
+//! | `perform`, `run` | a run from its start to its end, stage by stage |
+//! | `reading`, `account`, `observe` | what a plan is made on: the catalog, the account, Stripe |
+//! | `passes`, `execute`, `write`, `failing` | the plan carried out; a product whose write failed |
+//! | `intent`, `journal` | writes as they are kept, and what a killed process left of them |
+//! | `bind` | what the database remembers of a product |
+//! | `fuse` | how much may be taken off sale in all |
+//! | `outcome`, `ending`, `report` | what is told of a run: reasons and results, its end, its file |
+//! | `progress`, `follow`, `takeover` | a run as it is watched, here and elsewhere, and taken over |
+//! | `validate`, `status` | how Stripe compares, and where everything stands |
+//! | `events`, `pushed`, `files` | what happens when the CRM says something, or its files change |
+//! | `schedule`, `retention`, `alerts` | what happens by itself |
+//! | `counted`, `clock`, `error` | figures, the time, what a request can fail with |
 
 mod account;
 pub mod alerts;
@@ -50,7 +66,7 @@ pub use files::{FileWatch, Files, LookAt, OnChange, Watching};
 pub use queue::{IfBusy, Started, SyncRequest};
 pub use reading::{Broken, CatalogStatus, PushedVersions};
 pub use schedule::{ScheduleStatus, Scheduler, Schedules, Timetable};
-pub use status::{Overall, Status};
+pub use status::{Overall, Standing, Status};
 use tokio::sync::{Notify, OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 pub use validate::Validated;

@@ -19,7 +19,7 @@ use crate::store::{
     ActionKind, Counts, Failure, ProgressRow, ResultRow, Run, RunId, RunOptions, RunState,
     Timestamp, Trigger,
 };
-use crate::trace::{self, Trace};
+use crate::trace::Trace;
 
 /// How many events stay in memory; a watcher further behind gets a snapshot.
 const RING: usize = 2048;
@@ -196,12 +196,12 @@ pub enum Next {
 }
 
 impl RunLog {
-    pub(super) fn new(run: Run, clock: Clock) -> Arc<Self> {
+    pub(super) fn new(run: Run, trace: Trace, clock: Clock) -> Arc<Self> {
         let (changed, _) = watch::channel(run.last_sequence);
         let id = run.id.clone();
         Arc::new(Self {
             id,
-            trace: trace::current().unwrap_or_else(Trace::begin),
+            trace,
             clock,
             state: Mutex::new(State {
                 told: run.last_sequence,
@@ -425,6 +425,7 @@ mod tests {
         let time = Timestamp::UNIX_EPOCH;
         RunLog::new(
             super::super::test_support::run("r1", time),
+            Trace::begin(),
             Arc::new(move || time),
         )
     }

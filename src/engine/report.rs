@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Engine, Error};
-use crate::store::{ActionKind, Outcome, Page, ResultFilter, ResultRow, Run, RunId, RunState};
+use crate::store::{Code as _, Page, ResultFilter, ResultRow, Run, RunId, RunState};
 
 impl Engine {
     /// A run's results, all pages.
@@ -144,12 +144,6 @@ fn product(row: &ResultRow) -> Value {
         "stripePriceId": row.price_id,
         // A decimal's own digits: this JSON number never was a float.
         "price": price.and_then(|price| price.parse::<serde_json::Number>().ok()),
-        "status": match (row.outcome, row.action) {
-            (Outcome::Failed, _) => "error",
-            (_, ActionKind::Create) => "created",
-            (_, ActionKind::InSync | ActionKind::Adopt) => "synced",
-            (_, ActionKind::Update | ActionKind::Reprice | ActionKind::Archive | ActionKind::Reactivate) => "updated",
-            (_, ActionKind::Block) => "error",
-        },
+        "status": row.status().code(),
     })
 }

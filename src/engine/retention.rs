@@ -21,7 +21,7 @@ impl Engine {
                 loop {
                     engine.leads().await;
                     if let Err(error) = engine.tidy().await {
-                        tracing::warn!(error = %error, "old runs and events stay for now: {error}");
+                        tracing::warn!(error = %error, "old runs and events stay for now");
                     }
                     tokio::time::sleep(EVERY).await;
                 }

@@ -1,5 +1,6 @@
 //! Where everything stands, without a call to Stripe.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,29 +26,19 @@ pub enum Overall {
     NeverValidated,
 }
 
-/// Where everything stands.
+/// What watches over the service: what it is told of by figures.
 #[derive(Clone, Debug)]
-pub struct Status {
-    /// The whole in one word.
-    pub overall: Overall,
+pub struct Standing {
     /// The account, once it is known.
     pub at: Option<AccountRef>,
     /// The latest comparison.
     pub validation: Option<Validation>,
-    /// The run at work.
-    pub current: Option<Run>,
-    /// The last run that ended, dry runs aside.
-    pub last: Option<Run>,
     /// When a run last succeeded.
     pub last_success: Option<Timestamp>,
     /// The catalog as it was last read whole.
     pub catalog: Option<Arc<CatalogStatus>>,
     /// What is wrong with what was read since.
     pub broken: Option<Arc<Broken>>,
-    /// How the catalog's files are watched; `None`: they aren't.
-    pub watching: Option<Watching>,
-    /// What happens by itself.
-    pub schedules: Vec<ScheduleStatus>,
     /// Change events that wait, and those that were given up.
     pub events: EventQueue,
     /// How long the oldest of those has waited that wait.
@@ -58,6 +49,31 @@ pub struct Status {
     pub replica: String,
     /// Which of them works, now; `None`: none.
     pub working_replica: Option<String>,
+}
+
+/// Where everything stands.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The whole in one word.
+    pub overall: Overall,
+    /// The run at work.
+    pub current: Option<Run>,
+    /// The last run that ended, dry runs aside.
+    pub last: Option<Run>,
+    /// How the catalog's files are watched; `None`: they aren't.
+    pub watching: Option<Watching>,
+    /// What happens by itself.
+    pub schedules: Vec<ScheduleStatus>,
+    /// The rest.
+    pub standing: Standing,
+}
+
+impl Deref for Status {
+    type Target = Standing;
+
+    fn deref(&self) -> &Standing {
+        &self.standing
+    }
 }
 
 impl Engine {
@@ -74,90 +90,104 @@ impl Engine {
         Ok(runs.find(|run| run.state == RunState::Running))
     }
 
-    /// Where everything stands.
-    pub async fn status(&self) -> Result<Status, Error> {
+    /// The last of the runs that ended so, dry runs aside.
+    async fn last_run(
+        &self,
+        at: Option<&AccountRef>,
+        states: Vec<RunState>,
+    ) -> Result<Option<Run>, Error> {
+        let filter = RunFilter {
+            whose: Whose::Of(at.cloned()),
+            states,
+            dry_run: Some(false),
+            ..RunFilter::default()
+        };
+        let page = Page {
+            after: None,
+            limit: 1,
+        };
+        Ok(self.store().runs(&filter, &page).await?.pop())
+    }
+
+    /// What watches over the service.
+    pub async fn standing(&self) -> Result<Standing, Error> {
         let at = self.remembered_account().await?;
         let validation = match &at {
             Some(at) => self.store().last_validation(at).await?,
             None => None,
         };
-        let current = self.current_run().await?;
-        let ended = |states: Vec<RunState>| {
-            let filter = RunFilter {
-                whose: Whose::Of(at.clone()),
-                states,
-                dry_run: Some(false),
-                ..RunFilter::default()
-            };
-            async move {
-                self.store()
-                    .runs(
-                        &filter,
-                        &Page {
-                            after: None,
-                            limit: 1,
-                        },
-                    )
-                    .await
-            }
-        };
-        let all = vec![
-            RunState::Succeeded,
-            RunState::PartiallyFailed,
-            RunState::Failed,
-            RunState::Cancelled,
-        ];
-        let last = ended(all).await?.pop();
-        let last_success = ended(vec![RunState::Succeeded])
-            .await?
-            .pop()
-            .and_then(|run| run.end_time);
+        let success = vec![RunState::Succeeded];
+        let last_success = self.last_run(at.as_ref(), success).await?;
         let events = self.event_queue().await?;
         let oldest_event = events.oldest.map(|time| {
             let age = self.now().signed_duration_since(time);
             age.to_std().unwrap_or_default()
         });
         let (catalog, broken) = self.readings();
-        let overall = match (&current, &validation, &last) {
-            (Some(_), _, _) => Overall::Syncing,
-            (None, _, Some(last))
-                if matches!(last.state, RunState::Failed | RunState::PartiallyFailed) =>
-            {
-                Overall::SyncErrors
-            }
-            (None, None, _) => Overall::NeverValidated,
-            (None, Some(validation), _) => {
-                let differs = validation.findings.iter().any(|finding| finding.is_error);
-                let is_known = catalog
-                    .as_ref()
-                    .is_none_or(|read| self.is_synced_since(validation, read));
-                let waits = events.pending > 0;
-                let is_whole = validation.source_problems.is_empty() && broken.is_none();
-                if differs || !is_whole || !is_known || waits {
-                    Overall::NeedsSync
-                } else {
-                    Overall::AllSynced
-                }
-            }
-        };
-        let schedules = self.schedules(at.as_ref()).await?;
-        let alerts = self.open_alerts().await?;
-        Ok(Status {
-            overall,
-            at,
+        Ok(Standing {
             validation,
-            current,
-            last,
-            last_success,
+            last_success: last_success.and_then(|run| run.end_time),
             catalog,
             broken,
-            watching: self.watching(),
             events,
             oldest_event,
-            schedules,
-            alerts,
+            alerts: self.open_alerts().await?,
             replica: self.replica().to_owned(),
             working_replica: self.working_replica().await?,
+            at,
         })
+    }
+
+    /// Where everything stands.
+    pub async fn status(&self) -> Result<Status, Error> {
+        let standing = self.standing().await?;
+        let at = standing.at.as_ref();
+        let current = self.current_run().await?;
+        let ended = vec![
+            RunState::Succeeded,
+            RunState::PartiallyFailed,
+            RunState::Failed,
+            RunState::Cancelled,
+        ];
+        let last = self.last_run(at, ended).await?;
+        let schedules = self.schedules(at).await?;
+        Ok(Status {
+            overall: self.overall(&standing, current.as_ref(), last.as_ref()),
+            current,
+            last,
+            watching: self.watching(),
+            schedules,
+            standing,
+        })
+    }
+
+    fn overall(&self, standing: &Standing, current: Option<&Run>, last: Option<&Run>) -> Overall {
+        let has_failed = |last: &Run| match last.state {
+            RunState::Failed | RunState::PartiallyFailed => true,
+            RunState::Pending | RunState::Running | RunState::Succeeded | RunState::Cancelled => {
+                false
+            }
+        };
+        if current.is_some() {
+            return Overall::Syncing;
+        }
+        if last.is_some_and(has_failed) {
+            return Overall::SyncErrors;
+        }
+        let Some(validation) = &standing.validation else {
+            return Overall::NeverValidated;
+        };
+        let differs = validation.findings.iter().any(|finding| finding.is_error);
+        let is_known = standing
+            .catalog
+            .as_ref()
+            .is_none_or(|read| self.is_synced_since(validation, read));
+        let is_whole = validation.source_problems.is_empty() && standing.broken.is_none();
+        let waits = standing.events.pending > 0;
+        if differs || !is_whole || !is_known || waits {
+            Overall::NeedsSync
+        } else {
+            Overall::AllSynced
+        }
     }
 }

@@ -17,6 +17,7 @@ use super::{Engine, Error};
 use crate::catalog::Catalog;
 use crate::store::{self, Fence, Queued, Run, RunId, RunState};
 use crate::stripe::Permit;
+use crate::trace::Trace;
 
 /// The wait after the database failed, doubled up to [`MAX_RETRY`].
 const RETRY: Duration = Duration::from_millis(200);
@@ -213,7 +214,7 @@ impl Engine {
             state.prepared = catalog.map(|catalog| (run.id.clone(), catalog));
             state.asked.insert(run.id.clone());
         }
-        let log = self.new_log(run.clone());
+        let log = self.new_log(run.clone(), Trace::of_work());
         if self.is_shared() {
             self.follow_log(&log);
         } else {
@@ -250,7 +251,7 @@ impl Engine {
                     None
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the line of runs cannot be looked at: {error}");
+                    tracing::warn!(%error, "the line of runs cannot be looked at");
                     retry = (retry * 2).min(MAX_RETRY);
                     Some(retry)
                 }
@@ -328,7 +329,7 @@ impl Engine {
         state.let_go.remove(&run.id);
         let log = state
             .log(&run.id)
-            .unwrap_or_else(|| self.new_log(run.clone()));
+            .unwrap_or_else(|| self.new_log(run.clone(), Trace::of_work()));
         let part = Part::Works(cancel.clone());
         let known = Known {
             log: log.clone(),

@@ -11,9 +11,7 @@ use super::outcome;
 use super::progress::Progress;
 use crate::catalog::PriceKey;
 use crate::plan::{PriceId, ProductPlan, Step};
-use crate::store::{
-    ActionKind, Failure, Intent, IntentId, IntentOutcome, Record, SyncStatus, WrittenBinding,
-};
+use crate::store::{Failure, Intent, IntentId, IntentOutcome, Record, WrittenBinding};
 use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
 
 impl Executor<'_> {
@@ -135,18 +133,10 @@ impl Executor<'_> {
                 None,
             )
         })?;
-        let status = match self.kind(product) {
-            ActionKind::Create => SyncStatus::Created,
-            ActionKind::Update
-            | ActionKind::Reprice
-            | ActionKind::Archive
-            | ActionKind::Reactivate => SyncStatus::Updated,
-            ActionKind::Adopt | ActionKind::InSync | ActionKind::Block => SyncStatus::Synced,
-        };
         Ok(Some(WrittenBinding {
             at: self.at.clone(),
             binding,
-            status,
+            status: self.kind(product).leaves(),
             time: self.engine.now(),
         }))
     }

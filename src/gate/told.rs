@@ -25,7 +25,7 @@ impl Told {
     /// Tells of a refusal, or counts it.
     pub(super) fn note(&self, refusal: &Refusal, from: IpAddr) {
         if let Some(earlier) = self.take(Instant::now()) {
-            tracing::warn!(client.address = %from, earlier, "a call was refused: {refusal}");
+            tracing::warn!(client.address = %from, earlier, error = %refusal, "a call was refused");
         }
     }
 

@@ -3,6 +3,14 @@
 //! A service checks and converts a request, asks the engine's handle or the
 //! store, and converts the answer. What a request starts belongs to the engine:
 //! no call's end stops it.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `sync`, `watch`, `catalog`, `events` | the services, and the stream of a run |
+//! | `convert`, `page`, `status` | messages to values and back; pages of lists; errors |
+//! | `layers`, `access` | what happens around every call; what each asks of its caller |
+//! | `server` | on a socket, or in memory |
+//! | `probe` | what a fuzzer looks at |
 
 mod access;
 mod catalog;
@@ -24,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 pub use self::access::Open;
-pub use self::server::{STALLED_AFTER, Serving, in_process, serve};
+pub use self::server::{CONNECTION_AGE, STALLED_AFTER, Serving, in_process, serve};
 use crate::access::Principal;
 use crate::engine::{self, CatalogStatus, Engine};
 use crate::gate::Gate;

@@ -19,8 +19,8 @@ use crate::catalog::{LocalId, Terms};
 use crate::engine::{self, Engine, IfBusy, Overall, SyncRequest};
 use crate::plan::{Finding, FindingKind};
 use crate::store::{
-    ActionKind, Failure, MappingRow, Outcome, ResultFilter, ResultRow, Run, RunOptions, RunState,
-    Trigger,
+    Code as _, Failure, MappingRow, Outcome, ResultFilter, ResultRow, Run, RunOptions, RunState,
+    SyncStatus, Trigger,
 };
 
 /// A caller waits no longer for a run; the run goes on.
@@ -110,7 +110,8 @@ pub(super) async fn sync_status(State(app): State<App>) -> Response {
             return failed("Failed to get sync status", &error::told(&error)).into_response();
         }
     };
-    let findings = status.validation.map(|is| is.findings).unwrap_or_default();
+    let findings = status.standing.validation;
+    let findings = findings.map(|is| is.findings).unwrap_or_default();
     let (missing_syncs, invalid_syncs) = sorted(&findings);
     let sync_status = match status.overall {
         Overall::AllSynced => "valid",
@@ -351,33 +352,17 @@ async fn synced(engine: &Engine, run: &Run) -> Result<Synced, engine::Error> {
             stripe_product_id: product_id.map(|id| id.to_string()).unwrap_or_default(),
             stripe_price_id: price_id.map(|id| id.to_string()).unwrap_or_default(),
             price: number(terms),
-            status: result.map_or("synced", |row| status_of(row)),
+            status: result.map_or(SyncStatus::Synced, |row| row.status()).code(),
             local_id,
         }
     });
     let counts = run.counts;
     Ok(Synced {
         created: counts.created,
-        updated: counts.updated + counts.repriced + counts.archived + counts.adopted,
+        updated: counts.updated + counts.repriced + counts.archived,
         products: products.collect(),
         errors: errors(run, &results),
     })
-}
-
-fn status_of(row: &ResultRow) -> &'static str {
-    match (row.outcome, row.action) {
-        (Outcome::Failed, _) => "error",
-        (Outcome::Skipped, _) | (_, ActionKind::InSync | ActionKind::Block) => "synced",
-        (Outcome::Done | Outcome::Planned, ActionKind::Create) => "created",
-        (
-            Outcome::Done | Outcome::Planned,
-            ActionKind::Update
-            | ActionKind::Reprice
-            | ActionKind::Archive
-            | ActionKind::Adopt
-            | ActionKind::Reactivate,
-        ) => "updated",
-    }
 }
 
 fn in_words(failure: &Failure) -> String {

@@ -6,9 +6,11 @@ use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use tracing::field::display;
 
 use super::dashboard;
 use crate::engine::{self, with_causes};
+use crate::trace;
 
 /// Longer paths are not repeated.
 const MAX_PATH: usize = 200;
@@ -69,7 +71,8 @@ pub(super) fn told(error: &engine::Error) -> String {
             "the database cannot be used at the moment; the service's log says why".to_owned()
         }
         Error::Internal(message) => {
-            tracing::error!(error = %message, "internal error");
+            let trace_id = trace::current().map(|trace| display(trace.id()));
+            tracing::error!(error = %message, trace_id, "internal error");
             "internal error; the service's log says what happened".to_owned()
         }
     }

@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 
 use super::App;
-use crate::engine::{self, Status};
+use crate::engine;
 use crate::metrics::{CONTENT_TYPE, Exposition, Process, Source, Standing, Values};
 use crate::plan::FindingKind;
 use crate::store::{AlertKind, Code as _, Timestamp};
@@ -13,8 +13,8 @@ use crate::store::{AlertKind, Code as _, Timestamp};
 /// What the service counts, and how it stands. Where the database cannot be asked how it
 /// stands, that part is left out: old values would be taken for new ones.
 pub(super) async fn show(State(app): State<App>) -> Response {
-    let standing = match app.engine.status().await {
-        Ok(status) => Some(standing(&app, &status)),
+    let standing = match app.engine.standing().await {
+        Ok(now) => Some(standing(&app, &now)),
         Err(error) => {
             tracing::warn!(error = %engine::with_causes(&error), "the metrics lack how things stand");
             None
@@ -30,11 +30,11 @@ pub(super) async fn show(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], exposition.text()).into_response()
 }
 
-fn standing(app: &App, status: &Status) -> Standing {
+fn standing(app: &App, now: &engine::Standing) -> Standing {
     let (calls, watchers) = app.door.gate.at_once();
     let (rate_limit, rate_used) = (app.facts.budget)();
     let pool = app.engine.store().connections();
-    let validation = status.validation.as_ref();
+    let validation = now.validation.as_ref();
     let found = |kind: FindingKind| {
         let findings = validation.map(|validation| validation.findings.as_slice());
         let findings = findings.unwrap_or_default().iter();
@@ -44,24 +44,21 @@ fn standing(app: &App, status: &Status) -> Standing {
         )
     };
     let is_open = |kind: AlertKind| {
-        let mut alerts = status.alerts.iter();
+        let mut alerts = now.alerts.iter();
         (kind.code(), alerts.any(|alert| alert.notice.kind == kind))
     };
     Standing::of(&Values {
-        queue_depth: status.events.pending,
-        queue_oldest_age: status.oldest_event.unwrap_or_default().as_secs_f64(),
-        events_given_up: status.events.failed,
+        queue_depth: now.events.pending,
+        queue_oldest_age: now.oldest_event.unwrap_or_default().as_secs_f64(),
+        events_given_up: now.events.failed,
         watchers,
         calls,
-        is_leader: status.working_replica.as_ref() == Some(&status.replica),
-        last_success: status.last_success.map(seconds),
+        is_leader: now.working_replica.as_ref() == Some(&now.replica),
+        last_success: now.last_success.map(seconds),
         last_validation: validation.map(|validation| seconds(validation.time)),
         findings: FindingKind::ALL.map(found),
-        catalog_products: status
-            .catalog
-            .as_ref()
-            .map(|read| read.catalog.products.len()),
-        is_catalog_broken: status.broken.is_some(),
+        catalog_products: now.catalog.as_ref().map(|read| read.catalog.products.len()),
+        is_catalog_broken: now.broken.is_some(),
         alerts: AlertKind::ALL.map(is_open),
         rate_limit,
         rate_used,

@@ -11,6 +11,7 @@
 //! | `log` | a request's id, its place in a trace, a count and a line in the log |
 //! | `metrics` | what is counted, for Prometheus |
 //! | `probes` | whether the service lives and serves |
+//! | `facts` | what the engine does not know of the service |
 //! | `connections`, `body`, `error` | what they stand on |
 
 mod access;

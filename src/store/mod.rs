@@ -1,5 +1,12 @@
 //! The database. [`Store`] is all that the rest knows of it; each method is one
 //! transaction, and none of them spans a network call.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `records`, `events`, `pushed`, `alerts`, `schedules`, `leases`, `retention` | what goes in and comes out |
+//! | `codes`, `rows`, `crm`, `fault` | what both engines make of a column, a row, an error |
+//! | `sqlite`, `postgres` | the engines, file by file alike |
+//! | `lock` | which process has the SQLite file |
 
 mod alerts;
 mod codes;

@@ -69,7 +69,8 @@ pub struct Run {
     pub request_id: Option<String>,
     /// Where it stands.
     pub state: RunState,
-    /// What it is doing, while it runs: `discover`, `observe`, `plan`, `execute`, `record`.
+    /// What it is doing, while it runs: `discover`, `observe`, `plan`, `execute`, `record`;
+    /// `done` when it is over, or where it stopped.
     pub stage: String,
     /// What started it.
     pub trigger: Trigger,
@@ -273,6 +274,17 @@ pub enum ActionKind {
     Block,
 }
 
+impl ActionKind {
+    /// What is said of a mapping when this was done.
+    pub fn leaves(self) -> SyncStatus {
+        match self {
+            Self::Create => SyncStatus::Created,
+            Self::Update | Self::Reprice | Self::Archive | Self::Reactivate => SyncStatus::Updated,
+            Self::Adopt | Self::InSync | Self::Block => SyncStatus::Synced,
+        }
+    }
+}
+
 /// How the work on one product ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -446,6 +458,16 @@ impl MappingRow {
 }
 
 impl ResultRow {
+    /// As the CRM is told of it: what was done, not what would be.
+    pub fn status(&self) -> SyncStatus {
+        match (self.outcome, self.action) {
+            (Outcome::Failed, _) | (_, ActionKind::Block) => SyncStatus::Error,
+            // Policy left it, or the run did not come to it.
+            (Outcome::Skipped, _) => SyncStatus::Synced,
+            (Outcome::Done | Outcome::Planned, action) => action.leaves(),
+        }
+    }
+
     /// Of a run that found a mapped product as it should be.
     pub fn in_sync(mapping: &MappingRow) -> Self {
         let binding = &mapping.binding;

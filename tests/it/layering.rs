@@ -1,66 +1,36 @@
 //! Who may use whom. Modules of one crate have no such rule of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Module, and the modules of ours it may name.
-const MAY_USE: &[(&str, &[&str])] = &[
-    ("access", &[]),
-    ("catalog", &[]),
-    ("plan", &["catalog"]),
-    ("config", &["access", "catalog", "plan"]),
-    ("discovery", &["catalog"]),
-    ("sandbox", &["net"]),
-    ("stripe", &["plan", "catalog", "metrics", "trace"]),
-    ("store", &["access", "plan", "catalog"]),
-    (
-        "engine",
-        &[
-            "stripe",
-            "store",
-            "discovery",
-            "plan",
-            "catalog",
-            "metrics",
-            "trace",
-        ],
-    ),
-    ("alerts", &["engine", "store", "plan", "catalog", "net"]),
-    ("gate", &["access", "store"]),
-    ("proto", &[]),
-    (
-        "grpc",
-        &[
-            "access", "gate", "engine", "store", "stripe", "plan", "catalog", "proto", "net",
-            "metrics", "trace",
-        ],
-    ),
-    (
-        "http",
-        &[
-            "access", "gate", "engine", "store", "stripe", "plan", "catalog", "net", "metrics",
-            "trace",
-        ],
-    ),
-    ("metrics", &[]),
-    ("trace", &[]),
-    ("net", &[]),
-    ("telemetry", &["config"]),
-    // Looks at what others read; nobody looks at it.
-    (
-        "fuzzing",
-        &[
-            "access",
-            "catalog",
-            "config",
-            "discovery",
-            "grpc",
-            "plan",
-            "sandbox",
-            "stripe",
-        ],
-    ),
-];
+/// Module, and the modules of ours it may name: the table in `src/lib.rs`.
+fn may_use() -> BTreeMap<String, BTreeSet<String>> {
+    let text = std::fs::read_to_string(src().join("lib.rs")).unwrap();
+    let mut table = BTreeMap::new();
+    for row in text.lines().filter_map(|line| line.strip_prefix("//! | ")) {
+        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+        let [modules, _, used] = cells[..] else {
+            continue;
+        };
+        let used: BTreeSet<String> = match used {
+            "nothing of ours" => BTreeSet::new(),
+            used => used.split(", ").map(str::to_owned).collect(),
+        };
+        for module in quoted(modules) {
+            table.insert(module.to_owned(), used.clone());
+        }
+    }
+    table
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
 
 /// The adapters behind the two ports: only their own module and the command
 /// line may name them.
@@ -107,83 +77,142 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// Whether the file is there for tests alone.
+fn is_test(path: &Path) -> bool {
+    let is_named = |name: &str| name == "tests" || name.starts_with("test_support");
+    path.with_extension("")
+        .iter()
+        .any(|name| is_named(&name.to_string_lossy()))
+}
+
 /// The code of a file: no comments, nothing after its tests begin.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let code = |line: &str| line.split("//").next().unwrap_or_default().len();
     text.lines()
         .enumerate()
-        .map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()))
-        .take_while(|(_, line)| !line.contains("#[cfg(test)]\nmod tests"))
+        .map(move |(index, line)| (index + 1, &line[..code(line)]))
 }
 
 fn module_of(path: &Path) -> String {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let first = path.strip_prefix(src).unwrap().iter().next().unwrap();
+    let first = path.strip_prefix(src()).unwrap().iter().next().unwrap();
     first.to_str().unwrap().trim_end_matches(".rs").to_owned()
 }
 
-fn own_modules_named(line: &str) -> impl Iterator<Item = String> {
-    line.split("crate::").skip(1).flat_map(|rest| {
-        let names = match rest.strip_prefix('{') {
-            Some(group) => group
-                .split(['}', ','])
-                .map(str::trim)
-                .map(str::to_owned)
-                .collect(),
-            None => vec![rest.to_owned()],
-        };
-        names.into_iter().map(|name| {
-            name.chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect()
-        })
-    })
+/// The modules of ours that the code names, also in a list over several lines.
+fn own_modules_named(text: &str) -> BTreeSet<String> {
+    let code: String = code(text).map(|(_, line)| line).collect();
+    let mut found = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => drop(found.insert(first_word(rest))),
+            Some(group) => found.extend(heads(group)),
+        }
+    }
+    found
+}
+
+/// The first names of a group's parts: `a` and `b` of `a::{x, y}, b::z}`.
+fn heads(group: &str) -> Vec<String> {
+    let (mut heads, mut depth, mut is_new) = (Vec::new(), 0, true);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => is_new = true,
+            c if is_new && c.is_alphabetic() => {
+                heads.push(first_word(&group[at..]));
+                is_new = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+fn first_word(text: &str) -> String {
+    let is_word = |c: &char| c.is_alphanumeric() || *c == '_';
+    text.chars().take_while(is_word).collect()
 }
 
 #[test]
-fn every_module_uses_only_what_it_may() {
-    let rules: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+fn groups_of_names_are_read_whole() {
+    let text =
+        "use crate::{\n    plan::{self, Plan},\n    store, // not stripe\n};\nuse crate::net::tls;";
+    let named: Vec<String> = own_modules_named(text).into_iter().collect();
+    assert_eq!(named, ["net", "plan", "store"]);
+}
+
+#[test]
+fn every_module_uses_what_the_table_says() {
+    let table = may_use();
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut broken = Vec::new();
-    for (path, text) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+    for (path, text) in sources(&src()) {
         let module = module_of(&path);
-        if matches!(module.as_str(), "lib" | "main" | "cli") {
+        if matches!(module.as_str(), "lib" | "main" | "cli") || is_test(&path) {
             continue;
         }
-        let allowed = rules
-            .get(module.as_str())
-            .unwrap_or_else(|| panic!("no rule for src/{module}"));
+        let mut named = own_modules_named(&text);
+        named.retain(|used| *used != module && (table.contains_key(used) || used == "cli"));
+        uses.entry(module.clone()).or_default().extend(named);
         for (number, line) in code(&text) {
-            for used in own_modules_named(line) {
-                let known = rules.contains_key(used.as_str()) || used == "cli";
-                if known && used != module && !allowed.contains(&used.as_str()) {
-                    broken.push(format!(
-                        "{}:{number}: {module} may not use {used}",
-                        path.display()
-                    ));
-                }
-            }
-            for adapter in ADAPTERS
-                .iter()
-                .filter(|adapter| !adapter.starts_with(&module))
-            {
-                if line.contains(adapter) {
-                    broken.push(format!(
-                        "{}:{number}: {module} names the adapter {adapter}",
-                        path.display()
-                    ));
-                }
+            let adapters = ADAPTERS.iter().filter(|a| !a.starts_with(&module));
+            for adapter in adapters.filter(|adapter| line.contains(**adapter)) {
+                broken.push(format!(
+                    "{}:{number}: {module} names the adapter {adapter}",
+                    path.display()
+                ));
             }
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+    for (module, used) in uses {
+        let told = table
+            .get(&module)
+            .unwrap_or_else(|| panic!("src/lib.rs has no row for {module}"));
+        assert_eq!(*told, used, "what src/lib.rs says that {module} uses");
+    }
+}
+
+/// A table that leaves files out sends its reader astray.
+#[test]
+fn tables_of_files_name_all_of_them() {
+    let mut left_out = Vec::new();
+    for (path, text) in sources(&src()) {
+        if path.file_name().is_some_and(|name| name != "mod.rs") {
+            continue;
+        }
+        let rows = text.lines().filter_map(|line| line.strip_prefix("//! | `"));
+        let named: BTreeSet<String> = rows
+            .flat_map(|row| {
+                quoted(&format!("`{row}"))
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        if named.is_empty() {
+            continue;
+        }
+        for entry in std::fs::read_dir(path.parent().unwrap()).unwrap() {
+            let entry = entry.unwrap().path();
+            let name = entry.file_stem().unwrap().to_string_lossy().into_owned();
+            let is_code = entry.is_dir() || entry.extension().is_some_and(|e| e == "rs");
+            if is_code && name != "mod" && !is_test(&entry) && !named.contains(&name) {
+                left_out.push(entry.display().to_string());
+            }
+        }
+    }
+    assert!(left_out.is_empty(), "{}", left_out.join("\n"));
 }
 
 #[test]
 fn access_catalog_and_plan_are_pure() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut broken = Vec::new();
     for module in ["access", "catalog", "plan"] {
-        for (path, text) in sources(&src.join(module)) {
-            if path.to_string_lossy().contains("test") {
+        for (path, text) in sources(&src().join(module)) {
+            if is_test(&path) {
                 continue;
             }
             for (number, line) in code(&text) {
@@ -197,17 +226,14 @@ fn access_catalog_and_plan_are_pure() {
 }
 
 #[test]
-fn only_one_file_prints() {
-    let mut printing: Vec<String> = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+fn only_one_file_prints_and_one_logs() {
+    const MEANS: [&str; 4] = ["print!(", "println!(", "io::stdout", "io::stderr"];
+    let prints = |text: &str| code(text).any(|(_, line)| MEANS.iter().any(|m| line.contains(m)));
+    let mut printing: Vec<String> = sources(&src())
         .into_iter()
-        .filter(|(_, text)| {
-            code(text).any(|(_, line)| line.contains("println!") || line.contains("print!("))
-        })
+        .filter(|(path, text)| !is_test(path) && prints(text))
         .map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
     printing.sort();
-    assert!(
-        printing.iter().all(|file| file == "output.rs"),
-        "{printing:?}"
-    );
+    assert_eq!(printing, ["output.rs", "telemetry.rs"]);
 }

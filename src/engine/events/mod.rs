@@ -78,7 +78,7 @@ impl Engine {
         let replayed = self.store().replay_events(event_ids).await?;
         if !replayed.is_empty() {
             let count = replayed.len();
-            tracing::info!(actor = by, "change events back in line: {count}");
+            tracing::info!(actor = by, count, "change events are back in line");
             self.notice();
         }
         Ok(replayed)

@@ -93,7 +93,7 @@ impl Engine {
                     wait
                 }
                 Err(error) => {
-                    tracing::warn!(error = %error, "change events wait: {error}");
+                    tracing::warn!(error = %error, "change events wait");
                     retry = (retry * 2).min(LOOK);
                     retry
                 }

@@ -214,7 +214,7 @@ impl FileWatch {
                 self.retry = (wait * 2).min(TOO_LONG);
                 self.is_lost = true;
                 self.again = Some(now + wait);
-                tracing::warn!(run.id = %run.id, "the sync of changed catalog files is started again in {wait:?}: {why}");
+                tracing::warn!(run.id = %run.id, error = %why, wait = ?wait, "the sync of changed catalog files is started again");
             }
         }
     }
@@ -257,7 +257,7 @@ impl FileWatch {
                 TOLD
             }
             Err(error) => {
-                tracing::warn!(error = %error, "changed files of the catalog wait: {error}");
+                tracing::warn!(error = %error, "changed files of the catalog wait");
                 let wait = self.retry;
                 self.retry = (wait * 2).clamp(RETRY, TOLD);
                 wait

@@ -32,7 +32,7 @@ impl Engine {
                 Some(at) => self.store().schedule(at, job).await?,
                 None => ScheduleRow::default(),
             };
-            schedules.push(self.standing(job, row));
+            schedules.push(self.schedule_status(job, row));
         }
         Ok(schedules)
     }
@@ -48,7 +48,7 @@ impl Engine {
         self.store().pause_schedule(&at, job, &pause).await?;
         let row = self.store().schedule(&at, job).await?;
         tracing::info!(job = job.as_str(), actor = pause.by, "a schedule is paused");
-        Ok(self.standing(job, row))
+        Ok(self.schedule_status(job, row))
     }
 
     /// Lets a schedule go on with its next slot. What was due while it was paused was
@@ -69,10 +69,10 @@ impl Engine {
             .await?;
         let row = self.store().schedule(&at, job).await?;
         tracing::info!(job = job.as_str(), actor = by, "a schedule is resumed");
-        Ok(self.standing(job, row))
+        Ok(self.schedule_status(job, row))
     }
 
-    fn standing(&self, job: Job, row: ScheduleRow) -> ScheduleStatus {
+    fn schedule_status(&self, job: Job, row: ScheduleRow) -> ScheduleStatus {
         let timetable = self.settings().schedules.of(job).cloned();
         let last = row.claim.as_ref();
         let next = timetable

@@ -10,9 +10,10 @@ use super::BASE;
 use super::shell::{self, Reader};
 use super::view::error::ErrorPage;
 use super::view::login::{LoginError, LoginPage};
-use crate::engine;
+use super::view::shell::Shell;
 use crate::gate::Refusal;
 use crate::http::error::told;
+use crate::{engine, stripe, trace};
 
 /// What a page may load, and who may show it: itself, and nobody.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -91,24 +92,31 @@ impl Failed {
             Self::NotFound(what) => {
                 page(StatusCode::NOT_FOUND, &ErrorPage::not_found(shell, &what))
             }
-            Self::BadForm(why) => page(
+            Self::BadForm(why) => nothing_done(
                 StatusCode::BAD_REQUEST,
-                &ErrorPage {
-                    code: 400,
-                    title: "Nothing was done".to_owned(),
-                    text: why.to_owned(),
-                    hint: "Go back, load the page again, and send the form once more.".to_owned(),
-                    ..ErrorPage::not_found(shell, "")
-                },
+                shell,
+                why,
+                "Go back, load the page again, and send the form once more.",
             ),
             Self::Engine(error) => match &error {
                 engine::Error::Store(_) => page(
                     StatusCode::SERVICE_UNAVAILABLE,
                     &ErrorPage::unavailable(shell, &told(&error)),
                 ),
-                engine::Error::Internal(_) => page(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    &ErrorPage::internal(shell, ""),
+                engine::Error::Internal(_) => {
+                    let _logged = told(&error);
+                    let reference = trace::current().map(|trace| format!("trace {}", trace.id()));
+                    let reference = reference.unwrap_or_default();
+                    page(
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        &ErrorPage::internal(shell, &reference),
+                    )
+                }
+                engine::Error::Stripe(stripe::Error::Unavailable { .. }) => nothing_done(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    shell,
+                    &told(&error),
+                    "Try again in a while.",
                 ),
                 engine::Error::UnknownProduct { .. }
                 | engine::Error::RequestIdReused { .. }
@@ -116,15 +124,11 @@ impl Failed {
                 | engine::Error::VersionMismatch { .. }
                 | engine::Error::RunNotFound { .. }
                 | engine::Error::Catalog(_)
-                | engine::Error::Stripe(_) => page(
+                | engine::Error::Stripe(_) => nothing_done(
                     StatusCode::CONFLICT,
-                    &ErrorPage {
-                        code: 409,
-                        title: "Nothing was done".to_owned(),
-                        text: told(&error),
-                        hint: "Mend what it says and try again.".to_owned(),
-                        ..ErrorPage::not_found(shell, "")
-                    },
+                    shell,
+                    &told(&error),
+                    "Mend what it says and try again.",
                 ),
             },
         }
@@ -183,11 +187,15 @@ pub(in crate::http) fn not_found(path: &str) -> Response {
 /// A sentence in place of a page.
 pub(in crate::http) fn sentence(code: StatusCode, text: &str) -> Response {
     let shell = shell::bare(&Reader::nobody(), "Nothing was done");
-    let shown = ErrorPage {
-        code: code.as_u16(),
-        title: "Nothing was done".to_owned(),
-        text: text.to_owned(),
-        ..ErrorPage::not_found(shell, "")
-    };
+    nothing_done(
+        code,
+        shell,
+        text,
+        "Check the address, or start from the overview.",
+    )
+}
+
+fn nothing_done(code: StatusCode, shell: Shell, text: &str, hint: &str) -> Response {
+    let shown = ErrorPage::nothing_done(shell, code.as_u16(), text, hint);
     page(code, &shown)
 }

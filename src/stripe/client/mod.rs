@@ -1,6 +1,13 @@
 //! The adapter: the port on async-stripe's request and response types, over our
 //! own transport. Its client and its account type are not used: the one cannot
 //! repeat a request with the caller's key, the other decodes far too much.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `encode`, `form` | a step as a request |
+//! | `writes` | steps, carried out |
+//! | `lists`, `pages`, `account` | reads: what is asked for, and page by page what comes |
+//! | `reply`, `shape`, `decode`, `error` | answers: as they come, as they have to be, as values, as errors |
 
 mod account;
 mod decode;

@@ -6,10 +6,10 @@
 //! | `headers` | what every request says of itself; one idempotency key over all attempts |
 //! | `serial` | writes to one object follow each other, over all attempts of each |
 //! | `retry` | sends again what had no answer, within an allowance that all requests share; puts back into the line what was refused for its rate |
-//! | `budget` | the line: a token of the account, one of the endpoint, a place among those under way |
+//! | `budget` | the line (`queue`): a token of the account, one of the endpoint (`bucket`), a place among those under way |
 //! | `observe` | counts and logs each attempt |
 //! | `timeout` | for one attempt |
-//! | `wire` | HTTP over pooled connections |
+//! | `wire` | HTTP over pooled connections, with the key (`secret`) |
 //!
 //! The budget is one layer and inside the retry, since a request must not hold
 //! a place among those under way while it waits for a token, for its object or

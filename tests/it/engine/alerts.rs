@@ -116,7 +116,7 @@ async fn a_failed_run_is_told_once_and_its_end_too() {
     assert_eq!(told.sync(&["plan_a"]).await, RunState::Succeeded);
     assert_eq!(told.look().await, ["RUN_FAILED recovered"]);
     assert_eq!(told.look().await, Vec::<String>::new());
-    assert_eq!(told.engine.status().await.unwrap().alerts, []);
+    assert_eq!(told.engine.standing().await.unwrap().alerts, []);
 }
 
 #[tokio::test]
@@ -531,7 +531,7 @@ async fn who_has_nobody_to_tell_shows_it_all_the_same() {
         .look()
         .await
         .unwrap();
-    let open = told.engine.status().await.unwrap().alerts;
+    let open = told.engine.standing().await.unwrap().alerts;
     assert_eq!(open.len(), 1);
     assert_eq!(open[0].delivery.told, None);
 }

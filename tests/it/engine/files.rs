@@ -181,18 +181,21 @@ async fn what_is_broken_keeps_the_last_good_catalog_until_it_is_mended() {
     watched.change().await;
     let shown = status(&app).await;
     assert_eq!(shown.overall, Overall::NeedsSync);
-    let first = shown.broken.unwrap();
+    let first = shown.standing.broken.unwrap();
     assert_eq!(
         first.problems[0].1.to_string(),
         "pricing.ts:7:3: the file ends too early"
     );
-    let (kept, before) = (shown.catalog.unwrap(), good.catalog.unwrap());
+    let (kept, before) = (
+        shown.standing.catalog.unwrap(),
+        good.standing.catalog.unwrap(),
+    );
     assert_eq!((kept.time, kept.catalog.products.len()), (before.time, 2));
 
     // Elsewhere in the file it is the same mistake, since the same time.
     app.say_catalog(broken("12", 9));
     watched.change().await;
-    let still = status(&app).await.broken.unwrap();
+    let still = status(&app).await.standing.broken.unwrap();
     assert_eq!(still.since, first.since);
     assert_eq!(still.problems[0].1.place.as_ref().unwrap().line, 9);
     assert_eq!(runs(&app).await.len(), 0, "nothing broken is synced");
@@ -201,7 +204,10 @@ async fn what_is_broken_keeps_the_last_good_catalog_until_it_is_mended() {
     watched.change().await;
     assert_eq!(repriced(&app).await, [1]);
     let mended = status(&app).await;
-    assert_eq!((mended.overall, mended.broken), (Overall::AllSynced, None));
+    assert_eq!(
+        (mended.overall, mended.standing.broken),
+        (Overall::AllSynced, None)
+    );
 }
 
 #[tokio::test]
@@ -223,7 +229,7 @@ async fn a_catalog_that_cannot_be_read_at_all_is_read_again_by_itself() {
     let shown = engine.status().await.unwrap();
     let told = &shown.broken.as_ref().unwrap().problems[0].1.message;
     assert_eq!(told, "the catalog cannot be read: the disk is gone");
-    assert_eq!(shown.catalog.unwrap().catalog.products.len(), 2);
+    assert_eq!(shown.standing.catalog.unwrap().catalog.products.len(), 2);
     // No file changes: it is the disk that is back.
     is_gone.store(false, Ordering::SeqCst);
     app.say(plans("12"));
@@ -305,7 +311,7 @@ async fn where_files_are_only_read_again_nothing_is_sent() {
     watched.change().await;
     let shown = status(&app).await;
     assert_eq!(shown.overall, Overall::NeedsSync);
-    assert_eq!(shown.catalog.unwrap().catalog.products.len(), 2);
+    assert_eq!(shown.standing.catalog.unwrap().catalog.products.len(), 2);
     let watching = shown.watching.unwrap();
     assert_eq!(
         (watching.on_change, watching.is_told),

@@ -319,3 +319,45 @@ async fn a_watch_that_nobody_reads_ends_with_its_connection() {
     // Cut, with or without a word.
     let _ended = crate::support::in_time("a watch that is not read", ended).await;
 }
+
+/// Clients find another replica when their connection has an end.
+#[tokio::test]
+async fn an_old_connection_takes_no_new_calls_and_ends_none() {
+    const GO_AWAY: u8 = 7;
+    let app = TestApp::new(Vec::new()).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = grpc::Serving {
+        connection_age: Duration::from_millis(300),
+        ..grpc::Serving::in_process()
+    };
+    let shutdown = CancellationToken::new();
+    tokio::spawn(grpc::serve(
+        service(&app),
+        listener,
+        serving,
+        shutdown.clone(),
+        DRAIN,
+    ));
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+    let mut watch = health.watch(check("")).await.unwrap().into_inner();
+    watch.message().await.unwrap().unwrap();
+
+    // A younger one is told to go, so the other one was, too.
+    let mut stream = frames::greeted(&address, &[]).await;
+    crate::support::in_time("the connection's end", async {
+        let mut head = [0; 9];
+        while head[3] != GO_AWAY {
+            stream.read_exact(&mut head).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut rest = vec![0; usize::try_from(length).unwrap()];
+            stream.read_exact(&mut rest).await.unwrap();
+        }
+    })
+    .await;
+    health.check(check("")).await.unwrap();
+    shutdown.cancel();
+    let told = watch.message().await.unwrap().unwrap();
+    assert_eq!(told.status(), ServingStatus::NotServing);
+}

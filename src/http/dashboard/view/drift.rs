@@ -95,7 +95,7 @@ pub struct Culprit {
     pub request: Option<Id>,
     /// When.
     pub at: Moment,
-    /// `not one of ours`, `through Stripe's dashboard`.
+    /// `not by this service`, `through Stripe's dashboard`.
     pub note: String,
 }
 
@@ -121,7 +121,7 @@ impl FindingView {
 pub struct FindingView {
     /// What kind.
     pub kind: FindingKind,
-    /// Of a lint remark: how much it matters.
+    /// How much it matters.
     pub severity: Severity,
     /// Of a lint remark: its code; else empty.
     pub code: String,

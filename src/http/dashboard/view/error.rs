@@ -21,7 +21,7 @@ pub struct ErrorPage {
     pub text: String,
     /// What to do.
     pub hint: String,
-    /// For whoever looks into the log: `request 01J…`; may be empty.
+    /// For whoever looks into the log: `trace 4bf9…`; may be empty.
     pub reference: String,
     /// Whether the page asks again by itself until the service answers.
     pub retry: bool,
@@ -51,6 +51,20 @@ impl ErrorPage {
             title: "Not found".to_owned(),
             text: what.to_owned(),
             hint: "Check the address, or start from the overview.".to_owned(),
+            reference: String::new(),
+            retry: false,
+        }
+    }
+
+    /// What was asked for was refused, and changed nothing.
+    pub fn nothing_done(shell: Shell, code: u16, text: &str, hint: &str) -> Self {
+        Self {
+            shell,
+            code,
+            icon: Icon { name: "failed" },
+            title: "Nothing was done".to_owned(),
+            text: text.to_owned(),
+            hint: hint.to_owned(),
             reference: String::new(),
             retry: false,
         }

@@ -135,7 +135,7 @@ impl HtmlSafe for Queue {}
 /// A schedule's next slot.
 #[derive(Clone, Debug)]
 pub struct Next {
-    /// `Validate`, `Sync`.
+    /// `Validate`, `Full sync`.
     pub label: &'static str,
     /// When; none: paused or off.
     pub at: Option<Moment>,

@@ -13,11 +13,11 @@ use super::shell::{Severity, Shell};
 pub enum SyncStatus {
     /// Never synced.
     New,
-    /// Created or adopted by the last sync that touched it.
+    /// Created by the last sync that touched it.
     Created,
     /// Changed by it.
     Updated,
-    /// Found equal by it.
+    /// Found equal by it, or adopted as it was.
     Synced,
     /// The last sync of it failed.
     Error,

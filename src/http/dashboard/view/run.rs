@@ -93,7 +93,7 @@ pub struct RunProgress {
     pub finished: u64,
     /// Products to change; 0 until there is a plan.
     pub total: u64,
-    /// What it is doing, in a sentence: `Repricing plan_growth_monthly`.
+    /// What it is doing, in a sentence: `3 products are left`.
     pub text: String,
 }
 impl HtmlSafe for RunProgress {}
@@ -159,7 +159,7 @@ pub struct ResultRow {
     pub stripe_price: Option<Id>,
     /// Why it failed.
     pub error: Option<Problem>,
-    /// Most tries that one call took.
+    /// In how many passes it was tried.
     pub attempts: u64,
     /// `file:line`; empty for what left the catalog.
     pub origin: String,
