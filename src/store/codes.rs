@@ -8,7 +8,10 @@ use super::{
 use crate::plan::Mode;
 
 /// An enumeration that a column holds.
-pub(crate) trait Code: Sized {
+pub(crate) trait Code: Sized + 'static {
+    /// Every value, in the order of the declaration.
+    const ALL: &'static [Self];
+
     /// Its name in the database.
     fn code(&self) -> &'static str;
 
@@ -19,6 +22,8 @@ pub(crate) trait Code: Sized {
 macro_rules! codes {
     ($($name:ident { $($variant:ident = $code:literal),+ $(,)? })+) => {
         $(impl Code for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             fn code(&self) -> &'static str {
                 match self {
                     $(Self::$variant => $code,)+

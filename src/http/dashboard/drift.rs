@@ -6,17 +6,17 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::overview::kind_of;
 use super::page::{Failed, shown};
 use super::query::Address;
 use super::run::source_problem;
 use super::shell::{self, Reader, Whose};
-use super::view::drift::{Culprit, DriftPage, FindingGroup, FindingKind, FindingView};
-use super::view::parts::{Empty, Icon, Tab};
-use super::view::shell::{Page as Nav, Severity};
+use super::view::drift::{Culprit, DriftPage, FindingGroup, FindingView};
+use super::view::parts::{Empty, Icon, Named as _, Tab};
+use super::view::shell::Page as Nav;
 use super::words::{self, Links};
+use crate::catalog::Severity;
 use crate::http::App;
-use crate::plan::Finding;
+use crate::plan::{Finding, FindingKind};
 use crate::store::{EventFilter, EventRow, EventSource, Page, Timestamp, Validation};
 
 /// Findings on the page.
@@ -52,7 +52,7 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<DriftPage, Fa
         .unwrap_or_default();
     let chosen: Vec<&Finding> = all
         .iter()
-        .filter(|finding| asked.kind.is_empty() || kind_of(finding.kind).slug() == asked.kind)
+        .filter(|finding| asked.kind.is_empty() || finding.kind.name() == asked.kind)
         .collect();
     let more = chosen.len().saturating_sub(SHOWN) as u64;
     let culprits = Culprits::read(app).await?;
@@ -94,10 +94,10 @@ fn filters(all: &[Finding], chosen: &str) -> Vec<Tab> {
         count: Some(count as u64),
         on: slug == chosen,
     };
-    let of = |kind: FindingKind| all.iter().filter(|f| kind_of(f.kind) == kind).count();
-    let kinds = FindingKind::ALL.iter().map(|kind| (kind, of(*kind)));
+    let of = |kind: FindingKind| all.iter().filter(|f| f.kind == kind).count();
+    let kinds = FindingKind::ALL.map(|kind| (kind, of(kind))).into_iter();
     let kinds = kinds.filter(|(_, count)| *count > 0);
-    let kinds = kinds.map(|(kind, count)| tab(kind.label(), kind.slug(), count));
+    let kinds = kinds.map(|(kind, count)| tab(kind.label(), kind.name(), count));
     std::iter::once(tab("All", "", all.len()))
         .chain(kinds)
         .collect()
@@ -159,7 +159,7 @@ pub(super) fn view(
     now: Timestamp,
 ) -> FindingView {
     FindingView {
-        kind: kind_of(finding.kind),
+        kind: finding.kind,
         severity: match finding.is_error {
             true => Severity::Error,
             false => Severity::Warning,

@@ -8,14 +8,14 @@ use serde_json::Value;
 use super::page::{Failed, shown};
 use super::query::Address;
 use super::shell::{self, Reader};
-use super::view::events::{EventRow as Row, EventState as View, EventsPage};
-use super::view::parts::{Change, Choice, Empty, Icon, Notice, Pager, Tab, Tone};
+use super::view::events::{EventRow as Row, EventsPage};
+use super::view::parts::{Change, Choice, Empty, Icon, Named as _, Notice, Pager, Tab, Tone};
 use super::view::shell::Page as Nav;
 use super::words;
 use crate::access::Role;
 use crate::http::App;
 use crate::store::{
-    EventFilter, EventFlag, EventRow, EventSource, EventState, NewEvent, Page, Timestamp,
+    Code as _, EventFilter, EventFlag, EventRow, EventSource, EventState, NewEvent, Page, Timestamp,
 };
 
 const PAGE: u32 = 50;
@@ -35,14 +35,6 @@ pub(in crate::http) struct Asked {
     /// How many were put back in line just now.
     replayed: Option<u64>,
 }
-
-const STATES: [(&str, &str, EventState); 5] = [
-    ("pending", "Pending", EventState::Pending),
-    ("running", "Running", EventState::Running),
-    ("done", "Done", EventState::Done),
-    ("failed", "Given up", EventState::Failed),
-    ("ignored", "Ignored", EventState::Ignored),
-];
 
 pub(in crate::http) async fn show(
     State(app): State<App>,
@@ -67,11 +59,7 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<EventsPage, F
         });
     }
     let filter = EventFilter {
-        states: STATES
-            .iter()
-            .filter(|(name, ..)| *name == asked.state)
-            .map(|(.., state)| *state)
-            .collect(),
+        states: EventState::from_code(&asked.state).into_iter().collect(),
         event_types: Some(asked.r#type.clone())
             .into_iter()
             .filter(|is| !is.is_empty())
@@ -105,14 +93,14 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<EventsPage, F
         on: asked.state == value,
     };
     let given_up = shell.given_up;
-    let states = STATES.iter().map(|(name, label, state)| {
+    let states = EventState::ALL.iter().map(|state| {
         let count = match state {
             EventState::Failed => Some(given_up).filter(|count| *count > 0),
             EventState::Pending | EventState::Running | EventState::Done | EventState::Ignored => {
                 None
             }
         };
-        tab(label, name, count)
+        tab(state.label(), state.code(), count)
     });
     Ok(EventsPage {
         filters: std::iter::once(tab("All", "", None))
@@ -186,13 +174,7 @@ pub(super) fn row(row: &EventRow, now: Timestamp, csrf: &str) -> Row {
         product_id: event.product_id.clone(),
         changes: changes(event),
         received: words::moment(event.receive_time, now),
-        state: match row.state {
-            EventState::Pending => View::Pending,
-            EventState::Running => View::Running,
-            EventState::Done => View::Done,
-            EventState::Failed => View::GivenUp,
-            EventState::Ignored => View::Ignored,
-        },
+        state: row.state,
         run_id: row.run.as_ref().map(ToString::to_string),
         result: event.message.clone(),
         flags: event

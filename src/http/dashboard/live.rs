@@ -18,6 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::page::Failed;
 use super::run::{self, Asked};
 use super::shell::{self, Reader};
+use super::view::parts::Named as _;
 use super::{overview, page};
 use crate::access::Principal;
 use crate::engine::progress::RunLog;
@@ -188,7 +189,7 @@ impl OfRun {
         let now = (run.state, run.stage.clone());
         if said.as_ref() != Some(&now) {
             let words = match run.state.is_final() {
-                true => progress.state.badge().label,
+                true => progress.state.label(),
                 false => progress.stage.label(),
             };
             teller.text("said", words).await?;

@@ -9,10 +9,9 @@ use super::query::Address;
 use super::run::{kind, progress};
 use super::runs::row;
 use super::shell::{self, Reader, Whose};
-use super::view::drift::FindingKind as Kind;
 use super::view::overview::{
-    Budget, CurrentRun, FindingCount, FindingCounts, Headline, Next, Overall as View, OverviewPage,
-    OverviewRuns, Queue,
+    Budget, CurrentRun, FindingCount, FindingCounts, Headline, Next, OverviewPage, OverviewRuns,
+    Queue,
 };
 use super::view::parts::{Notice, Tone};
 use super::view::shell::Page as Nav;
@@ -93,9 +92,8 @@ pub(super) fn headline(status: &Status, now: Timestamp) -> Headline {
     let validation = status.validation.as_ref();
     let differing = validation.map_or(0, |validation| validation.differing().len());
     let last_error = status.last.as_ref().and_then(|run| run.error.as_ref());
-    let (overall, title, next) = match status.overall {
+    let (title, next) = match status.overall {
         Overall::AllSynced => (
-            View::AllSynced,
             "Stripe equals the catalog".to_owned(),
             "Nothing to do.".to_owned(),
         ),
@@ -105,14 +103,9 @@ pub(super) fn headline(status: &Status, now: Timestamp) -> Headline {
                 1 => "1 product is not as the catalog says".to_owned(),
                 n => format!("{n} products are not as the catalog says"),
             };
-            (
-                View::NeedsSync,
-                title,
-                "Preview the changes, then apply them.".to_owned(),
-            )
+            (title, "Preview the changes, then apply them.".to_owned())
         }
         Overall::SyncErrors => (
-            View::SyncErrors,
             "The last sync did not do everything".to_owned(),
             last_error.map_or_else(
                 || "Its page says why.".to_owned(),
@@ -120,18 +113,16 @@ pub(super) fn headline(status: &Status, now: Timestamp) -> Headline {
             ),
         ),
         Overall::Syncing => (
-            View::Syncing,
             "A sync is under way".to_owned(),
             "Its page shows every product as it is done.".to_owned(),
         ),
         Overall::NeverValidated => (
-            View::NeverValidated,
             "Nothing was compared yet".to_owned(),
             "Validate: that reads Stripe and changes nothing.".to_owned(),
         ),
     };
     Headline {
-        overall,
+        overall: status.overall,
         title,
         next,
         checked: validation.map(|validation| words::moment(validation.time, now)),
@@ -168,19 +159,6 @@ fn alert(alert: &Alert) -> Notice {
     }
 }
 
-pub(super) fn kind_of(kind: FindingKind) -> Kind {
-    match kind {
-        FindingKind::Missing => Kind::Missing,
-        FindingKind::Drifted => Kind::Drifted,
-        FindingKind::Archived => Kind::Archived,
-        FindingKind::Duplicated => Kind::Duplicated,
-        FindingKind::Orphaned => Kind::Orphaned,
-        FindingKind::Conflict => Kind::Conflict,
-        FindingKind::MappingStale => Kind::MappingStale,
-        FindingKind::Lint => Kind::Lint,
-    }
-}
-
 pub(super) fn findings(validation: Option<&Validation>) -> FindingCounts {
     let Some(validation) = validation else {
         return FindingCounts {
@@ -188,16 +166,16 @@ pub(super) fn findings(validation: Option<&Validation>) -> FindingCounts {
             in_sync: 0,
         };
     };
-    let count = |kind: Kind| FindingCount {
+    let count = |kind: FindingKind| FindingCount {
         kind,
         count: validation
             .findings
             .iter()
-            .filter(|f| kind_of(f.kind) == kind)
+            .filter(|f| f.kind == kind)
             .count() as u64,
     };
     FindingCounts {
-        counts: Kind::ALL.map(count).to_vec(),
+        counts: FindingKind::ALL.map(count).to_vec(),
         in_sync: validation.in_sync.into(),
     }
 }

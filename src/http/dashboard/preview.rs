@@ -301,7 +301,7 @@ fn item(row: &ResultRow, links: words::Links<'_>) -> PlanItem {
     PlanItem {
         local_id: row.local_id.to_string(),
         name: row.name.clone(),
-        action: words::action(row.action),
+        action: row.action,
         reasons: row.reason.clone(),
         changes: row.changes.iter().map(words::change).collect(),
         new_prices: match (row.action, row.amount) {

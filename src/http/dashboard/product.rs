@@ -10,9 +10,9 @@ use super::products::{Known, catalog};
 use super::shell::{self, Reader, Whose};
 use super::view::parts::Id;
 use super::view::product::{LintView, PriceRow, ProductPage, ProductRun};
-use super::view::shell::{Page as Nav, Severity as Weight};
+use super::view::shell::Page as Nav;
 use super::words::{self, Links};
-use crate::catalog::{Entry, LocalId, Price, Product, Severity};
+use crate::catalog::{Entry, LocalId, Price, Product};
 use crate::http::App;
 use crate::store::{EventFilter, MappingRow, Page, ResultFilter, Run, RunFilter, Whose as Of};
 
@@ -177,10 +177,7 @@ fn details(price: &Price) -> Vec<String> {
 
 fn lint(entry: &Entry) -> Vec<LintView> {
     let lint = entry.lint.iter().map(|lint| LintView {
-        severity: match lint.severity {
-            Severity::Warning => Weight::Warning,
-            Severity::Error => Weight::Error,
-        },
+        severity: lint.severity,
         code: lint.code.as_str().to_owned(),
         field: lint.field.clone(),
         message: lint.message.clone(),
@@ -256,8 +253,8 @@ fn touched(app: &App, run: &Run, row: &crate::store::ResultRow) -> ProductRun {
         .collect();
     ProductRun {
         run_id: run.id.to_string(),
-        action: words::action(row.action),
-        outcome: words::outcome(row.outcome),
+        action: row.action,
+        outcome: row.outcome,
         summary: match (&row.error, changes.as_slice()) {
             (Some(error), _) => format!("{}: {}", error.reason, error.message),
             (None, []) => row.reason.clone(),

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use super::page::{Failed, shown};
 use super::query::Address;
 use super::run::source_problem;
+use super::runs::choices;
 use super::shell::{self, Reader, Whose};
-use super::view::parts::{Choice, Empty, Icon, Pager};
+use super::view::parts::{Choice, Empty, Icon, Named as _, Pager};
 use super::view::product::{ProductRow, ProductsPage, SyncStatus as View};
 use super::view::shell::Page as Nav;
 use super::words::{self, Links};
@@ -74,7 +75,11 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<ProductsPage,
         shell: shell::shell(&app.engine, &whose, reader, "Products", Nav::Products).await?,
         query: asked.q.clone(),
         kinds: kinds(&catalog, &asked.kind),
-        statuses: super::runs::choices(&STATUSES, "Any status", &asked.status),
+        statuses: choices(
+            STATUSES.map(|(name, status)| (name, status.label())),
+            "Any status",
+            &asked.status,
+        ),
         filtered,
         total: matching.len() as u64,
         source_problems: problems(&catalog).iter().map(source_problem).collect(),
@@ -155,13 +160,13 @@ pub(super) fn problems(catalog: &Catalog) -> Vec<SourceNote> {
     notes.collect()
 }
 
-const STATUSES: [(&str, &str, ()); 6] = [
-    ("new", "Not synced", ()),
-    ("created", "Created", ()),
-    ("updated", "Updated", ()),
-    ("synced", "Synced", ()),
-    ("error", "Error", ()),
-    ("archived", "Archived", ()),
+const STATUSES: [(&str, View); 6] = [
+    ("new", View::New),
+    ("created", View::Created),
+    ("updated", View::Updated),
+    ("synced", View::Synced),
+    ("error", View::Error),
+    ("archived", View::Archived),
 ];
 
 fn kinds(catalog: &Catalog, chosen: &str) -> Vec<Choice> {
@@ -170,8 +175,11 @@ fn kinds(catalog: &Catalog, chosen: &str) -> Vec<Choice> {
         .values()
         .map(|entry| entry.product.kind.as_str())
         .collect();
-    let kinds: Vec<(&str, &str, ())> = kinds.into_iter().map(|kind| (kind, kind, ())).collect();
-    super::runs::choices(&kinds, "Any kind", chosen)
+    choices(
+        kinds.into_iter().map(|kind| (kind, kind)),
+        "Any kind",
+        chosen,
+    )
 }
 
 fn empty(filtered: bool) -> Empty {
@@ -218,15 +226,7 @@ impl Known<'_> {
 
     fn is_of(&self, kind: &str, status: &str) -> bool {
         let is_kind = kind.is_empty() || self.entry.is_some_and(|entry| entry.product.kind == kind);
-        let slug = match self.status() {
-            View::New => "new",
-            View::Created => "created",
-            View::Updated => "updated",
-            View::Synced => "synced",
-            View::Error => "error",
-            View::Archived => "archived",
-        };
-        is_kind && (status.is_empty() || status == slug)
+        is_kind && (status.is_empty() || STATUSES.contains(&(status, self.status())))
     }
 
     pub(super) fn status(&self) -> View {

@@ -84,9 +84,9 @@ pub(super) fn kind(run: &Run) -> &'static str {
 pub(super) fn facts(run: &Run, now: Timestamp) -> RunFacts {
     let moment = |time| words::moment(time, now);
     RunFacts {
-        state: words::state(run.state),
+        state: run.state,
         dry: run.options.dry_run,
-        trigger: words::trigger(run.trigger),
+        trigger: run.trigger,
         actor: run.actor.clone(),
         options: options(run),
         created: moment(run.create_time),
@@ -145,7 +145,7 @@ pub(super) fn progress(run: &Run) -> RunProgress {
     };
     let left = run.steps_total.saturating_sub(run.steps_finished);
     RunProgress {
-        state: words::state(run.state),
+        state: run.state,
         stage,
         finished: run.steps_finished.into(),
         total: run.steps_total.into(),
@@ -173,7 +173,7 @@ pub(super) fn progress(run: &Run) -> RunProgress {
 pub(super) fn actions(run: &Run, reader: &Reader) -> RunActions {
     RunActions {
         id: run.id.to_string(),
-        state: words::state(run.state),
+        state: run.state,
         stopping: !run.state.is_final() && !run.cancelled_by.is_empty(),
         dry: run.options.dry_run,
         csrf: reader.csrf(),
@@ -340,8 +340,8 @@ pub(super) fn result(row: &ResultRow, links: Links<'_>) -> Row {
     Row {
         local_id: row.local_id.to_string(),
         name: row.name.clone(),
-        action: words::action(row.action),
-        outcome: words::outcome(row.outcome),
+        action: row.action,
+        outcome: row.outcome,
         reason: row.reason.clone(),
         changes: row.changes.iter().map(words::change).collect(),
         price: row

@@ -8,13 +8,13 @@ use serde::Deserialize;
 use super::page::{Failed, shown};
 use super::query::Address;
 use super::shell::{self, Reader};
-use super::view::parts::{Choice, Empty, Icon, Pager};
+use super::view::parts::{Choice, Empty, Icon, Named, Pager};
 use super::view::run::{Counts, CountsLine};
 use super::view::runs::{RunFilter as View, RunRow, RunsPage};
 use super::view::shell::Page as Nav;
 use super::words;
 use crate::http::App;
-use crate::store::{self, Page, Run, RunFilter, RunState, Timestamp, Trigger, Whose};
+use crate::store::{self, Code, Page, Run, RunFilter, RunState, Timestamp, Trigger, Whose};
 
 const PAGE: u32 = 50;
 
@@ -29,28 +29,6 @@ pub(in crate::http) struct Asked {
     to: String,
     after: String,
 }
-
-const STATES: [(&str, &str, RunState); 6] = [
-    ("pending", "Pending", RunState::Pending),
-    ("running", "Running", RunState::Running),
-    ("succeeded", "Succeeded", RunState::Succeeded),
-    (
-        "partially_failed",
-        "Partially failed",
-        RunState::PartiallyFailed,
-    ),
-    ("failed", "Failed", RunState::Failed),
-    ("cancelled", "Cancelled", RunState::Cancelled),
-];
-
-const TRIGGERS: [(&str, &str, Trigger); 6] = [
-    ("manual", "Manual", Trigger::Manual),
-    ("event", "Change event", Trigger::Event),
-    ("schedule", "Schedule", Trigger::Schedule),
-    ("webhook", "Stripe webhook", Trigger::Webhook),
-    ("startup", "Service start", Trigger::Startup),
-    ("catalog", "Catalog file", Trigger::Catalog),
-];
 
 const KINDS: [(&str, &str, bool); 2] = [("sync", "Syncs", false), ("dry", "Dry runs", true)];
 
@@ -73,11 +51,13 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<RunsPage, Fai
     let until = to.ok().flatten().map(|day| day + TimeDelta::days(1));
     let filter = RunFilter {
         whose: Whose::Of(whose.at.clone()),
-        states: chosen(&STATES, &asked.state),
-        triggers: chosen(&TRIGGERS, &asked.trigger),
+        states: RunState::from_code(&asked.state).into_iter().collect(),
+        triggers: Trigger::from_code(&asked.trigger).into_iter().collect(),
         from: from.ok().flatten(),
         before: until,
-        dry_run: chosen(&KINDS, &asked.kind).pop(),
+        dry_run: KINDS
+            .iter()
+            .find_map(|(kind, _, is_dry)| (*kind == asked.kind).then_some(*is_dry)),
     };
     let after = Some(asked.after.clone()).filter(|after| !after.is_empty());
     let is_first = after.is_none();
@@ -102,9 +82,13 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<RunsPage, Fai
     Ok(RunsPage {
         shell: shell::shell(&app.engine, &whose, reader, "Runs", Nav::Runs).await?,
         filter: View {
-            states: choices(&STATES, "Any state", &asked.state),
-            triggers: choices(&TRIGGERS, "Anything", &asked.trigger),
-            kinds: choices(&KINDS, "All kinds", &asked.kind),
+            states: choices(named::<RunState>(), "Any state", &asked.state),
+            triggers: choices(named::<Trigger>(), "Anything", &asked.trigger),
+            kinds: choices(
+                KINDS.map(|(kind, label, _)| (kind, label)),
+                "All kinds",
+                &asked.kind,
+            ),
             from: asked.from.clone(),
             to: asked.to.clone(),
             error: error.to_owned(),
@@ -146,28 +130,32 @@ fn day(text: &str) -> Result<Option<Timestamp>, ()> {
     Ok(Some(day.and_time(chrono::NaiveTime::MIN).and_utc()))
 }
 
-fn chosen<T: Copy>(all: &[(&str, &str, T)], value: &str) -> Vec<T> {
-    let found = all.iter().filter(|(name, _, _)| *name == value);
-    found.map(|(_, _, value)| *value).collect()
+/// What a list can be narrowed down to: as the address has it, and as people read it.
+fn named<T: Code + Named>() -> impl Iterator<Item = (&'static str, &'static str)> {
+    T::ALL.iter().map(|one| (one.code(), one.label()))
 }
 
-pub(super) fn choices<T>(all: &[(&str, &str, T)], any: &str, value: &str) -> Vec<Choice> {
-    let choice = |name: &str, label: &str| Choice {
+pub(super) fn choices<'a>(
+    all: impl IntoIterator<Item = (&'a str, &'a str)>,
+    any: &'a str,
+    value: &str,
+) -> Vec<Choice> {
+    let all = std::iter::once(("", any)).chain(all);
+    let choices = all.map(|(name, label)| Choice {
         value: name.to_owned(),
         label: label.to_owned(),
         on: name == value,
-    };
-    let all = all.iter().map(|(name, label, _)| choice(name, label));
-    std::iter::once(choice("", any)).chain(all).collect()
+    });
+    choices.collect()
 }
 
 /// One run in a list.
 pub(super) fn row(run: &Run, now: Timestamp) -> RunRow {
     RunRow {
         id: run.id.to_string(),
-        state: words::state(run.state),
+        state: run.state,
         dry: run.options.dry_run,
-        trigger: words::trigger(run.trigger),
+        trigger: run.trigger,
         actor: run.actor.clone(),
         created: words::moment(run.create_time, now),
         duration: duration(run, now),

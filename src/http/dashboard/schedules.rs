@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use super::page::{Failed, shown};
 use super::shell::{self, Reader};
+use super::view::parts::Named as _;
 use super::view::schedules::{ScheduleState, ScheduleView, SchedulesPage};
 use super::view::shell::Page as Nav;
 use super::words;
@@ -97,7 +98,7 @@ async fn view(app: &App, status: &ScheduleStatus, now: Timestamp) -> ScheduleVie
         },
         last: status.last.as_ref().map(|last| moment(last.time)),
         last_result: match (&status.last, &ended) {
-            (Some(_), Some(run)) => words::state(run.state).badge().label.to_owned(),
+            (Some(_), Some(run)) => run.state.label().to_owned(),
             (Some(_), None) => "No run was needed".to_owned(),
             (None, _) => String::new(),
         },

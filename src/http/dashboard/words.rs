@@ -3,10 +3,9 @@
 use chrono::{SecondsFormat, TimeDelta};
 
 use super::view::parts::{Change, Id, Moment, Money, Problem, Tone};
-use super::view::run_words as word;
 use crate::catalog::{Amount, Currency, Recurring, Terms};
 use crate::plan::{AccountRef, FieldChange, PriceId, ProductId};
-use crate::store::{ActionKind, Failure, Outcome, RunState, Timestamp, Trigger};
+use crate::store::{Failure, Timestamp};
 use crate::stripe;
 
 /// A moment as seen from `now`.
@@ -158,50 +157,6 @@ pub(super) fn change(change: &FieldChange) -> Change {
         field: change.field.clone(),
         from: change.from.clone(),
         to: change.to.clone(),
-    }
-}
-
-pub(super) fn state(state: RunState) -> word::RunState {
-    match state {
-        RunState::Pending => word::RunState::Pending,
-        RunState::Running => word::RunState::Running,
-        RunState::Succeeded => word::RunState::Succeeded,
-        RunState::PartiallyFailed => word::RunState::PartiallyFailed,
-        RunState::Failed => word::RunState::Failed,
-        RunState::Cancelled => word::RunState::Cancelled,
-    }
-}
-
-pub(super) fn trigger(trigger: Trigger) -> word::Trigger {
-    match trigger {
-        Trigger::Manual => word::Trigger::Manual,
-        Trigger::Event => word::Trigger::Event,
-        Trigger::Schedule => word::Trigger::Schedule,
-        Trigger::Webhook => word::Trigger::Webhook,
-        Trigger::Startup => word::Trigger::Startup,
-        Trigger::Catalog => word::Trigger::Catalog,
-    }
-}
-
-pub(super) fn action(action: ActionKind) -> word::Action {
-    match action {
-        ActionKind::InSync => word::Action::InSync,
-        ActionKind::Create => word::Action::Create,
-        ActionKind::Update => word::Action::Update,
-        ActionKind::Reprice => word::Action::Reprice,
-        ActionKind::Archive => word::Action::Archive,
-        ActionKind::Adopt => word::Action::Adopt,
-        ActionKind::Reactivate => word::Action::Reactivate,
-        ActionKind::Block => word::Action::Block,
-    }
-}
-
-pub(super) fn outcome(outcome: Outcome) -> word::Outcome {
-    match outcome {
-        Outcome::Planned => word::Outcome::Planned,
-        Outcome::Done => word::Outcome::Done,
-        Outcome::Failed => word::Outcome::Failed,
-        Outcome::Skipped => word::Outcome::Skipped,
     }
 }
 

@@ -3,90 +3,10 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::parts::{Badge, Empty, Id, Moment, Problem, Tab, Tone};
-use super::shell::{Severity, Shell};
-
-/// What kind of thing isn't as the catalog says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FindingKind {
-    /// Not in Stripe.
-    Missing,
-    /// A field differs.
-    Drifted,
-    /// Archived in Stripe.
-    Archived,
-    /// Two live objects for one local id.
-    Duplicated,
-    /// Live in Stripe, not in the catalog.
-    Orphaned,
-    /// An object that isn't ours stands in the way.
-    Conflict,
-    /// The mapping names another object.
-    MappingStale,
-    /// A remark of the lint.
-    Lint,
-}
-
-impl FindingKind {
-    /// Every kind, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
-        Self::Missing,
-        Self::Drifted,
-        Self::Archived,
-        Self::Duplicated,
-        Self::Orphaned,
-        Self::Conflict,
-        Self::MappingStale,
-        Self::Lint,
-    ];
-
-    /// In a word.
-    pub fn label(&self) -> &'static str {
-        self.badge().label
-    }
-
-    /// What it means, and whether a sync mends it.
-    pub fn meaning(&self) -> &'static str {
-        match self {
-            Self::Missing => "in the catalog, not in Stripe",
-            Self::Drifted => "a field differs",
-            Self::Archived => "archived in Stripe by someone",
-            Self::Duplicated => "several objects for one id",
-            Self::Orphaned => "in Stripe, not in the catalog",
-            Self::Conflict => "an object in the way; decide",
-            Self::MappingStale => "mapped to another object",
-            Self::Lint => "remarks on the catalog",
-        }
-    }
-
-    /// As the address has it.
-    pub fn slug(&self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Drifted => "drifted",
-            Self::Archived => "archived",
-            Self::Duplicated => "duplicated",
-            Self::Orphaned => "orphaned",
-            Self::Conflict => "conflict",
-            Self::MappingStale => "mapping_stale",
-            Self::Lint => "lint",
-        }
-    }
-
-    /// As a badge.
-    pub fn badge(&self) -> Badge {
-        match self {
-            Self::Missing => Badge::new("Missing", "plus", Tone::Warn),
-            Self::Drifted => Badge::new("Drifted", "drift", Tone::Warn),
-            Self::Archived => Badge::new("Archived", "archive", Tone::Warn),
-            Self::Duplicated => Badge::new("Duplicated", "copy", Tone::Warn),
-            Self::Orphaned => Badge::new("Orphaned", "unlink", Tone::Warn),
-            Self::Conflict => Badge::new("Conflict", "hand", Tone::Bad),
-            Self::MappingStale => Badge::new("Mapping stale", "link", Tone::Warn),
-            Self::Lint => Badge::new("Lint", "info", Tone::Neutral),
-        }
-    }
-}
+use super::parts::{Badge, Empty, Id, Moment, Problem, Shown as _, Tab, Tone};
+use super::shell::Shell;
+use crate::catalog::Severity;
+use crate::plan::FindingKind;
 
 /// Who changed a field in Stripe.
 #[derive(Clone, Debug)]
@@ -102,15 +22,10 @@ pub struct Culprit {
 impl FindingView {
     /// Its kind, or for a lint remark how much it matters.
     pub fn badge(&self) -> Badge {
-        match self.kind {
-            FindingKind::Lint => self.severity.lint_badge(),
-            FindingKind::Missing
-            | FindingKind::Drifted
-            | FindingKind::Archived
-            | FindingKind::Duplicated
-            | FindingKind::Orphaned
-            | FindingKind::Conflict
-            | FindingKind::MappingStale => self.kind.badge(),
+        match (self.kind == FindingKind::Lint, self.severity) {
+            (false, _) => self.kind.badge(),
+            (true, Severity::Warning) => Badge::new("Lint warning", "info", Tone::Neutral),
+            (true, Severity::Error) => Badge::new("Lint error", "failed", Tone::Bad),
         }
     }
 }

@@ -3,36 +3,9 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::parts::{Badge, Change, Choice, Empty, Moment, Pager, Tab, Tone};
+use super::parts::{Change, Choice, Empty, Moment, Pager, Shown as _, Tab};
 use super::shell::Shell;
-
-/// How far an event came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventState {
-    /// Waits for its run.
-    Pending,
-    /// Its run is under way.
-    Running,
-    /// Its run has synced every product it names.
-    Done,
-    /// Given up.
-    GivenUp,
-    /// Its type starts no sync.
-    Ignored,
-}
-
-impl EventState {
-    /// As a badge.
-    pub fn badge(&self) -> Badge {
-        match self {
-            Self::Pending => Badge::new("Pending", "clock", Tone::Neutral),
-            Self::Running => Badge::new("Running", "sync", Tone::Busy),
-            Self::Done => Badge::new("Done", "check", Tone::Ok),
-            Self::GivenUp => Badge::new("Given up", "failed", Tone::Bad),
-            Self::Ignored => Badge::new("Ignored", "skip", Tone::Neutral),
-        }
-    }
-}
+use crate::store::EventState;
 
 /// One event in a list.
 #[derive(Clone, Debug, Template)]
@@ -72,7 +45,7 @@ impl HtmlSafe for EventRow {}
 impl EventRow {
     /// Whether its row has a button that replays it.
     pub fn can_replay(&self) -> bool {
-        self.state == EventState::GivenUp && !self.csrf.is_empty()
+        self.state == EventState::Failed && !self.csrf.is_empty()
     }
 }
 

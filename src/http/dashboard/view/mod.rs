@@ -2,8 +2,8 @@
 //! Nothing here fetches, computes or formats: that is done by whoever fills them.
 //!
 //! A struct with a template is a page, or a part that other templates write as
-//! `{{ part }}`. Enums say their label, icon and tone themselves, so that every page
-//! calls a thing by the same name.
+//! `{{ part }}`. The domain's kinds and states stand in them as they are: `shown` has
+//! their labels, icons and tones, so that every page calls a thing by the same name.
 
 pub mod configuration;
 pub mod drift;
@@ -19,3 +19,4 @@ pub mod run_words;
 pub mod runs;
 pub mod schedules;
 pub mod shell;
+mod shown;

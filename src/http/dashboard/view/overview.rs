@@ -3,62 +3,12 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::drift::FindingKind;
-use super::parts::{Icon, Moment, Notice, Tone};
+use super::parts::{Moment, Named as _, Notice, Shown as _};
 use super::run::RunProgress;
 use super::runs::RunRow;
 use super::shell::{Account, Shell};
-
-/// The whole in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overall {
-    /// Everything equal.
-    AllSynced,
-    /// Something differs.
-    NeedsSync,
-    /// The last run failed.
-    SyncErrors,
-    /// A run is under way.
-    Syncing,
-    /// Nothing has been compared yet.
-    NeverValidated,
-}
-
-impl Overall {
-    /// In a few words.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::AllSynced => "All synced",
-            Self::NeedsSync => "Needs sync",
-            Self::SyncErrors => "Sync errors",
-            Self::Syncing => "Syncing",
-            Self::NeverValidated => "Never validated",
-        }
-    }
-
-    /// Its picture.
-    pub fn icon(&self) -> Icon {
-        let name = match self {
-            Self::AllSynced => "check",
-            Self::NeedsSync => "drift",
-            Self::SyncErrors => "failed",
-            Self::Syncing => "sync",
-            Self::NeverValidated => "help",
-        };
-        Icon { name }
-    }
-
-    /// Its colour.
-    pub fn tone(&self) -> Tone {
-        match self {
-            Self::AllSynced => Tone::Ok,
-            Self::NeedsSync => Tone::Warn,
-            Self::SyncErrors => Tone::Bad,
-            Self::Syncing => Tone::Busy,
-            Self::NeverValidated => Tone::Neutral,
-        }
-    }
-}
+use crate::engine::Overall;
+use crate::plan::FindingKind;
 
 /// The state in a sentence. SSE event `headline`.
 #[derive(Clone, Debug, Template)]
@@ -82,6 +32,22 @@ pub struct FindingCount {
     pub kind: FindingKind,
     /// How many.
     pub count: u64,
+}
+
+impl FindingCount {
+    /// What the kind means, and whether a sync mends it.
+    pub fn meaning(&self) -> &'static str {
+        match self.kind {
+            FindingKind::Missing => "in the catalog, not in Stripe",
+            FindingKind::Drifted => "a field differs",
+            FindingKind::Archived => "archived in Stripe by someone",
+            FindingKind::Duplicated => "several objects for one id",
+            FindingKind::Orphaned => "in Stripe, not in the catalog",
+            FindingKind::Conflict => "an object in the way; decide",
+            FindingKind::MappingStale => "mapped to another object",
+            FindingKind::Lint => "remarks on the catalog",
+        }
+    }
 }
 
 /// The findings by kind. SSE event `findings`.

@@ -64,6 +64,24 @@ impl Badge {
     }
 }
 
+/// A thing of the domain that pages call by a name; what it is stands in `shown`.
+pub trait Named: Copy {
+    /// In a few words.
+    fn label(self) -> &'static str;
+}
+
+/// One that has a picture and a colour as well.
+pub trait Shown: Copy {
+    /// As a badge.
+    fn badge(self) -> Badge;
+}
+
+impl<T: Shown> Named for T {
+    fn label(self) -> &'static str {
+        self.badge().label
+    }
+}
+
 /// A moment: how long ago or until, with the exact time as its title.
 #[derive(Clone, Debug, Template)]
 #[template(path = "partial/moment.html")]

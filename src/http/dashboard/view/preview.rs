@@ -3,10 +3,10 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::parts::{Change, Id, Moment, Money, Problem};
+use super::parts::{Change, Id, Moment, Money, Problem, Shown as _};
 use super::run::{Counts, RunProgress};
-use super::run_words::Action;
 use super::shell::Shell;
+use crate::store::ActionKind;
 
 /// What is planned for one product.
 #[derive(Clone, Debug, Template)]
@@ -17,7 +17,7 @@ pub struct PlanItem {
     /// Its name.
     pub name: String,
     /// What is to be done.
-    pub action: Action,
+    pub action: ActionKind,
     /// Why, in words.
     pub reasons: String,
     /// Field by field.

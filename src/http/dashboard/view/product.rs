@@ -4,9 +4,10 @@ use askama::Template;
 
 use super::drift::FindingView;
 use super::events::EventRow;
-use super::parts::{Badge, Choice, Empty, Id, Moment, Money, Pager, Problem, Tone};
-use super::run_words::{Action, Outcome};
-use super::shell::{Severity, Shell};
+use super::parts::{Badge, Choice, Empty, Id, Moment, Money, Pager, Problem, Shown, Tone};
+use super::shell::Shell;
+use crate::catalog::Severity;
+use crate::store::{ActionKind, Outcome};
 
 /// How a product stands in Stripe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +26,8 @@ pub enum SyncStatus {
     Archived,
 }
 
-impl SyncStatus {
-    /// As a badge.
-    pub fn badge(&self) -> Badge {
+impl Shown for SyncStatus {
+    fn badge(self) -> Badge {
         match self {
             Self::New => Badge::new("Not synced", "clock", Tone::Neutral),
             Self::Created => Badge::new("Created", "plus", Tone::Ok),
@@ -122,7 +122,7 @@ pub struct ProductRun {
     /// The run's id.
     pub run_id: String,
     /// What was to be done.
-    pub action: Action,
+    pub action: ActionKind,
     /// How far it came.
     pub outcome: Outcome,
     /// What changed, in a line.

@@ -3,9 +3,10 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::parts::{Change, Empty, Id, Moment, Money, Pager, Problem, Tab};
-use super::run_words::{Action, Outcome, RunState, Stage, Trigger};
+use super::parts::{Change, Empty, Id, Moment, Money, Named as _, Pager, Problem, Shown as _, Tab};
+use super::run_words::Stage;
 use super::shell::Shell;
+use crate::store::{ActionKind, Outcome, RunState, Trigger};
 
 /// Products of a run by what was done, or is planned.
 #[derive(Clone, Debug, Default)]
@@ -144,7 +145,7 @@ pub struct ResultRow {
     /// Its name.
     pub name: String,
     /// What was to be done.
-    pub action: Action,
+    pub action: ActionKind,
     /// How far it came.
     pub outcome: Outcome,
     /// Why, in words: `the catalog changed`.

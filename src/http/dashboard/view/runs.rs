@@ -3,10 +3,10 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::parts::{Choice, Empty, Moment, Pager};
+use super::parts::{Choice, Empty, Moment, Named as _, Pager, Shown as _};
 use super::run::CountsLine;
-use super::run_words::{RunState, Trigger};
 use super::shell::Shell;
+use crate::store::{RunState, Trigger};
 
 /// One run in a list.
 #[derive(Clone, Debug, Template)]

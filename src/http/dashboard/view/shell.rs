@@ -1,6 +1,6 @@
 //! What surrounds every page.
 
-use super::parts::{Badge, Notice, Tone};
+use super::parts::Notice;
 
 /// The pages of the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,32 +249,5 @@ impl Shell {
         self.confirm
             .as_ref()
             .is_some_and(|confirm| confirm.wrong_in == form)
-    }
-}
-
-/// A severity of the lint, as a badge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// Shown, stops nothing.
-    Warning,
-    /// Stops the product.
-    Error,
-}
-
-impl Severity {
-    /// As a badge among other findings.
-    pub fn lint_badge(&self) -> Badge {
-        match self {
-            Self::Warning => Badge::new("Lint warning", "info", Tone::Neutral),
-            Self::Error => Badge::new("Lint error", "failed", Tone::Bad),
-        }
-    }
-
-    /// As a badge.
-    pub fn badge(&self) -> Badge {
-        match self {
-            Self::Warning => Badge::new("Warning", "warning", Tone::Warn),
-            Self::Error => Badge::new("Error", "failed", Tone::Bad),
-        }
     }
 }
