@@ -9,7 +9,7 @@ use super::execute::RUN_DEADLINE;
 use super::progress::Progress;
 use super::run::{OfEvents, count_calls};
 use super::work::Active;
-use crate::store::{self, Record, Run, RunState};
+use crate::store::{self, Record, Run, RunState, Stage};
 use crate::stripe::{Call, Meter};
 
 /// What became of a run in this process.
@@ -118,7 +118,7 @@ impl Engine {
         let now = self.now();
         let ending = log.ending(|run| {
             run.state = ended.state;
-            "done".clone_into(&mut run.stage);
+            run.stage = Stage::Done;
             run.error = ended.error;
             run.end_time = Some(now);
             count_calls(run, call);

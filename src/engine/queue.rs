@@ -4,7 +4,7 @@
 
 use super::{Engine, Error};
 use crate::catalog::LocalId;
-use crate::store::{self, Counts, Queued, Run, RunId, RunOptions, RunState, Trigger};
+use crate::store::{self, Counts, Queued, Run, RunId, RunOptions, RunState, Stage, Trigger};
 
 /// How often a place in the line is looked for anew because others were first.
 const TRIES: u32 = 10;
@@ -209,7 +209,7 @@ impl Engine {
             at: self.remembered_account().await?,
             request_id: request.request_id,
             state: RunState::Pending,
-            stage: String::new(),
+            stage: Stage::Waiting,
             trigger: request.trigger,
             actor: request.actor,
             options: request.options,

@@ -15,7 +15,7 @@ use crate::catalog::{Catalog, LocalId};
 use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
 use crate::store::{
-    DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Validation,
+    DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Stage, Validation,
 };
 use crate::stripe::Call;
 
@@ -32,7 +32,7 @@ impl Engine {
             .count_before(active)
             .await
             .map_err(|error| run_failure(&error))?;
-        self.stage(active, "discover").await?;
+        self.stage(active, Stage::Discover).await?;
         // Whatever was changed before the catalog is read is seen by this run.
         if !requested.dry_run && requested.product_ids.is_empty() && requested.plan_digest.is_none()
         {
@@ -49,7 +49,7 @@ impl Engine {
             run.warnings = ending::warnings(&catalog, &requested);
         });
 
-        self.stage(active, "observe").await?;
+        self.stage(active, Stage::Observe).await?;
         let at = self
             .account(call)
             .await
@@ -95,7 +95,7 @@ impl Engine {
                 .map_err(|error| run_failure(&error))?;
         }
 
-        self.stage(active, "plan").await?;
+        self.stage(active, Stage::Plan).await?;
         let steps_total = plan
             .products
             .iter()
@@ -140,7 +140,7 @@ impl Engine {
         let fuse = Fuse::new(&plan, catalog.products.is_empty(), &options, earlier);
         fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
 
-        self.stage(active, "execute").await?;
+        self.stage(active, Stage::Execute).await?;
         let pass = self
             .execute(
                 active,
@@ -154,7 +154,7 @@ impl Engine {
         if events.claimed.is_some() {
             events.done.clone_from(&pass.done);
         }
-        self.enter(active, "record").await?;
+        self.enter(active, Stage::Record).await?;
         let found = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
         let kept = self
             .keep_validation(active, &at, found, &requested.product_ids)
@@ -197,7 +197,7 @@ impl Engine {
         Ok(active.heed(saved)?)
     }
 
-    async fn stage(&self, active: &Active, stage: &str) -> Result<(), Failure> {
+    async fn stage(&self, active: &Active, stage: Stage) -> Result<(), Failure> {
         if active.cancel.is_cancelled() {
             return Err(failure("CANCELLED", "the run was cancelled", None));
         }
@@ -205,9 +205,9 @@ impl Engine {
     }
 
     /// Enters a stage that a cancelled run has as well: what was done is recorded.
-    async fn enter(&self, active: &Active, stage: &str) -> Result<(), Failure> {
+    async fn enter(&self, active: &Active, stage: Stage) -> Result<(), Failure> {
         let log = &active.log;
-        let run = log.update(|run| stage.clone_into(&mut run.stage));
+        let run = log.update(|run| run.stage = stage);
         let record = Record {
             run: Some(run),
             ..Record::default()

@@ -1,6 +1,6 @@
 //! Values for the engine's unit tests.
 
-use crate::store::{Counts, Run, RunId, RunOptions, RunState, Timestamp, Trigger};
+use crate::store::{Counts, Run, RunId, RunOptions, RunState, Stage, Timestamp, Trigger};
 
 /// A run that has not begun.
 pub(super) fn run(id: &str, create_time: Timestamp) -> Run {
@@ -9,7 +9,7 @@ pub(super) fn run(id: &str, create_time: Timestamp) -> Run {
         at: None,
         request_id: None,
         state: RunState::Pending,
-        stage: String::new(),
+        stage: Stage::Waiting,
         trigger: Trigger::Manual,
         actor: "test".to_owned(),
         options: RunOptions::default(),

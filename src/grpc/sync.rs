@@ -11,7 +11,7 @@ use super::page::{self, Asked};
 use super::{Service, actor, convert, detached, status, watch};
 use crate::proto::v1;
 use crate::proto::v1::product_sync_service_server::ProductSyncService;
-use crate::store::{Page, ResultFilter, Run, RunId, RunState};
+use crate::store::{Page, ResultFilter, Run, RunId};
 
 /// Left for the answer's way back.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -43,7 +43,9 @@ impl ProductSyncService for Service {
         let run = match asked.wait_timeout {
             Some(timeout) => self.wait(&id, timeout.min(longest), has_ended).await?,
             None if options.dry_run => self.wait(&id, longest, has_ended).await?,
-            None if options.plan_digest.is_some() => self.wait(&id, longest, is_compared).await?,
+            None if options.plan_digest.is_some() => {
+                self.wait(&id, longest, Run::is_compared).await?
+            }
             None => started.run,
         };
         if let Some(error) = run.error.as_ref().filter(|e| e.reason == "STALE_PLAN") {
@@ -279,9 +281,4 @@ fn longest_wait(deadline: Option<Deadline>) -> Duration {
 
 fn has_ended(run: &Run) -> bool {
     run.state.is_final()
-}
-
-/// Whether the plan was found to be the one asked for: only then is it executed.
-fn is_compared(run: &Run) -> bool {
-    run.state == RunState::Running && matches!(run.stage.as_str(), "execute" | "record")
 }

@@ -2,8 +2,8 @@
 //! and the same as in JSON.
 
 use super::{
-    ActionKind, AlertKind, EventFlag, EventSource, EventState, Job, Outcome, RunState, SyncStatus,
-    Trigger,
+    ActionKind, AlertKind, EventFlag, EventSource, EventState, Job, Outcome, RunState, Stage,
+    SyncStatus, Trigger,
 };
 use crate::plan::Mode;
 
@@ -58,6 +58,15 @@ codes! {
         PartiallyFailed = "partially_failed",
         Failed = "failed",
         Cancelled = "cancelled",
+    }
+    Stage {
+        Waiting = "",
+        Discover = "discover",
+        Observe = "observe",
+        Plan = "plan",
+        Execute = "execute",
+        Record = "record",
+        Done = "done",
     }
     Trigger {
         Manual = "manual",
@@ -118,7 +127,7 @@ mod tests {
             assert!(back, "{code}");
             seen += 1;
         });
-        assert_eq!(seen, 51);
+        assert_eq!(seen, 58);
         assert_eq!(RunState::from_code("Pending"), None);
     }
 }

@@ -37,8 +37,8 @@ pub use pushed::{Pushed, PushedChange, PushedProduct};
 pub use records::{
     ActionKind, Basis, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
     MappingFilter, MappingRow, Outcome, Page, ProgressRow, Record, RememberedAccount, ResultFilter,
-    ResultRow, Run, RunFilter, RunId, RunOptions, RunState, SourceNote, SyncStatus, Timestamp,
-    Trigger, Validation, Whose, WrittenBinding,
+    ResultRow, Run, RunFilter, RunId, RunOptions, RunState, SourceNote, Stage, SyncStatus,
+    Timestamp, Trigger, Validation, Whose, WrittenBinding,
 };
 pub use retention::{Retention, Tidied};
 pub use schedules::{Claim, Job, Pause, ScheduleRow, SlotDone};

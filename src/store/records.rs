@@ -69,9 +69,8 @@ pub struct Run {
     pub request_id: Option<String>,
     /// Where it stands.
     pub state: RunState,
-    /// What it is doing, while it runs: `discover`, `observe`, `plan`, `execute`, `record`;
-    /// `done` when it is over, or where it stopped.
-    pub stage: String,
+    /// What it is at; when it is over `Done`, or where it stopped.
+    pub stage: Stage,
     /// What started it.
     pub trigger: Trigger,
     /// Who.
@@ -111,6 +110,13 @@ pub struct Run {
     pub cancelled_by: String,
 }
 
+impl Run {
+    /// Whether the plan was found to be the one asked for: only then is it executed.
+    pub fn is_compared(&self) -> bool {
+        self.state == RunState::Running && matches!(self.stage, Stage::Execute | Stage::Record)
+    }
+}
+
 /// A source's problem as a run found it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceNote {
@@ -148,6 +154,27 @@ impl RunState {
             Self::Succeeded | Self::PartiallyFailed | Self::Failed | Self::Cancelled => true,
         }
     }
+}
+
+/// What a run is at, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Not begun.
+    #[serde(rename = "")]
+    Waiting,
+    /// Reads the catalog.
+    Discover,
+    /// Reads Stripe.
+    Observe,
+    /// Works out the plan.
+    Plan,
+    /// Writes to Stripe.
+    Execute,
+    /// Writes the report.
+    Record,
+    /// Over.
+    Done,
 }
 
 /// What started a run.

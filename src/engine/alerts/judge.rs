@@ -113,7 +113,7 @@ pub(super) fn named(lines: impl Iterator<Item = String>, total: usize) -> Vec<St
 mod tests {
     use super::*;
     use crate::catalog::LocalId;
-    use crate::store::{ActionKind, Outcome, RunId, RunOptions, Trigger};
+    use crate::store::{ActionKind, Outcome, RunId, RunOptions, Stage, Trigger};
 
     fn id(id: &str) -> LocalId {
         LocalId::new(id).unwrap()
@@ -134,7 +134,7 @@ mod tests {
             at: None,
             request_id: None,
             state,
-            stage: "done".to_owned(),
+            stage: Stage::Done,
             trigger: Trigger::Manual,
             actor: String::new(),
             options: RunOptions {

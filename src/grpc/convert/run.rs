@@ -3,7 +3,7 @@
 use super::{Links, MAX_REMARKS, count, int, mode, money, source_problem, time};
 use crate::proto::v1;
 use crate::store::{
-    ActionKind, Counts, Failure, Outcome, ResultRow, Run, RunOptions, RunState, Trigger,
+    ActionKind, Counts, Failure, Outcome, ResultRow, Run, RunOptions, RunState, Stage, Trigger,
 };
 
 /// How many of its products a run names in its options.
@@ -44,7 +44,7 @@ pub(in crate::grpc) fn brief(run: &Run) -> v1::SyncRun {
         plan_digest: run.plan_digest.clone().unwrap_or_default(),
         error: run.error.as_ref().map(failure),
         failures: Vec::new(),
-        stage: stage(&run.stage).into(),
+        stage: stage(run.stage).into(),
         stripe_reads: int(run.stripe_reads),
         stripe_writes: int(run.stripe_writes),
         stripe_retries: int(run.stripe_retries),
@@ -184,16 +184,16 @@ pub(super) fn trigger(trigger: Trigger) -> v1::sync_run::Trigger {
     }
 }
 
-fn stage(stage: &str) -> v1::sync_run::Stage {
-    use v1::sync_run::Stage;
+fn stage(stage: Stage) -> v1::sync_run::Stage {
+    use v1::sync_run::Stage as Proto;
     match stage {
-        "discover" => Stage::Discover,
-        "observe" => Stage::Observe,
-        "plan" => Stage::Plan,
-        "execute" => Stage::Execute,
-        "record" => Stage::Record,
-        "done" => Stage::Done,
-        _ => Stage::Unspecified,
+        Stage::Waiting => Proto::Unspecified,
+        Stage::Discover => Proto::Discover,
+        Stage::Observe => Proto::Observe,
+        Stage::Plan => Proto::Plan,
+        Stage::Execute => Proto::Execute,
+        Stage::Record => Proto::Record,
+        Stage::Done => Proto::Done,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::catalog::LocalId;
 use crate::engine::{self, IfBusy, SyncRequest};
 use crate::gate::Refusal;
 use crate::http::{App, detached};
-use crate::store::{Job, RunId, RunOptions, Trigger};
+use crate::store::{Job, Run, RunId, RunOptions, Trigger};
 
 /// How long an apply is watched for being no plan of now any more.
 const COMPARED: Duration = Duration::from_secs(20);
@@ -192,9 +192,10 @@ pub(in crate::http) async fn apply(
             ..form.options()?
         };
         let run = start(&app, &reader, options).await?;
-        let is_compared =
-            |run: &crate::store::Run| ["execute", "record"].contains(&run.stage.as_str());
-        let seen = app.engine.wait_until(&run, COMPARED, is_compared).await?;
+        let seen = app
+            .engine
+            .wait_until(&run, COMPARED, Run::is_compared)
+            .await?;
         let is_stale = seen
             .error
             .as_ref()

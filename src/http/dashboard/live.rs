@@ -24,7 +24,7 @@ use crate::access::Principal;
 use crate::engine::progress::RunLog;
 use crate::gate::{Gate, Slot};
 use crate::http::App;
-use crate::store::{Run, RunId, RunState};
+use crate::store::{Run, RunId, RunState, Stage};
 
 /// Nobody reads faster, and a run of thousands of products tells more.
 const PACE: Duration = Duration::from_millis(400);
@@ -166,7 +166,7 @@ impl OfRun {
         self.teller.text("finished", "over").await
     }
 
-    async fn tell(&self, run: &Run, said: &mut Option<(RunState, String)>) -> Result<(), Gone> {
+    async fn tell(&self, run: &Run, said: &mut Option<(RunState, Stage)>) -> Result<(), Gone> {
         let (teller, engine) = (&self.teller, &self.app.engine);
         let parts = async {
             let whose = shell::whose(&self.app).await?;
@@ -186,8 +186,8 @@ impl OfRun {
                 teller.part("problem", &problem).await?;
             }
         }
-        let now = (run.state, run.stage.clone());
-        if said.as_ref() != Some(&now) {
+        let now = (run.state, run.stage);
+        if *said != Some(now) {
             let words = match run.state.is_final() {
                 true => progress.state.label(),
                 false => progress.stage.label(),

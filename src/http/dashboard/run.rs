@@ -11,14 +11,14 @@ use super::runs::{counts, duration};
 use super::shell::{self, Reader, Whose};
 use super::view::parts::{Empty, Icon, Id, Pager, Problem, Tab, Tone};
 use super::view::run::{ResultRow as Row, RunActions, RunFacts, RunPage, RunProgress, RunResults};
-use super::view::run_words::Stage;
 use super::view::shell::Page as Nav;
 use super::words::{self, Links};
 use crate::access::Role;
 use crate::engine::Engine;
 use crate::http::{App, Facts};
 use crate::store::{
-    ActionKind, Outcome, Page, ResultFilter, ResultRow, Run, RunId, RunState, SourceNote, Timestamp,
+    ActionKind, Outcome, Page, ResultFilter, ResultRow, Run, RunId, RunState, SourceNote, Stage,
+    Timestamp,
 };
 
 /// Results on one page.
@@ -133,15 +133,12 @@ fn options(run: &Run) -> Vec<String> {
 }
 
 pub(super) fn progress(run: &Run) -> RunProgress {
-    let stage = match (run.state, run.stage.as_str()) {
+    let stage = match (run.state, run.stage) {
         (RunState::Pending, _) => Stage::Waiting,
         (RunState::Succeeded | RunState::PartiallyFailed, _) => Stage::Done,
-        (_, "discover") => Stage::Discover,
-        (_, "observe") => Stage::Observe,
-        (_, "plan") => Stage::Plan,
-        (_, "execute") => Stage::Execute,
-        (_, "record") => Stage::Record,
-        (RunState::Running | RunState::Failed | RunState::Cancelled, _) => Stage::Waiting,
+        // Where it stopped is not known.
+        (_, Stage::Done) => Stage::Waiting,
+        (RunState::Running | RunState::Failed | RunState::Cancelled, stage) => stage,
     };
     let left = run.steps_total.saturating_sub(run.steps_finished);
     RunProgress {

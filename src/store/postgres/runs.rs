@@ -19,7 +19,7 @@ macro_rules! select {
 /// As it can be kept.
 fn kept(run: &Run) -> Cow<'_, Run> {
     let request_id = run.request_id.as_deref().unwrap_or_default();
-    if [request_id, &run.stage, &run.actor, &run.cancelled_by]
+    if [request_id, &run.actor, &run.cancelled_by]
         .into_iter()
         .all(|text| !text.contains('\0'))
     {
@@ -27,7 +27,6 @@ fn kept(run: &Run) -> Cow<'_, Run> {
     }
     Cow::Owned(Run {
         request_id: run.request_id.as_deref().map(|id| clean(id).into_owned()),
-        stage: clean(&run.stage).into_owned(),
         actor: clean(&run.actor).into_owned(),
         cancelled_by: clean(&run.cancelled_by).into_owned(),
         ..run.clone()

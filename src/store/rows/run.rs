@@ -26,7 +26,7 @@ macro_rules! bind_run {
             .bind($run.at.as_ref().map(|at| at.mode.as_str()))
             .bind($run.request_id.as_deref())
             .bind($run.state.code())
-            .bind(&$run.stage)
+            .bind($run.stage.code())
             .bind($run.trigger.code())
             .bind(&$run.actor)
             .bind(json(&$run.options)?)
@@ -64,7 +64,7 @@ pub(in crate::store) fn run(row: &impl Cells) -> Result<Run, Fault> {
         at,
         request_id: columns.owned_or_null("request_id")?,
         state: columns.code("state")?,
-        stage: columns.owned("stage")?,
+        stage: columns.code("stage")?,
         trigger: columns.code("trigger_kind")?,
         actor: columns.owned("actor")?,
         options: columns.json("options")?,

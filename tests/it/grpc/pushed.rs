@@ -7,7 +7,7 @@ use stripe_product_sync::proto::v1;
 use stripe_product_sync::proto::v1::get_status_response::Overall;
 use stripe_product_sync::proto::v1::put_products_response::result::Outcome;
 use stripe_product_sync::proto::v1::sync_run::{State, Trigger};
-use stripe_product_sync::store::{PushedChange, RunId, RunOptions, RunState};
+use stripe_product_sync::store::{PushedChange, RunId, RunOptions, RunState, Stage};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -451,7 +451,7 @@ async fn a_sync_of_everything_that_waits_has_the_change_too() {
     // It has read the catalog.
     let log = served.app.engine.live(&run).unwrap();
     let mut changed = log.subscribe();
-    while log.run().stage != "observe" {
+    while log.run().stage != Stage::Observe {
         changed.changed().await.unwrap();
     }
     let second = served.sync().sync(first).await.unwrap().into_inner();

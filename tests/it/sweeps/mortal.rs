@@ -497,7 +497,7 @@ impl Store for MortalStore {
                 .results
                 .iter()
                 .map(|(_, r)| format!(" result {}", r.local_id));
-            let stage = record.run.iter().map(|run| format!(" run {}", run.stage));
+            let stage = record.run.iter().map(|run| format!(" run {:?}", run.stage));
             let parts: Vec<String> = begun.chain(bound).chain(ended).chain(stage).collect();
             format!("commit{}", parts.concat())
         };

@@ -15,7 +15,6 @@ pub mod parts;
 pub mod preview;
 pub mod product;
 pub mod run;
-pub mod run_words;
 pub mod runs;
 pub mod schedules;
 pub mod shell;

@@ -1,12 +1,13 @@
 //! One run: its page, and the parts of it that are sent while it runs.
 
+use std::cmp::Ordering;
+
 use askama::Template;
 use askama::filters::HtmlSafe;
 
 use super::parts::{Change, Empty, Id, Moment, Money, Named as _, Pager, Problem, Shown as _, Tab};
-use super::run_words::Stage;
 use super::shell::Shell;
-use crate::store::{ActionKind, Outcome, RunState, Trigger};
+use crate::store::{ActionKind, Outcome, RunState, Stage, Trigger};
 
 /// Products of a run by what was done, or is planned.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +99,26 @@ pub struct RunProgress {
     pub text: String,
 }
 impl HtmlSafe for RunProgress {}
+
+impl RunProgress {
+    /// The stages that are shown as steps.
+    pub const STEPS: [Stage; 5] = [
+        Stage::Discover,
+        Stage::Observe,
+        Stage::Plan,
+        Stage::Execute,
+        Stage::Record,
+    ];
+
+    /// A step's place beside the current stage: `done`, `current` or `ahead`.
+    pub fn place(&self, step: &Stage) -> &'static str {
+        match step.cmp(&self.stage) {
+            Ordering::Less => "done",
+            Ordering::Equal => "current",
+            Ordering::Greater => "ahead",
+        }
+    }
+}
 
 /// The facts of a run. SSE event `facts`.
 #[derive(Clone, Debug, Template)]

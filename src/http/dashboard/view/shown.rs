@@ -5,7 +5,7 @@ use super::parts::{Badge, Named, Shown, Tone};
 use crate::catalog::Severity;
 use crate::engine::Overall;
 use crate::plan::FindingKind;
-use crate::store::{ActionKind, EventState, Outcome, RunState, Trigger};
+use crate::store::{ActionKind, EventState, Outcome, RunState, Stage, Trigger};
 
 impl Shown for RunState {
     fn badge(self) -> Badge {
@@ -16,6 +16,20 @@ impl Shown for RunState {
             Self::PartiallyFailed => Badge::new("Partially failed", "warning", Tone::Warn),
             Self::Failed => Badge::new("Failed", "failed", Tone::Bad),
             Self::Cancelled => Badge::new("Cancelled", "stop", Tone::Neutral),
+        }
+    }
+}
+
+impl Named for Stage {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Waiting => "Waiting",
+            Self::Discover => "Read catalog",
+            Self::Observe => "Read Stripe",
+            Self::Plan => "Plan",
+            Self::Execute => "Write",
+            Self::Record => "Report",
+            Self::Done => "Done",
         }
     }
 }

@@ -11,7 +11,7 @@ use stripe_product_sync::proto::v1;
 use stripe_product_sync::proto::v1::change_event_record::{Flag, State};
 use stripe_product_sync::proto::v1::change_event_service_client::ChangeEventServiceClient;
 use stripe_product_sync::proto::v1::emit_change_events_response::result::Outcome;
-use stripe_product_sync::store::{RunId, RunState, Trigger};
+use stripe_product_sync::store::{RunId, RunState, Stage, Trigger};
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -420,7 +420,7 @@ async fn what_comes_in_while_a_run_is_at_work_starts_the_next_one() {
     served
         .app
         .engine
-        .wait_until(first.id(), PATIENCE, |run| run.stage == "observe")
+        .wait_until(first.id(), PATIENCE, |run| run.stage == Stage::Observe)
         .await
         .unwrap();
     served.emit(vec![event("e2", "plan.updated", "pro")]).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stripe_product_sync::store::{
     ActionKind, Error, EventEnd, EventState, Fence, Leased, Listing, Outcome, Record, Retention,
-    Run, RunState, Store, Validation,
+    Run, RunState, Stage, Store, Validation,
 };
 
 use super::text::event;
@@ -70,7 +70,7 @@ fn at_work(number: u32) -> Run {
     Run {
         at: Some(here()),
         state: RunState::Running,
-        stage: "execute".to_owned(),
+        stage: Stage::Execute,
         ..run(number)
     }
 }

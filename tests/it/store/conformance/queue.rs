@@ -1,6 +1,8 @@
 //! The line of runs: one waits, others join it, it begins once or is cancelled.
 
-use stripe_product_sync::store::{Begun, Error, Queued, Run, RunId, RunOptions, RunState, Store};
+use stripe_product_sync::store::{
+    Begun, Error, Queued, Run, RunId, RunOptions, RunState, Stage, Store,
+};
 
 use crate::store::Db;
 use crate::store::samples::{HOUR, add_run, fence, here, run, taken, time};
@@ -195,7 +197,7 @@ pub(crate) async fn what_others_asked_of_a_run_outlasts_what_is_written_of_it(db
     cancel(&*store, 1, "ada").await;
     let working = Run {
         state: RunState::Running,
-        stage: "execute".to_owned(),
+        stage: Stage::Execute,
         ..run(1)
     };
     store.update_run(&working, None).await.unwrap();

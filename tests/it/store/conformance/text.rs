@@ -57,7 +57,6 @@ pub(crate) async fn a_nul_is_kept(db: &mut dyn Db) {
     let store = db.store();
     let run = Run {
         request_id: Some("a\0b".to_owned()),
-        stage: "c\0d".to_owned(),
         actor: "\0".to_owned(),
         cancelled_by: "e\0".to_owned(),
         warnings: vec!["in JSON \0".to_owned()],
@@ -68,7 +67,6 @@ pub(crate) async fn a_nul_is_kept(db: &mut dyn Db) {
         None => run.clone(),
         Some(_) => Run {
             request_id: Some("a\u{FFFD}b".to_owned()),
-            stage: "c\u{FFFD}d".to_owned(),
             actor: "\u{FFFD}".to_owned(),
             cancelled_by: "e\u{FFFD}".to_owned(),
             ..run.clone()

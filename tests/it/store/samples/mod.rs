@@ -18,7 +18,8 @@ use stripe_product_sync::plan::{
 };
 use stripe_product_sync::store::{
     ActionKind, Counts, Failure, Intent, IntentId, Outcome, Page, ProgressRow, Record, ResultRow,
-    Run, RunId, RunOptions, RunState, SourceNote, SyncStatus, Timestamp, Trigger, WrittenBinding,
+    Run, RunId, RunOptions, RunState, SourceNote, Stage, SyncStatus, Timestamp, Trigger,
+    WrittenBinding,
 };
 
 pub(crate) fn at(account: &str, mode: Mode) -> AccountRef {
@@ -72,7 +73,7 @@ pub(crate) fn run(number: u32) -> Run {
         at: None,
         request_id: None,
         state: RunState::Pending,
-        stage: String::new(),
+        stage: Stage::Waiting,
         trigger: Trigger::Manual,
         actor: "ops".to_owned(),
         options: RunOptions::default(),
@@ -100,7 +101,7 @@ pub(crate) fn rich_run(number: u32) -> Run {
         at: Some(here()),
         request_id: Some("5a9e-ü".to_owned()),
         state: RunState::PartiallyFailed,
-        stage: "record".to_owned(),
+        stage: Stage::Record,
         trigger: Trigger::Webhook,
         options: RunOptions {
             dry_run: true,
