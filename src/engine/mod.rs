@@ -76,6 +76,7 @@ use crate::metrics::Syncs;
 use crate::plan::{AccountRef, Mode, Naming};
 use crate::store::{Run, RunId, Store, Timestamp};
 use crate::stripe::Stripe;
+use crate::trace;
 use clock::Clock;
 use progress::RunLog;
 
@@ -373,6 +374,15 @@ impl Engine {
     fn state(&self) -> MutexGuard<'_, work::State> {
         lock(&self.inner.state)
     }
+}
+
+/// Carries a request out whether or not its caller waits for the end: a call that is
+/// dropped half-way must not leave a run half made.
+pub async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::spawn(trace::carried(work)).await;
+    done.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
 }
 
 /// No code that holds one of the engine's locks can panic half-way through a change.

@@ -123,7 +123,15 @@ impl Engine {
         lock(&self.inner.readings).kept.clone()
     }
 
-    /// The same, and what is wrong with what was read since.
+    /// The same; read now where it never was.
+    pub async fn catalog(&self) -> Result<Arc<Catalog>, Error> {
+        match self.last_catalog() {
+            Some(read) => Ok(read.catalog.clone()),
+            None => self.discover().await,
+        }
+    }
+
+    /// What was last read whole, and what is wrong with what was read since.
     pub(super) fn readings(&self) -> (Option<Arc<CatalogStatus>>, Option<Arc<Broken>>) {
         let readings = lock(&self.inner.readings);
         (readings.kept.clone(), readings.broken.clone())

@@ -40,7 +40,6 @@ use crate::metrics::Rpc;
 use crate::plan::AccountRef;
 use crate::proto::v1;
 use crate::store::{self, Outcome, Page, ResultFilter, Run, RunId};
-use crate::trace;
 
 /// How many failed products a run shows.
 const MAX_FAILURES: u32 = 50;
@@ -167,15 +166,12 @@ fn actor<T>(request: &Request<T>) -> String {
     principal.map(|who| who.actor()).unwrap_or_default()
 }
 
-/// Carries a request out whether or not its caller waits for the end: a call
-/// that is dropped half-way must not leave a run half made.
+/// Carries a request out whether or not its caller waits for the end.
 async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, engine::Error>> + Send + 'static,
 ) -> Result<T, Status> {
-    match tokio::spawn(trace::carried(work)).await {
-        Ok(result) => result.map_err(|error| status::engine(&error)),
-        Err(error) => Err(status::internal(&error.to_string())),
-    }
+    let done = engine::detached(work).await;
+    done.map_err(|error| status::engine(&error))
 }
 
 /// What `ListProducts` says of a catalog, on one page: for whoever has the

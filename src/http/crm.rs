@@ -13,10 +13,10 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-use super::{App, detached, error};
+use super::{App, error};
 use crate::access::Principal;
 use crate::catalog::{LocalId, Terms};
-use crate::engine::{self, Engine, IfBusy, Overall, SyncRequest};
+use crate::engine::{self, Engine, IfBusy, Overall, SyncRequest, detached};
 use crate::plan::{Finding, FindingKind};
 use crate::store::{
     Code as _, Failure, MappingRow, Outcome, ResultFilter, ResultRow, Run, RunOptions, RunState,
@@ -313,10 +313,7 @@ async fn synced(engine: &Engine, run: &Run) -> Result<Synced, engine::Error> {
     let results = engine
         .all_results(&run.id, &ResultFilter::default())
         .await?;
-    let catalog = match engine.last_catalog() {
-        Some(read) => read.catalog.clone(),
-        None => engine.discover().await?,
-    };
+    let catalog = engine.catalog().await?;
     let ids = results.iter().map(|row| row.local_id.clone());
     let ids: BTreeSet<LocalId> = ids.chain(catalog.products.keys().cloned()).collect();
     let mappings = match engine.remembered_account().await? {

@@ -41,11 +41,10 @@ use tokio_util::sync::CancellationToken;
 pub use self::facts::{Facts, Place, Setting};
 pub use self::route::{Route, routes};
 pub use self::webhooks::Secrets;
-use crate::engine::{self, Engine};
+use crate::engine::Engine;
 use crate::gate::{Gate, Needs};
 use crate::metrics::{Web, Webhooks};
 use crate::net;
-use crate::trace;
 
 /// Connections that were cut need a moment to notice.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -122,14 +121,6 @@ pub async fn serve(
     // Those that do not notice are left behind.
     let _ended = tokio::time::timeout(CUT_TIMEOUT, serving).await;
     Ok(())
-}
-
-/// Done to its end, though the caller goes away.
-async fn detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, engine::Error>> + Send + 'static,
-) -> Result<T, engine::Error> {
-    let done = tokio::spawn(trace::carried(work)).await;
-    done.unwrap_or_else(|error| Err(engine::Error::Internal(error.to_string())))
 }
 
 fn router(app: App) -> Router {

@@ -10,7 +10,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::{App, detached, error};
+use super::{App, error};
+use crate::engine::detached;
 use crate::engine::events::{Heard, Ignored};
 use crate::metrics::Webhook;
 use crate::stripe::webhook::{self, Event, Unsigned};

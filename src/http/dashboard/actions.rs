@@ -16,9 +16,9 @@ use super::view::login::LoginError;
 use super::{BASE, query};
 use crate::access::Token;
 use crate::catalog::LocalId;
-use crate::engine::{self, IfBusy, SyncRequest};
+use crate::engine::{self, IfBusy, SyncRequest, detached};
 use crate::gate::Refusal;
-use crate::http::{App, detached};
+use crate::http::App;
 use crate::store::{Job, Run, RunId, RunOptions, Trigger};
 
 /// How long an apply is watched for being no plan of now any more.

@@ -6,7 +6,7 @@ use axum::response::Response;
 use super::drift::{Culprits, view};
 use super::events;
 use super::page::{Failed, shown};
-use super::products::{Known, catalog};
+use super::products::Known;
 use super::shell::{self, Reader, Whose};
 use super::view::parts::Id;
 use super::view::product::{LintView, PriceRow, ProductPage, ProductRun};
@@ -37,7 +37,7 @@ async fn fill(app: &App, reader: &Reader, local_id: &str) -> Result<ProductPage,
     };
     let local_id = LocalId::new(local_id).map_err(|_| not_found())?;
     let whose = shell::whose(app).await?;
-    let catalog = catalog(app).await?;
+    let catalog = app.engine.catalog().await?;
     let entry = catalog.products.get(&local_id);
     let mapping = match &whose.at {
         Some(at) => app

@@ -51,7 +51,7 @@ pub(in crate::http) async fn show(
 
 async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<ProductsPage, Failed> {
     let whose = shell::whose(app).await?;
-    let catalog = catalog(app).await?;
+    let catalog = app.engine.catalog().await?;
     let mappings = mappings(app, &whose).await?;
     let query = asked.q.trim().to_lowercase();
     let matching: Vec<Known<'_>> = all(&catalog, &mappings)
@@ -95,14 +95,6 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<ProductsPage,
             }),
         },
     })
-}
-
-/// The catalog as it was read last; read now where it never was.
-pub(super) async fn catalog(app: &App) -> Result<std::sync::Arc<Catalog>, Failed> {
-    match app.engine.last_catalog() {
-        Some(read) => Ok(read.catalog.clone()),
-        None => Ok(app.engine.discover().await?),
-    }
 }
 
 async fn mappings(app: &App, whose: &Whose) -> Result<BTreeMap<LocalId, MappingRow>, Failed> {
