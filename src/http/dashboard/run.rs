@@ -23,6 +23,8 @@ use crate::store::{
 
 /// Results on one page.
 const PAGE: u32 = 100;
+const FAILED: &[Outcome] = &[Outcome::Failed];
+const OTHERS: &[Outcome] = &[Outcome::Done, Outcome::Planned, Outcome::Skipped];
 
 /// The address's query.
 #[derive(Clone, Default, Deserialize)]
@@ -204,6 +206,31 @@ pub(super) fn source_problem(note: &SourceNote) -> Problem {
     }
 }
 
+/// Which results are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Show {
+    All,
+    Failed,
+    Changed,
+}
+
+impl Show {
+    fn of(name: &str) -> Self {
+        let named = [Self::Failed, Self::Changed];
+        let named = named.into_iter().find(|show| show.name() == name);
+        named.unwrap_or(Self::All)
+    }
+
+    /// As the address has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Failed => "failed",
+            Self::Changed => "changed",
+        }
+    }
+}
+
 /// A page of what it did, failures first.
 pub(super) async fn results(
     engine: &Engine,
@@ -211,27 +238,21 @@ pub(super) async fn results(
     whose: &Whose,
     asked: &Asked,
 ) -> Result<RunResults, Failed> {
-    let failed = vec![Outcome::Failed];
-    let changed = vec![Outcome::Done, Outcome::Planned, Outcome::Skipped];
-    let (outcomes, show) = match asked.show.as_str() {
-        "failed" => (failed.clone(), "failed"),
-        "changed" => (changed.clone(), "changed"),
-        _ => (Vec::new(), ""),
-    };
+    let show = Show::of(&asked.show);
     let path = format!("/runs/{}", run.id);
-    let address = Address::new(&path).with("show", show);
+    let address = Address::new(&path).with("show", show.name());
     let is_first = asked.after.is_empty();
     let mut rows = Vec::new();
     // Failures come first; the pages that follow are by local id.
-    if show.is_empty() && is_first {
-        rows = read(engine, &run.id, failed, "", PAGE).await?;
+    if show == Show::All && is_first {
+        rows = read(engine, &run.id, FAILED, "", PAGE).await?;
     }
-    let room = PAGE + 1 - u32::try_from(rows.len()).unwrap_or(PAGE);
-    let others = match show {
-        "" => changed,
-        _ => outcomes,
+    let outcomes = match show {
+        Show::Failed => FAILED,
+        Show::All | Show::Changed => OTHERS,
     };
-    rows.extend(read(engine, &run.id, others, &asked.after, room).await?);
+    let room = PAGE + 1 - u32::try_from(rows.len()).unwrap_or(PAGE);
+    rows.extend(read(engine, &run.id, outcomes, &asked.after, room).await?);
     let next = super::query::next(&mut rows, PAGE);
     let next = next.map(|row| {
         address
@@ -240,11 +261,11 @@ pub(super) async fn results(
             .to_string()
     });
     let links = whose.links();
-    let tab = |label: &str, value: &str, count: Option<u64>| Tab {
-        href: Address::new(&path).with("show", value).to_string(),
+    let tab = |label: &str, to: Show, count: Option<u64>| Tab {
+        href: Address::new(&path).with("show", to.name()).to_string(),
         label: label.to_owned(),
         count,
-        on: value == show,
+        on: to == show,
     };
     let counts = run.counts;
     let touched =
@@ -257,9 +278,9 @@ pub(super) async fn results(
         | RunState::PartiallyFailed
         | RunState::Failed
         | RunState::Cancelled => vec![
-            tab("All", "", None),
-            tab("Failed", "failed", Some(counts.failed.into())),
-            tab("Changed", "changed", None),
+            tab("All", Show::All, None),
+            tab("Failed", Show::Failed, Some(counts.failed.into())),
+            tab("Changed", Show::Changed, None),
         ],
     };
     Ok(RunResults {
@@ -276,12 +297,12 @@ pub(super) async fn results(
 async fn read(
     engine: &Engine,
     run: &RunId,
-    outcomes: Vec<Outcome>,
+    outcomes: &[Outcome],
     after: &str,
     limit: u32,
 ) -> Result<Vec<ResultRow>, Failed> {
     let filter = ResultFilter {
-        outcomes,
+        outcomes: outcomes.to_vec(),
         ..ResultFilter::default()
     };
     let page = Page {
@@ -291,25 +312,25 @@ async fn read(
     Ok(engine.store().results(run, &filter, &page).await?)
 }
 
-fn empty(run: &Run, show: &str) -> Empty {
+fn empty(run: &Run, show: Show) -> Empty {
     let (icon, title, text) = match (run.state, show) {
-        (_, "failed") => ("check", "Nothing failed", "No product of this run failed."),
-        (_, "changed") => (
+        (_, Show::Failed) => ("check", "Nothing failed", "No product of this run failed."),
+        (_, Show::Changed) => (
             "check",
             "Nothing was changed",
             "No product of this run differed.",
         ),
-        (RunState::Pending | RunState::Running, _) => (
+        (RunState::Pending | RunState::Running, Show::All) => (
             "clock",
             "Nothing yet",
             "Products appear here as they are done.",
         ),
-        (RunState::Succeeded, _) => (
+        (RunState::Succeeded, Show::All) => (
             "check",
             "Nothing differed",
             "Every product in Stripe was as the catalog says.",
         ),
-        (RunState::PartiallyFailed | RunState::Failed | RunState::Cancelled, _) => (
+        (RunState::PartiallyFailed | RunState::Failed | RunState::Cancelled, Show::All) => (
             "info",
             "No product was touched",
             "The run ended before its first product.",
