@@ -120,23 +120,15 @@ fn describe(note: &SourceNote) -> String {
     } else {
         format!("rule {:?}: ", note.rule)
     };
-    match &note.place {
-        Some((file, line, column)) => format!("{rule}{file}:{line}:{column}: {}", note.message),
+    match note.place_text() {
+        Some(place) => format!("{rule}{place}: {}", note.message),
         None => format!("{rule}{}", note.message),
     }
 }
 
 /// The sources' problems, as runs and validations keep them.
 pub(super) fn source_notes(catalog: &Catalog) -> Vec<SourceNote> {
-    let notes = catalog.all_problems().map(|(rule, problem)| SourceNote {
-        rule: rule.to_owned(),
-        place: problem
-            .place
-            .as_ref()
-            .map(|place| (place.file.clone(), place.line, place.column)),
-        message: problem.message.clone(),
-    });
-    notes.collect()
+    catalog.all_problems().map(SourceNote::of).collect()
 }
 
 /// What a person should look at.

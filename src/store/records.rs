@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Fence;
-use crate::catalog::{Amount, Currency, LocalId, PriceKey, Terms};
+use crate::catalog::{Amount, Currency, LocalId, PriceKey, Problem, Terms};
 use crate::plan::{AccountRef, Binding, FieldChange, Finding, PriceId, ProductId, Step};
 
 /// A point in time. Databases keep microseconds.
@@ -126,6 +126,24 @@ pub struct SourceNote {
     pub place: Option<(String, u32, u32)>,
     /// What is wrong and what to do.
     pub message: String,
+}
+
+impl SourceNote {
+    /// A problem of this rule's.
+    pub fn of((rule, problem): (&str, &Problem)) -> Self {
+        let place = problem.place.as_ref();
+        Self {
+            rule: rule.to_owned(),
+            place: place.map(|place| (place.file.clone(), place.line, place.column)),
+            message: problem.message.clone(),
+        }
+    }
+
+    /// `file:line:column`, where there is a place.
+    pub fn place_text(&self) -> Option<String> {
+        let (file, line, column) = self.place.as_ref()?;
+        Some(format!("{file}:{line}:{column}"))
+    }
 }
 
 /// Where a run stands.

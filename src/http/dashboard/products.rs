@@ -20,6 +20,8 @@ use crate::http::App;
 use crate::store::{MappingFilter, MappingRow, Page, SourceNote, SyncStatus};
 
 const PAGE: usize = 100;
+/// Problems of the catalog that are shown.
+const PROBLEMS: usize = 50;
 /// Mappings read at once.
 const READ: u32 = 1000;
 
@@ -82,7 +84,11 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<ProductsPage,
         ),
         filtered,
         total: matching.len() as u64,
-        source_problems: problems(&catalog).iter().map(source_problem).collect(),
+        source_problems: catalog
+            .all_problems()
+            .take(PROBLEMS)
+            .map(|problem| source_problem(&SourceNote::of(problem)))
+            .collect(),
         rows: shown.iter().map(|known| known.row(links)).collect(),
         empty: empty(filtered),
         pager: Pager {
@@ -137,19 +143,6 @@ fn all<'a>(
         entry: catalog.products.get(local_id),
         mapping: mappings.get(local_id),
     })
-}
-
-pub(super) fn problems(catalog: &Catalog) -> Vec<SourceNote> {
-    let problems = catalog.all_problems().take(50);
-    let notes = problems.map(|(rule, problem)| SourceNote {
-        rule: rule.to_owned(),
-        place: problem
-            .place
-            .as_ref()
-            .map(|place| (place.file.clone(), place.line, place.column)),
-        message: problem.message.clone(),
-    });
-    notes.collect()
 }
 
 const STATUSES: [(&str, View); 6] = [

@@ -193,14 +193,16 @@ pub(super) fn problem(run: &Run, links: Links<'_>) -> Option<Problem> {
 }
 
 pub(super) fn source_problem(note: &SourceNote) -> Problem {
-    let place = note.place.as_ref();
-    let place = place.map(|(file, line, column)| format!("{file}:{line}:{column}"));
     let rule = Some(note.rule.clone()).filter(|rule| !rule.is_empty());
     let rule = rule.map(|rule| format!("rule {rule}"));
     Problem {
         reason: "SOURCE_INCOMPLETE".to_owned(),
         message: note.message.clone(),
-        hint: rule.into_iter().chain(place).collect::<Vec<_>>().join(", "),
+        hint: rule
+            .into_iter()
+            .chain(note.place_text())
+            .collect::<Vec<_>>()
+            .join(", "),
         stripe_request: None,
         tone: Tone::Warn,
     }
