@@ -129,7 +129,7 @@ impl Executor<'_> {
         };
         let binding = WrittenBinding {
             at: self.at.clone(),
-            binding: row.binding,
+            binding: row.binding.clone(),
             status: SyncStatus::Error,
             // Nothing was made right.
             time: row.last_sync_time,

@@ -112,7 +112,7 @@ impl CatalogService for Service {
         let rows = rows.map_err(|error| status::store(&error))?;
         let found: HashMap<&LocalId, &MappingRow> = rows
             .iter()
-            .map(|row| (&row.binding.local_id, row))
+            .map(|row| (&row.binding.local_id, &**row))
             .collect();
         let links = self.links(Some(&at));
         let mut response = v1::BatchGetMappingsResponse::default();

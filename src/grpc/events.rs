@@ -164,7 +164,7 @@ impl Service {
                 Some(at) => store.mappings_by_id(at, &untold).await.map_err(failed)?,
                 None => Vec::new(),
             };
-            let in_sync = in_sync.iter().map(ResultRow::in_sync);
+            let in_sync = in_sync.iter().map(|mapping| ResultRow::in_sync(mapping));
             for row in rows.iter().cloned().chain(in_sync) {
                 let result = v1::SyncResult {
                     stripe_request_ids: requests.remove(&row.local_id).unwrap_or_default(),

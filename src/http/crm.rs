@@ -194,7 +194,10 @@ pub(super) async fn product_mapping(
     .into_response()
 }
 
-async fn mapping(engine: &Engine, local_id: LocalId) -> Result<Option<MappingRow>, engine::Error> {
+async fn mapping(
+    engine: &Engine,
+    local_id: LocalId,
+) -> Result<Option<Arc<MappingRow>>, engine::Error> {
     let Some(at) = engine.remembered_account().await? else {
         return Ok(None);
     };
@@ -339,11 +342,11 @@ async fn synced(engine: &Engine, run: &Run) -> Result<Synced, engine::Error> {
         let name = entry.map(|entry| entry.product.name.clone());
         let name = name.or_else(|| mapping.map(|row| row.binding.applied.name.clone()));
         let terms = entry.map(|entry| &entry.product.default_price.terms);
-        let terms = terms.or_else(|| mapping.and_then(MappingRow::terms));
+        let terms = terms.or_else(|| mapping.and_then(|row| row.terms()));
         let product_id = result.and_then(|row| row.product_id.clone());
         let product_id = product_id.or_else(|| mapping.map(|row| row.binding.product_id.clone()));
         let price_id = result.and_then(|row| row.price_id.clone());
-        let price_id = price_id.or_else(|| mapping.and_then(MappingRow::default_price).cloned());
+        let price_id = price_id.or_else(|| mapping.and_then(|row| row.default_price()).cloned());
         SyncedProduct {
             local_name: name.unwrap_or_default(),
             stripe_product_id: product_id.map(|id| id.to_string()).unwrap_or_default(),

@@ -23,6 +23,7 @@ mod rows;
 mod schedules;
 pub mod sqlite;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use alerts::{Alert, AlertKind, Delivery, Notice, Scope, Told};
@@ -82,12 +83,13 @@ pub trait Store: Send + Sync {
         page: &Page,
     ) -> Result<Vec<MappingRow>, Error>;
 
-    /// The mappings of these local ids, in any order; unknown ones are missing.
+    /// The mappings of these local ids, in any order; unknown ones are missing. For
+    /// checkouts, and so as quick as can be.
     async fn mappings_by_id(
         &self,
         at: &AccountRef,
         ids: &[LocalId],
-    ) -> Result<Vec<MappingRow>, Error>;
+    ) -> Result<Vec<Arc<MappingRow>>, Error>;
 
     /// Rings whenever another process may have changed runs, progress or events, and
     /// now and then for nothing: what counts is what is read then. `None`: no other

@@ -73,7 +73,7 @@ impl Engine {
         };
         let mapped: BTreeMap<&LocalId, &MappingRow> = rows
             .iter()
-            .map(|row| (&row.binding.local_id, row))
+            .map(|row| (&row.binding.local_id, &**row))
             .collect();
         let put = before.products.iter().filter(|pushed| {
             unchanged.contains(&pushed.product.local_id)

@@ -15,8 +15,8 @@ use tracing::field::display;
 
 use super::messages::Messages;
 use super::stall::Pulse;
-use crate::access::Principal;
-use crate::gate::Slot;
+use crate::access::{Principal, Role};
+use crate::gate::{Needs, Slot};
 use crate::grpc::status;
 use crate::metrics::{Call, Rpc};
 use crate::store::RunId;
@@ -31,8 +31,8 @@ pub(super) struct Line(Option<Told>);
 
 struct Told {
     method: String,
-    /// Probes and tools call these all the time.
-    is_noise: bool,
+    /// It changes nothing, and is called all the time: by probes, pages and checkouts.
+    is_read: bool,
     begun: Instant,
     /// Who calls, once that is known.
     who: Option<Arc<Principal>>,
@@ -43,17 +43,17 @@ struct Told {
 }
 
 impl Line {
-    pub(super) fn begin(path: &str, rpc: &Rpc, origin: Origin) -> Self {
+    pub(super) fn begin(path: &str, needs: Option<Needs>, rpc: &Rpc, origin: Origin) -> Self {
         let counted = rpc.begin(path);
         let method: String = path
             .trim_start_matches('/')
             .chars()
             .take(MAX_METHOD)
             .collect();
-        let is_noise = method.starts_with("grpc.");
+        let is_read = matches!(needs, Some(Needs::Nothing | Needs::Role(Role::Viewer)));
         Self(Some(Told {
             method,
-            is_noise,
+            is_read,
             begun: Instant::now(),
             who: None,
             counted,
@@ -86,7 +86,9 @@ impl Line {
     ) -> Response<Logged> {
         if let Some(told) = &mut self.0 {
             told.run = response.extensions_mut().remove::<RunId>();
-            if let Ok(id) = HeaderValue::from_str(&told.origin.request_id) {
+            if let Ok(mut id) = HeaderValue::from_str(&told.origin.request_id) {
+                // Not for the connection's table of headers: no other answer has it.
+                id.set_sensitive(true);
                 response.headers_mut().insert(REQUEST_ID, id);
             }
         }
@@ -128,6 +130,10 @@ impl Told {
         self.counted.ended(number, took);
         // Of what is refused the gate tells in sum: a flood must not fill the log.
         let is_refused = matches!(code, Code::Unauthenticated | Code::ResourceExhausted);
+        let is_fault = matches!(
+            code,
+            Code::Unknown | Code::Internal | Code::Unavailable | Code::DataLoss
+        );
         let code = name(code);
         let actor = self.who.map(|who| who.actor()).unwrap_or_default();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -148,7 +154,7 @@ impl Told {
                 )
             };
         }
-        if self.is_noise || is_refused {
+        if is_refused || self.is_read && !is_fault {
             line!(debug);
         } else {
             line!(info);

@@ -84,9 +84,9 @@ where
         let path = request.uri().path();
         let origin = Origin::of(request.headers());
         let trace = origin.trace;
-        let mut line = Line::begin(path, &self.guard.rpc, origin);
-        let kind = Kind::of(path);
         let needs = self.guard.open.needs(path);
+        let mut line = Line::begin(path, needs, &self.guard.rpc, origin);
+        let kind = Kind::of(path);
         let peer = request.extensions().get::<Peer>().cloned();
         let deadline = Deadline::of(request.headers()).or_else(|| {
             let is_bounded = !kind.stays_open();

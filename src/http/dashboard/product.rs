@@ -51,7 +51,7 @@ async fn fill(app: &App, reader: &Reader, local_id: &str) -> Result<ProductPage,
     let known = Known {
         local_id: &local_id,
         entry,
-        mapping: mapping.as_ref(),
+        mapping: mapping.as_deref(),
     };
     if entry.is_none() && mapping.is_none() {
         return Err(not_found());
@@ -85,7 +85,7 @@ async fn fill(app: &App, reader: &Reader, local_id: &str) -> Result<ProductPage,
         metadata: product
             .map(|is| is.metadata.clone().into_iter().collect())
             .unwrap_or_default(),
-        prices: prices(entry, mapping.as_ref(), links),
+        prices: prices(entry, mapping.as_deref(), links),
         origin: known.origin(),
         rule: product.map(|is| is.origin.rule.clone()).unwrap_or_default(),
         stripe_product: mapping

@@ -1,5 +1,7 @@
 //! Bindings: which objects in Stripe stand for which local id.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt as _;
 use sqlx::PgConnection;
 
@@ -88,7 +90,7 @@ pub(super) async fn by_id(
     connection: &mut PgConnection,
     at: &AccountRef,
     ids: &[LocalId],
-) -> Result<Vec<MappingRow>, Fault> {
+) -> Result<Vec<Arc<MappingRow>>, Fault> {
     let ids: Vec<&str> = ids.iter().map(LocalId::as_str).collect();
     let rows = sqlx::query(select!("AND local_id = ANY($3)"))
         .bind(&*at.account)
@@ -96,7 +98,9 @@ pub(super) async fn by_id(
         .bind(ids)
         .fetch_all(connection)
         .await?;
-    rows.iter().map(rows::mapping).collect()
+    rows.iter()
+        .map(|row| rows::mapping(row).map(Arc::new))
+        .collect()
 }
 
 /// The version of a product's binding; `None`: it has none.

@@ -172,7 +172,7 @@ impl Store for Postgres {
         &self,
         at: &AccountRef,
         ids: &[LocalId],
-    ) -> Result<Vec<MappingRow>, Error> {
+    ) -> Result<Vec<Arc<MappingRow>>, Error> {
         run!(one self, |c| bindings::by_id(c, at, ids))
     }
 

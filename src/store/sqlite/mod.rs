@@ -20,6 +20,7 @@ mod journal;
 mod keys;
 mod leases;
 mod listings;
+mod looked_up;
 mod open;
 mod progress;
 mod pushed;
@@ -35,6 +36,7 @@ mod tests;
 mod validations;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,6 +45,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, watch};
 
+use self::looked_up::LookedUp;
 use super::{
     Alert, Begun, Claim, Connections, DryRun, DueEvents, Error, EventEnd, EventFilter, EventQueue,
     EventRow, Fence, Info, Intent, IntentId, Job, Leased, Listing, MappingFilter, MappingRow,
@@ -66,6 +69,7 @@ pub struct Sqlite {
     options: SqliteConnectOptions,
     readers: SqlitePool,
     schema_version: i64,
+    looked_up: LookedUp,
 }
 
 impl Sqlite {
@@ -218,8 +222,15 @@ impl Store for Sqlite {
         &self,
         at: &AccountRef,
         ids: &[LocalId],
-    ) -> Result<Vec<MappingRow>, Error> {
-        run!(read self, |c| bindings::by_id(c, at, ids))
+    ) -> Result<Vec<Arc<MappingRow>>, Error> {
+        let mut look = self.looked_up.look(at, ids);
+        if !look.missing.is_empty() {
+            let read = run!(read self, |c| bindings::by_id(c, at, &look.missing))?;
+            let read: Vec<Arc<MappingRow>> = read.into_iter().map(Arc::new).collect();
+            self.looked_up.keep(at, &look, &read);
+            look.rows.extend(read);
+        }
+        Ok(look.rows)
     }
 
     fn changes(&self) -> Option<watch::Receiver<u64>> {
@@ -334,7 +345,14 @@ impl Store for Sqlite {
     }
 
     async fn record(&self, record: &Record) -> Result<(), Error> {
-        run!(write self, |c| record::record(c, record))
+        if let Some(binding) = &record.binding {
+            self.looked_up.writes(binding);
+        }
+        let recorded = run!(write self, |c| record::record(c, record));
+        if let Some(binding) = &record.binding {
+            self.looked_up.written(binding);
+        }
+        recorded
     }
 
     async fn open_intents(&self, at: &AccountRef) -> Result<Vec<Intent>, Error> {

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::Sqlite;
 use super::fault;
+use super::looked_up::LookedUp;
 use crate::store::Error;
 use crate::store::fault::Fault;
 use crate::store::lock::prepare_folder;
@@ -145,6 +146,7 @@ impl Sqlite {
             options: writes,
             readers,
             schema_version,
+            looked_up: LookedUp::default(),
         })
     }
 }

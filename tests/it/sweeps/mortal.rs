@@ -336,7 +336,7 @@ impl Store for MortalStore {
         &self,
         at: &AccountRef,
         ids: &[LocalId],
-    ) -> Result<Vec<MappingRow>, store::Error> {
+    ) -> Result<Vec<Arc<MappingRow>>, store::Error> {
         self.life.glance(self.inner.mappings_by_id(at, ids)).await
     }
 

@@ -1,9 +1,12 @@
 //! Bindings and mappings.
 
+use std::borrow::Borrow;
+use std::sync::Arc;
+
 use stripe_product_sync::catalog::{LocalId, PriceKey};
 use stripe_product_sync::plan::{AccountRef, Mode, PriceId, ProductId};
 use stripe_product_sync::store::{
-    MappingFilter, MappingRow, Page, Store, SyncStatus, WrittenBinding,
+    Basis, MappingFilter, MappingRow, Page, Record, Store, SyncStatus, WrittenBinding,
 };
 
 use crate::store::Db;
@@ -15,9 +18,9 @@ async fn put(store: &dyn Store, at: &AccountRef, ids: &[&str]) {
     }
 }
 
-fn ids(rows: &[MappingRow]) -> Vec<&str> {
+fn ids(rows: &[impl Borrow<MappingRow>]) -> Vec<&str> {
     rows.iter()
-        .map(|row| row.binding.local_id.as_str())
+        .map(|row| row.borrow().binding.local_id.as_str())
         .collect()
 }
 
@@ -43,7 +46,7 @@ pub(crate) async fn every_field_comes_back(db: &mut dyn Db) {
         status: SyncStatus::Error,
         last_sync_time: time(123_457),
     };
-    assert_eq!(found, [expected]);
+    assert_eq!(found, [Arc::new(expected)]);
 }
 
 pub(crate) async fn a_later_binding_replaces_the_earlier(db: &mut dyn Db) {
@@ -182,6 +185,43 @@ pub(crate) async fn filters_choose_mappings(db: &mut dyn Db) {
         let rows = store.mappings(&here(), &filter, &all()).await.unwrap();
         assert_eq!(ids(&rows), expected, "{filter:?}");
     }
+}
+
+pub(crate) async fn a_look_up_tells_what_was_written_last(db: &mut dyn Db) {
+    let store = db.store();
+    let wanted = [local("plan_a"), local("plan_b")];
+    for second in 1..4 {
+        let row = |id| WrittenBinding {
+            time: time(second),
+            ..written(&here(), binding(id))
+        };
+        for id in ["plan_a", "plan_b"] {
+            store.record(&bind(row(id))).await.unwrap();
+        }
+        // Twice: the second time it may be remembered.
+        for _ in 0..2 {
+            let rows = store.mappings_by_id(&here(), &wanted).await.unwrap();
+            let told: Vec<_> = rows.iter().map(|row| row.last_sync_time).collect();
+            assert_eq!(told, [time(second), time(second)]);
+        }
+    }
+    // One that is refused changes nothing.
+    let refused = Record {
+        basis: Some(Basis {
+            at: here(),
+            local_id: local("plan_a"),
+            version: None,
+            none_open: false,
+            beside: Vec::new(),
+        }),
+        ..bind(WrittenBinding {
+            time: time(9),
+            ..written(&here(), binding("plan_a"))
+        })
+    };
+    store.record(&refused).await.unwrap_err();
+    let rows = store.mappings_by_id(&here(), &wanted[..1]).await.unwrap();
+    assert_eq!(rows[0].last_sync_time, time(3));
 }
 
 pub(crate) async fn mappings_by_id_leaves_out_the_unknown(db: &mut dyn Db) {

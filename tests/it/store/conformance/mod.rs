@@ -35,6 +35,7 @@ macro_rules! conformance {
             accounts_and_modes_are_apart,
             pages_are_bytewise_and_complete,
             filters_choose_mappings,
+            a_look_up_tells_what_was_written_last,
             mappings_by_id_leaves_out_the_unknown,
             a_mapping_is_found_by_any_object_it_names_or_named,
             all_is_there_after_reopening,

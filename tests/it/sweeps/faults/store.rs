@@ -119,7 +119,7 @@ passed_on! {
     fn remember_account(key_hash: &str, account: &RememberedAccount) -> ();
     fn known(at: &AccountRef) -> Known;
     fn mappings(at: &AccountRef, filter: &MappingFilter, page: &Page) -> Vec<MappingRow>;
-    fn mappings_by_id(at: &AccountRef, ids: &[LocalId]) -> Vec<MappingRow>;
+    fn mappings_by_id(at: &AccountRef, ids: &[LocalId]) -> Vec<Arc<MappingRow>>;
     fn take_lease(name: &str, owner: &str, lasts: Duration) -> Leased;
     fn leave_lease(name: &str, owner: &str) -> ();
     fn lease_holder(name: &str) -> Option<String>;
