@@ -30,8 +30,8 @@ pub(crate) async fn serve() {
         .route_service(
             &format!("{service}.CatalogService/BatchGetMappings"),
             service_fn(|request| async {
-                let answer = |_: Request<v1::BatchGetMappingsRequest>| async {
-                    Ok::<_, Status>(Response::new(v1::BatchGetMappingsResponse::default()))
+                let answer = |asked: Request<v1::BatchGetMappingsRequest>| {
+                    std::future::ready(Ok::<_, Status>(Response::new(found(asked.get_ref()))))
                 };
                 let mut grpc = Grpc::new(ProstCodec::default());
                 Ok::<_, Infallible>(grpc.unary(service_fn(answer), request).await)
@@ -60,6 +60,32 @@ pub(crate) async fn serve() {
         .serve_with_incoming(TcpListenerStream::new(listener))
         .await
         .unwrap();
+}
+
+/// Nothing if it is asked for nothing, and otherwise as much as the service answers.
+fn found(asked: &v1::BatchGetMappingsRequest) -> v1::BatchGetMappingsResponse {
+    let mapping = |id: &String| v1::Mapping {
+        local_id: id.clone(),
+        name: "Starter Plan (Monthly)".to_owned(),
+        account: "acct_sandbox".to_owned(),
+        stripe_product_id: format!("prod_{id}"),
+        stripe_price_id: "price_000000000000000000000000".to_owned(),
+        active: true,
+        prices: vec![v1::mapping::MappedPrice {
+            key: "default".to_owned(),
+            stripe_price_id: "price_000000000000000000000000".to_owned(),
+            amount_decimal: "29".to_owned(),
+            lookup_key: id.clone(),
+            currency_code: "usd".to_owned(),
+            active: true,
+            ..v1::mapping::MappedPrice::default()
+        }],
+        ..v1::Mapping::default()
+    };
+    v1::BatchGetMappingsResponse {
+        mappings: asked.local_ids.iter().map(mapping).collect(),
+        not_found: Vec::new(),
+    }
 }
 
 /// A message, and when it is to be sent after the first one.

@@ -27,6 +27,7 @@ impl Figure {
 }
 
 /// What is promised.
+#[derive(Clone, Copy)]
 pub(crate) enum Must {
     /// Of the ratio.
     BeAtLeast(f64),
@@ -49,8 +50,8 @@ impl Line {
         let (of, name) = yardstick;
         let ratio = measured.0 / of.0;
         let (must, is_kept) = match must {
-            Must::BeAtLeast(least) => (format!("ratio >= {least}"), ratio >= least),
-            Must::BeAtMost(most) => (format!("ratio <= {most}"), ratio <= most),
+            Must::BeAtLeast(least) => (format!("ratio >= {least:.3}"), ratio >= least),
+            Must::BeAtMost(most) => (format!("ratio <= {most:.3}"), ratio <= most),
             Must::StayBelow(most) => {
                 let limit = Figure(most, measured.1).text();
                 (format!("< {limit}"), measured.0 < most)

@@ -42,8 +42,10 @@ use self::line::{Line, TITLES};
 /// Before the name of a part that runs in a process of its own.
 const PART: &str = "--part";
 
+type Measure = fn() -> Vec<Line>;
+
 /// What is measured, by the name that it is asked for with.
-const BENCHES: [(&str, fn() -> Vec<Line>); 9] = [
+const BENCHES: [(&str, Measure); 9] = [
     ("look-up", lookup::measure),
     ("events", events::measure),
     ("watches", watches::measure),

@@ -48,7 +48,6 @@ impl Admission {
             reflection: server.reflection,
             behind_proxy: server.behind_proxy,
             stalled_after: grpc::STALLED_AFTER,
-            connection_age: grpc::CONNECTION_AGE,
         };
         let secrets = config.stripe.webhook_secrets.iter();
         let secrets = secrets.map(|secret| secret.expose().to_owned());

@@ -130,20 +130,7 @@ impl From<crate::config::Errors> for Failure {
 impl From<crate::store::Error> for Failure {
     fn from(error: crate::store::Error) -> Self {
         // Their messages say what to do, and their sources nothing more.
-        Self::new(of_store(&error), error.to_string())
-    }
-}
-
-fn of_store(error: &crate::store::Error) -> Exit {
-    use crate::store::Error;
-    match error {
-        Error::Unavailable { .. } => Exit::Unreachable,
-        Error::Unusable { .. } => Exit::Usage,
-        Error::Duplicate { .. }
-        | Error::Overtaken { .. }
-        | Error::LeaseLost { .. }
-        | Error::Moved { .. }
-        | Error::Corrupt { .. } => Exit::Failed,
+        Self::unreachable(error.to_string())
     }
 }
 
@@ -157,7 +144,7 @@ impl From<crate::engine::Error> for Failure {
             | Error::Catalog(_) => Exit::Usage,
             Error::Busy { .. } | Error::VersionMismatch { .. } | Error::Internal(_) => Exit::Failed,
             Error::Stripe(error) => return stripe(error),
-            Error::Store(error) => of_store(error),
+            Error::Store(_) => Exit::Unreachable,
         };
         Self::chain(exit, &error)
     }

@@ -6,6 +6,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `serve`, `sync`, `validate`, `status`, `watch`, `products`, `push`, `mappings`, `runs` | a command, or a command's part, each |
+//! | `schedule`, `events`, `alerts`, `keys`, `migrate`, `check_config`, `healthcheck`, `sandbox` | the same |
 //! | `args` | the flags |
 //! | `connect`, `reach` | where the service of a command runs, and the way there |
 //! | `tls` | the service's certificate |

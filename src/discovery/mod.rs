@@ -8,9 +8,9 @@
 //! | `typescript` | parses scripts and evaluates their constants, never executing any |
 //! | `document` | reads YAML, JSON and TOML |
 //! | `rules` | says which constant becomes which products; presets |
-//! | `product` | one set of fields for documents and rules |
+//! | `product`, `fields`, `number` | one set of fields for documents and rules |
 //! | `merge` | all products to one catalog, duplicates left out |
-//! | `texts` | a catalog out of texts, without a folder |
+//! | `texts`, `sample` | a catalog out of texts, without a folder; the sample's |
 //! | `value` | the tree they share: every value knows its place |
 //!
 //! One rule holds throughout: what is wrong stops the entry it touches and makes

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 pub use self::access::Open;
-pub use self::server::{CONNECTION_AGE, STALLED_AFTER, Serving, in_process, serve};
+pub use self::server::{STALLED_AFTER, Serving, in_process, serve};
 use crate::access::Principal;
 use crate::engine::{self, CatalogStatus, Engine};
 use crate::gate::Gate;

@@ -42,9 +42,6 @@ const MAX_STREAMS: u32 = 1024;
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Four signs of life.
 pub const STALLED_AFTER: Duration = Duration::from_secs(60);
-/// Clients keep a connection for as long as they can: without an end to it those that were
-/// there before a replica came would never call that one.
-pub const CONNECTION_AGE: Duration = Duration::from_secs(3600);
 /// Of the in-memory connection.
 const PIPE: usize = 256 * 1024;
 
@@ -62,8 +59,6 @@ pub struct Serving {
     /// A watch that its client takes nothing of ends after this time; above the 15
     /// seconds between two signs of life.
     pub stalled_after: Duration,
-    /// A connection as old as this takes no new calls; those under way go on.
-    pub connection_age: Duration,
 }
 
 impl Serving {
@@ -78,7 +73,6 @@ impl Serving {
             reflection: true,
             behind_proxy: false,
             stalled_after: STALLED_AFTER,
-            connection_age: CONNECTION_AGE,
         }
     }
 }
@@ -219,7 +213,6 @@ async fn router(
         .http2_max_local_error_reset_streams(Some(http2::MAX_ERRORS))
         .initial_stream_window_size(http2::STREAM_WINDOW)
         .initial_connection_window_size(http2::CONNECTION_WINDOW)
-        .max_connection_age(serving.connection_age)
         .layer(CountCalls)
         .layer(Guard {
             gate: serving.gate,

@@ -7,7 +7,7 @@ use super::edits::{bare_product, marks};
 use super::world::{Reading, World};
 use super::{catalog, first, id, incomplete, options, resync, synced};
 use crate::catalog::test_support::product;
-use crate::catalog::{Origin, Product};
+use crate::catalog::{Origin, PUSHED, Product, Source};
 use crate::plan::{Action, Hold, Options, Plan, ProductId, SOURCE, Step};
 
 #[test]
@@ -59,7 +59,16 @@ fn a_pushed_product_that_the_database_does_not_know_stays_on_sale() {
     let mut pushed = product("a", "10");
     pushed.origin = Origin::pushed(&pushed.local_id);
     let mut world = synced([pushed.clone(), product("b", "10")]);
-    let rest = catalog([product("b", "10")]);
+    let with_pushed = |products: Vec<Product>| {
+        let mut catalog = catalog(products);
+        catalog.sources.push(Source {
+            rule: PUSHED.to_owned(),
+            files: Vec::new(),
+            problems: Vec::new(),
+        });
+        catalog
+    };
+    let rest = with_pushed(vec![product("b", "10")]);
     // Its removal is known where its binding is.
     assert_eq!(first(&world, &rest, &options()).action, Action::Archive);
     world.known.bindings.remove(&pushed.local_id);
@@ -74,10 +83,11 @@ fn a_pushed_product_that_the_database_does_not_know_stays_on_sale() {
     let plan = world.plan(&rest, &confirmed, Reading::Listed);
     assert_eq!(plan.products[0].action, Action::Archive);
     // Pushed again it is found as it was.
-    let again = catalog([pushed.clone(), product("b", "10")]);
+    let again = with_pushed(vec![pushed.clone(), product("b", "10")]);
     let plan = world.plan(&again, &options(), Reading::Listed);
     assert_eq!(plan.products[0].action, Action::Adopt);
     assert_eq!(plan.products[0].writes(), 0);
+    resync(&mut world, [pushed.clone(), product("b", "10")]);
     // Defined in a file from then on, it loses the mark.
     let mut in_file = pushed;
     in_file.origin = product("a", "10").origin;

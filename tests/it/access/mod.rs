@@ -64,7 +64,6 @@ impl Guarded {
             reflection: true,
             behind_proxy: false,
             stalled_after: grpc::STALLED_AFTER,
-            connection_age: grpc::CONNECTION_AGE,
         };
         let stop = CancellationToken::new();
         let bind = || TcpListener::bind("127.0.0.1:0");

@@ -92,20 +92,3 @@ fn the_schema_needs_neither_stripes_key_nor_the_catalog() {
     assert_eq!(code, 0, "{stderr}");
     assert!(stdout.ends_with("the newest\n"), "{stdout}");
 }
-
-/// By an older program.
-#[tokio::test]
-async fn a_newer_database_is_a_matter_of_configuration() {
-    let dir = TempDir::new().unwrap();
-    let dir = dir.path();
-    assert_eq!(told(&run(dir, &["migrate"])).2, 0);
-    let mut database = connect(dir).await;
-    sqlx::query("UPDATE _sqlx_migrations SET version = 900 WHERE version = 8")
-        .execute(&mut database)
-        .await
-        .unwrap();
-    database.close().await.unwrap();
-    let (_, stderr, code) = told(&run(dir, &["sync"]));
-    assert_eq!(code, 2, "{stderr}");
-    assert!(stderr.contains("newer"), "{stderr}");
-}

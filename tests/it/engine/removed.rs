@@ -7,7 +7,7 @@ use stripe_product_sync::store::{ActionKind, Outcome, RunOptions, RunState};
 
 use super::yearly;
 use crate::support::catalog::{many, price, product};
-use crate::support::{TestApp, id};
+use crate::support::{PATIENCE, TestApp, id};
 
 fn forced() -> RunOptions {
     RunOptions {
@@ -146,7 +146,7 @@ async fn what_was_pushed_stays_on_sale_when_the_database_is_lost() {
         remove: vec![id("pushed_a")],
         ..PushRequest::default()
     };
-    done(again.engine.push(removed).await.unwrap());
+    pushed(&again.engine, removed).await;
     again.sync().await;
     assert_eq!(app.stripe.product("prod_pushed_a").await["active"], false);
 }
@@ -161,14 +161,19 @@ async fn push(engine: &Engine, mut product: Product) {
         put: vec![put],
         ..PushRequest::default()
     };
-    done(engine.push(request).await.unwrap());
+    pushed(engine, request).await;
 }
 
-fn done(answer: PushAnswer) {
+/// Changes what is pushed, and waits for the run that brings it to Stripe.
+async fn pushed(engine: &Engine, request: PushRequest) {
+    let answer = engine.push(request).await.unwrap();
     let PushAnswer::Done(done) = answer else {
         panic!("{answer:?}");
     };
-    assert!(done.run.is_none_or(|run| run.is_ok()));
+    if let Some(run) = done.run {
+        let run = run.unwrap();
+        engine.wait(&run.id, PATIENCE).await.unwrap();
+    }
 }
 
 /// Ours by their marks, known to neither the catalog nor the database.
