@@ -279,6 +279,12 @@ impl Engine {
         self.state().log(id)
     }
 
+    /// Has everybody who watches a run look again: at whether the service goes on, say.
+    pub fn ring(&self) {
+        self.state().ring();
+        self.inner.begun.send_modify(|_| ());
+    }
+
     /// The run at work, and every one that follows it.
     pub fn current(&self) -> watch::Receiver<Option<Arc<RunLog>>> {
         self.inner.current.subscribe()
@@ -325,7 +331,7 @@ impl Engine {
         let Some(log) = self.follow(id).await? else {
             return self.run(id).await;
         };
-        let mut changed = log.subscribe();
+        let mut changed = log.changes();
         let arrived = async {
             loop {
                 let run = log.run();

@@ -110,7 +110,9 @@ pub struct RunLog {
     trace: Trace,
     clock: Clock,
     state: Mutex<State>,
-    changed: watch::Sender<i64>,
+    changed: watch::Sender<()>,
+    /// Apart from the other changes: there may be ten thousand watchers, and each wakes.
+    told: watch::Sender<i64>,
 }
 
 struct State {
@@ -197,7 +199,8 @@ pub enum Next {
 
 impl RunLog {
     pub(super) fn new(run: Run, trace: Trace, clock: Clock) -> Arc<Self> {
-        let (changed, _) = watch::channel(run.last_sequence);
+        let (changed, _) = watch::channel(());
+        let (told, _) = watch::channel(run.last_sequence);
         let id = run.id.clone();
         Arc::new(Self {
             id,
@@ -212,6 +215,7 @@ impl RunLog {
                 lost: Vec::new(),
             }),
             changed,
+            told,
         })
     }
 
@@ -246,7 +250,7 @@ impl RunLog {
         change(&mut state.run);
         let run = state.run.clone();
         drop(state);
-        self.changed.send_modify(|_| ());
+        self.changed.send_replace(());
         run
     }
 
@@ -262,11 +266,14 @@ impl RunLog {
         }
         let mut state = self.lock();
         state.early.extend(rows.iter().map(|(_, row)| row.sequence));
-        let told = state.told;
-        state.tell_to(told);
+        let before = state.told;
+        state.tell_to(before);
         let told = state.told;
         drop(state);
-        self.changed.send_replace(told);
+        // A commit that overtook an earlier one tells nothing yet.
+        if told > before {
+            self.wake(told);
+        }
     }
 
     /// The run as it ends, its last event included, before anybody is told.
@@ -302,7 +309,7 @@ impl RunLog {
         let sequence = state.run.last_sequence;
         state.tell_to(sequence);
         drop(state);
-        self.changed.send_replace(sequence);
+        self.wake(sequence);
     }
 
     /// Goes on with a run that another process had begun: its events are numbered
@@ -322,7 +329,7 @@ impl RunLog {
         }
         state.told = newest;
         drop(state);
-        self.changed.send_replace(newest);
+        self.wake(newest);
     }
 
     /// Lets go of a run that this process works on no longer: what was not told is
@@ -360,7 +367,7 @@ impl RunLog {
         state.run = run;
         state.run.last_sequence = state.run.last_sequence.max(told);
         drop(state);
-        self.changed.send_replace(told);
+        self.wake(told);
     }
 
     /// Events that no commit has taken yet.
@@ -387,9 +394,24 @@ impl RunLog {
         rows.into_iter().map(|row| (self.id.clone(), row)).collect()
     }
 
-    /// Wakes at every change; subscribe before the first [`RunLog::next`].
+    /// Wakes when something is told; subscribe before the first [`RunLog::next`].
     pub fn subscribe(&self) -> watch::Receiver<i64> {
+        self.told.subscribe()
+    }
+
+    /// Wakes at every change of the run.
+    pub fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// Has all watchers look again, though nothing new is told.
+    pub(super) fn ring(&self) {
+        self.told.send_modify(|_| ());
+    }
+
+    fn wake(&self, told: i64) {
+        self.told.send_replace(told);
+        self.changed.send_replace(());
     }
 
     /// What follows this position: nothing (an empty list), events, or a reset.

@@ -113,6 +113,10 @@ impl State {
         self.runs.get(id).map(|known| known.log.clone())
     }
 
+    pub(super) fn ring(&self) {
+        self.runs.values().for_each(|known| known.log.ring());
+    }
+
     /// Asks a run that is at work here to stop; whether it is. Who asked first is
     /// written down with the run.
     pub(super) fn cancel(&self, id: &RunId, by: &str) -> bool {

@@ -92,6 +92,7 @@ pub async fn serve(
 ) -> Result<(), io::Error> {
     let listener = listener.into();
     service.shutdown = shutdown.clone();
+    let engine = service.engine.clone();
     let watchdog = Watchdog::new(serving.stalled_after);
     // Ends with this future.
     let mut tasks = JoinSet::new();
@@ -108,6 +109,7 @@ pub async fn serve(
         let shutdown = shutdown.clone();
         async move {
             shutdown.cancelled().await;
+            engine.ring();
             tell_health(&health, ServingStatus::NotServing).await;
         }
     };

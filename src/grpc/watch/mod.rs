@@ -208,10 +208,22 @@ impl Watcher {
         if self.alarm.is_elapsed() || self.alarm.deadline() > due {
             self.alarm.as_mut().reset(due);
         }
-        tokio::select! {
-            () = self.service.shutdown.cancelled() => {}
-            () = self.alarm.as_mut() => {}
-            () = news(&mut self.source) => {}
+        let alarm = self.alarm.as_mut();
+        match &mut self.source {
+            // The shutdown rings here, too: with ten thousand watchers, each thing that
+            // they wait for counts.
+            Source::Live { changed, .. } => tokio::select! {
+                () = alarm => {}
+                () = of(changed.changed()) => {}
+            },
+            Source::Next { begun, .. } => tokio::select! {
+                () = alarm => {}
+                () = of(begun.changed()) => {}
+            },
+            Source::Stored | Source::Ended(_) | Source::Nothing => tokio::select! {
+                () = self.service.shutdown.cancelled() => {}
+                () = alarm => {}
+            },
         }
     }
 
@@ -226,15 +238,9 @@ impl Watcher {
     }
 }
 
-/// Ready when the source may have something new; never for the database.
-async fn news(source: &mut Source) {
-    let changed = match source {
-        Source::Live { changed, .. } => changed.changed().await,
-        Source::Next { begun, .. } => begun.changed().await,
-        Source::Stored | Source::Ended(_) | Source::Nothing => std::future::pending().await,
-    };
-    if changed.is_err() {
-        // The engine is gone: nothing comes any more, the alarm goes on.
+/// Something new; never once the engine is gone, for the alarm goes on.
+async fn of(changed: impl Future<Output = Result<(), watch::error::RecvError>>) {
+    if changed.await.is_err() {
         std::future::pending::<()>().await;
     }
 }

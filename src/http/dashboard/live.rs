@@ -70,7 +70,7 @@ pub(in crate::http) async fn overview(State(app): State<App>, reader: Reader) ->
             let current = app.engine.current().borrow().clone();
             let changed = async {
                 match &current {
-                    Some(log) => drop(log.subscribe().changed().await),
+                    Some(log) => drop(log.changes().changed().await),
                     None => drop(begun.changed().await),
                 }
                 tokio::time::sleep(PACE).await;
@@ -146,7 +146,7 @@ impl OfRun {
     async fn follow(&self, id: &RunId, log: Option<Arc<RunLog>>) -> Result<(), Gone> {
         let mut said = None;
         if let Some(log) = log {
-            let mut changed = log.subscribe();
+            let mut changed = log.changes();
             loop {
                 changed.mark_unchanged();
                 let run = log.snapshot();

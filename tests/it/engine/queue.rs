@@ -31,7 +31,7 @@ async fn slow() -> TestApp {
 /// Returns once this many products are done.
 async fn until_done(app: &TestApp, id: &RunId, products: u32) {
     let log = app.engine.live(id).unwrap();
-    let mut changed = log.subscribe();
+    let mut changed = log.changes();
     while log.run().steps_finished < products {
         tokio::time::timeout(PATIENCE, changed.changed())
             .await

@@ -166,7 +166,7 @@ async fn drift_that_a_run_is_at_work_on_makes_no_line_of_runs() {
     let engine = wall.engine(&app, schedules());
     let working = engine.sync(request(Default::default())).await.unwrap().run;
     let log = engine.live(&working.id).unwrap();
-    let mut changed = log.subscribe();
+    let mut changed = log.changes();
     while log.run().steps_finished < 1 {
         changed.changed().await.unwrap();
     }

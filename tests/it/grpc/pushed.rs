@@ -450,7 +450,7 @@ async fn a_sync_of_everything_that_waits_has_the_change_too() {
     let run = RunId::new(run.into_inner().run.unwrap().id);
     // It has read the catalog.
     let log = served.app.engine.live(&run).unwrap();
-    let mut changed = log.subscribe();
+    let mut changed = log.changes();
     while log.run().stage != Stage::Observe {
         changed.changed().await.unwrap();
     }

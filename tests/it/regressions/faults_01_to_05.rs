@@ -266,7 +266,7 @@ async fn fault_04_what_is_done_is_mapped_before_the_run_ends() {
         .await
         .unwrap();
     let log = app.engine.live(&started.run.id).unwrap();
-    let mut changed = log.subscribe();
+    let mut changed = log.changes();
     while log.run().steps_finished < 5 {
         changed.changed().await.unwrap();
     }

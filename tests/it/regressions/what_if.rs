@@ -481,7 +481,7 @@ async fn another_key_neither_resumes_nor_shows_the_first_accounts_runs() {
         .await
         .unwrap();
     let log = app.engine.live(&started.run.id).unwrap();
-    let mut changed = log.subscribe();
+    let mut changed = log.changes();
     while log.run().steps_finished < 3 {
         changed.changed().await.unwrap();
     }
