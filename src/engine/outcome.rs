@@ -1,10 +1,11 @@
 //! Plans, errors and holds in the words of runs and results.
 
+use super::Error;
 use crate::catalog::LocalId;
 use crate::plan::{
     Action, FieldChange, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines,
 };
-use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
+use crate::store::{self, ActionKind, Counts, Failure, Outcome, ResultRow};
 use crate::stripe::{self, Obstacle};
 
 /// Stripe does not take the key, or not for this.
@@ -244,26 +245,46 @@ pub(super) fn overtaken(local_id: &LocalId) -> Failure {
     )
 }
 
-/// A request's error, as a run's.
-pub(super) fn run_failure(error: &super::Error) -> Failure {
-    match error {
-        super::Error::Stripe(error) => stripe_failure(error),
-        super::Error::Store(error) => failure(
+impl From<&store::Error> for Failure {
+    fn from(error: &store::Error) -> Self {
+        failure(
             STORE_UNAVAILABLE,
             error.to_string(),
             Some("check database.url"),
-        ),
-        super::Error::Catalog(_) => failure(
-            "CATALOG_UNREADABLE",
-            error.to_string(),
-            Some("check catalog.root"),
-        ),
-        super::Error::UnknownProduct { .. }
-        | super::Error::RequestIdReused { .. }
-        | super::Error::Busy { .. }
-        | super::Error::RunNotFound { .. }
-        | super::Error::VersionMismatch { .. }
-        | super::Error::Internal(_) => failure("INTERNAL", error.to_string(), None),
+        )
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+/// A request's error, as a run's.
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Stripe(error) => stripe_failure(error),
+            Error::Store(error) => error.into(),
+            Error::Catalog(_) => failure(
+                "CATALOG_UNREADABLE",
+                error.to_string(),
+                Some("check catalog.root"),
+            ),
+            Error::UnknownProduct { .. }
+            | Error::RequestIdReused { .. }
+            | Error::Busy { .. }
+            | Error::RunNotFound { .. }
+            | Error::VersionMismatch { .. }
+            | Error::Internal(_) => failure("INTERNAL", error.to_string(), None),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
     }
 }
 
