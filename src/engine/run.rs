@@ -15,6 +15,7 @@ use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
+use crate::reason;
 use crate::store::{
     DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Stage, Validation,
 };
@@ -156,7 +157,7 @@ impl Engine {
 
     async fn stage(&self, active: &Active, stage: Stage) -> Result<(), Failure> {
         if active.cancel.is_cancelled() {
-            return Err(failure("CANCELLED", "the run was cancelled", None));
+            return Err(failure(reason::CANCELLED, "the run was cancelled", None));
         }
         self.enter(active, stage).await
     }
@@ -186,7 +187,7 @@ impl Engine {
                 // It goes on with the run.
                 held.lose();
                 Err(failure(
-                    "CANCELLED",
+                    reason::CANCELLED,
                     format!("another process works for {} by now", at.account),
                     None,
                 ))
@@ -329,7 +330,7 @@ fn tell_plan(active: &Active, plan: &Plan, journal: &Journal) {
 fn check_digest(requested: &RunOptions, plan: &Plan) -> Result<(), Failure> {
     match &requested.plan_digest {
         Some(digest) if *digest != plan.digest => Err(failure(
-            "STALE_PLAN",
+            reason::STALE_PLAN,
             format!(
                 "the plan is {} now: the catalog or Stripe changed since the one asked for",
                 plan.digest

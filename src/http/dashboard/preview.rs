@@ -15,6 +15,7 @@ use super::view::shell::Page as Nav;
 use super::words;
 use crate::engine::progress::Progress;
 use crate::http::App;
+use crate::reason;
 use crate::store::{
     ActionKind, Failure, Outcome, Page, ResultFilter, ResultRow, Run, RunId, RunState,
 };
@@ -88,7 +89,7 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<PreviewPage, 
 
 fn stale(run: &Run, whose: &Whose) -> PreviewState {
     let found = problem(run, whose.links()).unwrap_or_else(|| Problem {
-        reason: "STALE_PLAN".to_owned(),
+        reason: reason::STALE_PLAN.to_owned(),
         message: "The plan is another one by now.".to_owned(),
         hint: String::new(),
         stripe_request: None,
@@ -110,7 +111,7 @@ async fn state(app: &App, run: &Run, whose: &Whose) -> Result<PreviewState, Fail
     let is_held = run
         .error
         .as_ref()
-        .is_some_and(|error| error.reason == "ARCHIVE_FUSE_BLOWN");
+        .is_some_and(|error| error.reason == reason::ARCHIVE_FUSE_BLOWN);
     let (Some(digest), false) = (&run.plan_digest, is_unplanned(run, is_held)) else {
         let failed = problem(run, whose.links()).unwrap_or_else(|| Problem {
             reason: String::new(),
@@ -248,13 +249,13 @@ fn checks(run: &Run, held: &[ResultRow]) -> Vec<Check> {
     if let Some(error) = run
         .error
         .as_ref()
-        .filter(|error| error.reason == "ARCHIVE_FUSE_BLOWN")
+        .filter(|error| error.reason == reason::ARCHIVE_FUSE_BLOWN)
     {
         checks.push(fuse(run, error));
     }
     let jumps = held
         .iter()
-        .filter(|row| reason(row) == Some("PRICE_CHANGE_HELD"));
+        .filter(|row| reason(row) == Some(reason::PRICE_CHANGE_HELD));
     let jumps: Vec<String> = jumps.map(|row| row.local_id.to_string()).collect();
     if !jumps.is_empty() {
         let title = match jumps.len() {

@@ -16,6 +16,7 @@ use super::words::{self, Links};
 use crate::access::Role;
 use crate::engine::Engine;
 use crate::http::{App, Facts};
+use crate::reason;
 use crate::store::{
     ActionKind, Outcome, Page, ResultFilter, ResultRow, Run, RunId, RunState, SourceNote, Stage,
     Timestamp,
@@ -196,7 +197,7 @@ pub(super) fn source_problem(note: &SourceNote) -> Problem {
     let rule = Some(note.rule.clone()).filter(|rule| !rule.is_empty());
     let rule = rule.map(|rule| format!("rule {rule}"));
     Problem {
-        reason: "SOURCE_INCOMPLETE".to_owned(),
+        reason: reason::SOURCE_INCOMPLETE.to_owned(),
         message: note.message.clone(),
         hint: rule
             .into_iter()
