@@ -88,7 +88,7 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<PreviewPage, 
 }
 
 fn stale(run: &Run, whose: &Whose) -> PreviewState {
-    let found = problem(run, whose.links()).unwrap_or_else(|| Problem {
+    let found = problem(run, whose.ids()).unwrap_or_else(|| Problem {
         reason: reason::STALE_PLAN.to_owned(),
         message: "The plan is another one by now.".to_owned(),
         hint: String::new(),
@@ -113,7 +113,7 @@ async fn state(app: &App, run: &Run, whose: &Whose) -> Result<PreviewState, Fail
         .as_ref()
         .is_some_and(|error| error.reason == reason::ARCHIVE_FUSE_BLOWN);
     let (Some(digest), false) = (&run.plan_digest, is_unplanned(run, is_held)) else {
-        let failed = problem(run, whose.links()).unwrap_or_else(|| Problem {
+        let failed = problem(run, whose.ids()).unwrap_or_else(|| Problem {
             reason: String::new(),
             message: "The dry run was stopped before it had a plan.".to_owned(),
             hint: String::new(),
@@ -147,7 +147,7 @@ async fn state(app: &App, run: &Run, whose: &Whose) -> Result<PreviewState, Fail
     let more = u64::from(total).saturating_sub(rows.len() as u64);
     // What holds back is read first.
     rows.sort_by_key(|row| row.action != ActionKind::Block);
-    let links = whose.links();
+    let ids = whose.ids();
     let writes = writes(app, run).await?;
     Ok(PreviewState::Plan(Box::new(PlanView {
         run_id: run.id.to_string(),
@@ -158,7 +158,7 @@ async fn state(app: &App, run: &Run, whose: &Whose) -> Result<PreviewState, Fail
         writes,
         estimate: estimate(app, writes),
         checks: checks(run, &held),
-        items: rows.iter().map(|row| item(row, links)).collect(),
+        items: rows.iter().map(|row| item(row, ids)).collect(),
         more,
         blocked: match (&run.error, is_held, writes) {
             (_, true, _) => {
@@ -298,7 +298,7 @@ fn fuse(run: &Run, error: &Failure) -> Check {
     }
 }
 
-fn item(row: &ResultRow, links: words::Links<'_>) -> PlanItem {
+fn item(row: &ResultRow, ids: words::Ids<'_>) -> PlanItem {
     PlanItem {
         local_id: row.local_id.to_string(),
         name: row.name.clone(),
@@ -311,13 +311,13 @@ fn item(row: &ResultRow, links: words::Links<'_>) -> PlanItem {
             }
             (_, _) => Vec::new(),
         },
-        stripe_product: row.product_id.as_ref().map(|id| links.product(id)),
+        stripe_product: row.product_id.as_ref().map(|id| ids.product(id)),
         origin: row.origin.clone(),
         hold: match row.outcome {
             Outcome::Failed | Outcome::Planned => row
                 .error
                 .as_ref()
-                .map(|error| links.problem(error, Tone::Warn)),
+                .map(|error| ids.problem(error, Tone::Warn)),
             Outcome::Done | Outcome::Skipped => None,
         },
     }
