@@ -14,13 +14,14 @@
 //! | [`stripe`] | the far side: port, async-stripe adapter, transport | catalog, metrics, plan, trace |
 //! | [`sandbox`] | a stand-in for Stripe over real HTTP | net |
 //! | [`store`] | the database: port, what a row means, SQLite, PostgreSQL | access, catalog, plan |
-//! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | catalog, discovery, metrics, plan, store, stripe, trace |
+//! | [`engine`] | runs: observe, execute, journal, progress, schedules, alerts, reports | catalog, discovery, metrics, plan, reason, store, stripe, trace |
 //! | [`gate`] | who gets in, and how much of the service each may have | access, store |
 //! | [`proto`] | the API's messages, generated | nothing of ours |
-//! | [`grpc`] | the API: checks, converts, asks the engine | access, catalog, engine, gate, metrics, net, plan, proto, store, stripe, trace |
-//! | [`http`] | the dashboard, the CRM's endpoints, webhooks, probes, metrics | access, catalog, engine, gate, metrics, net, plan, store, stripe, trace |
+//! | [`grpc`] | the API: checks, converts, asks the engine | access, catalog, engine, gate, metrics, net, plan, proto, reason, store, stripe, trace |
+//! | [`http`] | the dashboard, the CRM's endpoints, webhooks, probes, metrics | access, catalog, engine, gate, metrics, net, plan, reason, store, stripe, trace |
 //! | [`alerts`] | posts what the engine wants told, signed | catalog, engine, net, plan, store |
 //! | [`metrics`] | what the service counts of itself, for Prometheus | nothing of ours |
+//! | `reason` | why something failed, for machines | nothing of ours |
 //! | [`net`] | connections: TLS, how many, whose; posts | nothing of ours |
 //! | [`trace`] | where a request comes from: its trace, its id | nothing of ours |
 //! | [`config`] | one struct per section, all mistakes at once | access, catalog |
@@ -46,6 +47,7 @@ pub mod metrics;
 pub mod net;
 pub mod plan;
 pub mod proto;
+pub(crate) mod reason;
 pub mod sandbox;
 pub mod store;
 pub mod stripe;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::engine::with_causes;
+use crate::reason;
 
 /// The exit codes that scripts rely on. Warnings never change them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +39,19 @@ impl Exit {
     /// says nothing beyond that something failed.
     pub(super) fn of_reason(reason: &str) -> Option<Self> {
         match reason {
-            "STRIPE_UNREACHABLE" | "STORE_UNAVAILABLE" | "OVERLOADED" | "SHUTTING_DOWN"
-            | "STREAM_MAX_AGE" | "DEADLINE_EXCEEDED" => Some(Self::Unreachable),
-            "CATALOG_UNREADABLE"
-            | "STRIPE_UNAUTHORIZED"
-            | "STRIPE_UNEXPECTED"
-            | "INVALID_FIELD"
-            | "INVALID_PAGE_TOKEN"
-            | "NOT_IMPLEMENTED"
-            | "REQUEST_ID_REUSED" => Some(Self::Usage),
+            reason::STRIPE_UNREACHABLE
+            | reason::STORE_UNAVAILABLE
+            | reason::OVERLOADED
+            | reason::SHUTTING_DOWN
+            | reason::STREAM_MAX_AGE
+            | reason::DEADLINE_EXCEEDED => Some(Self::Unreachable),
+            reason::CATALOG_UNREADABLE
+            | reason::STRIPE_UNAUTHORIZED
+            | reason::STRIPE_UNEXPECTED
+            | reason::INVALID_FIELD
+            | reason::INVALID_PAGE_TOKEN
+            | reason::NOT_IMPLEMENTED
+            | reason::REQUEST_ID_REUSED => Some(Self::Usage),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use tonic_types::StatusExt as _;
 use super::exit::{Exit, Failure};
 use super::reach::hint;
 use crate::net::tls::{Failed, Trust};
+use crate::reason;
 
 /// Whether the connection, not the request, is what failed.
 pub(super) fn is_lost(status: &Status) -> bool {
@@ -16,11 +17,11 @@ pub(super) fn is_lost(status: &Status) -> bool {
     matches!(
         reason(status).as_deref(),
         Some(
-            "SHUTTING_DOWN"
-                | "STREAM_MAX_AGE"
-                | "STREAM_STALLED"
-                | "OVERLOADED"
-                | "KEYS_UNAVAILABLE"
+            reason::SHUTTING_DOWN
+                | reason::STREAM_MAX_AGE
+                | reason::STREAM_STALLED
+                | reason::OVERLOADED
+                | reason::KEYS_UNAVAILABLE
         )
     )
         || (status.code() == Code::Unavailable && reason(status).is_none())
@@ -119,20 +120,28 @@ fn plain(code: Code) -> &'static str {
 
 fn hint_of(reason: &str, code: Code) -> &'static str {
     match reason {
-        "RUN_NOT_FOUND" => "`stripe-product-sync runs list` shows the runs there are",
-        "API_KEY_MISSING" | "API_KEY_MALFORMED" | "API_KEY_UNKNOWN" | "API_KEY_EXPIRED"
-        | "API_KEY_REVOKED" => "set SPS_API_KEY or SPS_API_KEY_FILE to a key of that service",
-        "ROLE_TOO_LOW" => {
+        reason::RUN_NOT_FOUND => "`stripe-product-sync runs list` shows the runs there are",
+        reason::API_KEY_MISSING
+        | reason::API_KEY_MALFORMED
+        | reason::API_KEY_UNKNOWN
+        | reason::API_KEY_EXPIRED
+        | reason::API_KEY_REVOKED => "set SPS_API_KEY or SPS_API_KEY_FILE to a key of that service",
+        reason::ROLE_TOO_LOW => {
             "use a key that has that role: `keys list`, where the database is, shows them"
         }
-        "RATE_LIMITED" | "TOO_MANY_CALLS" | "TOO_MANY_WATCHES" | "OVERLOADED" => {
+        reason::RATE_LIMITED
+        | reason::TOO_MANY_CALLS
+        | reason::TOO_MANY_WATCHES
+        | reason::OVERLOADED => {
             "try again in a moment; `server` in the configuration has the limits"
         }
-        "RUN_IN_PROGRESS" => "`stripe-product-sync watch` follows it",
-        "STALE_PLAN" => "make a new plan with `sync --dry-run`, look at it, and apply that one",
-        "CATALOG_UNREADABLE" => "`stripe-product-sync products` shows what can be read",
-        "INTERNAL" => "the service's log has the cause",
-        "STRIPE_UNREACHABLE" => "check the network and stripe.api_base, then try again",
+        reason::RUN_IN_PROGRESS => "`stripe-product-sync watch` follows it",
+        reason::STALE_PLAN => {
+            "make a new plan with `sync --dry-run`, look at it, and apply that one"
+        }
+        reason::CATALOG_UNREADABLE => "`stripe-product-sync products` shows what can be read",
+        reason::INTERNAL => "the service's log has the cause",
+        reason::STRIPE_UNREACHABLE => "check the network and stripe.api_base, then try again",
         "" => match code {
             Code::Unavailable => "is it running, and is the address right?",
             Code::Ok

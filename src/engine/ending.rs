@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::execute::Pass;
-use super::outcome::{STORE_UNAVAILABLE, failure};
+use super::outcome::failure;
 use crate::catalog::{Catalog, LocalId, Severity};
 use crate::plan::{self, FindingKind, Plan};
+use crate::reason;
 use crate::store::{Failure, Run, RunOptions, RunState, SourceNote, Validation};
 use crate::stripe::Call;
 
@@ -60,7 +61,7 @@ pub(super) fn of(run: &Run, abort: Option<Failure>, is_stopped: bool) -> Ended {
         );
         return Ended {
             state,
-            error: Some(failure("PRODUCTS_FAILED", message, None)),
+            error: Some(failure(reason::PRODUCTS_FAILED, message, None)),
         };
     }
     Ended {
@@ -78,9 +79,13 @@ pub(super) fn out_of_reach(run: &Run) -> Option<String> {
         }
     }
     let error = run.error.as_ref()?;
-    ["STRIPE_UNREACHABLE", STORE_UNAVAILABLE, "INTERRUPTED"]
-        .contains(&error.reason.as_str())
-        .then(|| error.message.clone())
+    [
+        reason::STRIPE_UNREACHABLE,
+        reason::STORE_UNAVAILABLE,
+        reason::INTERRUPTED,
+    ]
+    .contains(&error.reason.as_str())
+    .then(|| error.message.clone())
 }
 
 /// What a run on a catalog that was not read whole ends with.
@@ -104,7 +109,7 @@ pub(super) fn incomplete(run: &Run) -> Failure {
         ),
     };
     failure(
-        "SOURCE_INCOMPLETE",
+        reason::SOURCE_INCOMPLETE,
         format!(
             "the catalog was not read whole: {}{more}. {archived}",
             problems.join("; ")

@@ -14,7 +14,7 @@ use super::journal::Journal;
 use super::outcome;
 use super::progress::Progress;
 use super::work::Active;
-use super::{Engine, Error, lock};
+use super::{Engine, lock};
 use crate::catalog::LocalId;
 use crate::plan::{AccountRef, Action, Hold, Known, Plan, ProductPlan, Step};
 use crate::store::{
@@ -493,8 +493,7 @@ impl Executor<'_> {
     /// Commits, with the progress that has come since the last commit. A
     /// database that cannot take it ends the run: what is not kept is not sent.
     pub(super) async fn commit(&self, record: Record) -> Result<(), Failure> {
-        let kept = self.keep(record).await;
-        kept.map_err(|error| outcome::run_failure(&Error::Store(error)))
+        Ok(self.keep(record).await?)
     }
 
     /// Commits, provided that the product's binding is still of this version and nobody
@@ -521,7 +520,7 @@ impl Executor<'_> {
                 Ok(())
             }
             Err(store::Error::Overtaken { .. }) => Err(Stop::Overtaken),
-            Err(error) => Err(outcome::run_failure(&Error::Store(error)).into()),
+            Err(error) => Err(Failure::from(error).into()),
         }
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Error;
 use super::execute::{Ended, Executor, UNANSWERED};
 use super::outcome::{self, stripe_failure};
 use super::progress::Progress;
@@ -115,7 +114,7 @@ impl Executor<'_> {
             Ok(mut rows) => rows.pop(),
             // Nothing to mark: a run that succeeds writes it anew.
             Err(store::Error::Corrupt { .. }) => None,
-            Err(error) => return Err(outcome::run_failure(&Error::Store(error))),
+            Err(error) => return Err(error.into()),
         };
         let Some(row) = row else {
             return Ok(());
@@ -141,7 +140,7 @@ impl Executor<'_> {
         };
         match self.keep(record).await {
             Ok(()) | Err(store::Error::Overtaken { .. }) => Ok(()),
-            Err(error) => Err(outcome::run_failure(&Error::Store(error))),
+            Err(error) => Err(error.into()),
         }
     }
 }

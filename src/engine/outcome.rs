@@ -1,18 +1,13 @@
 //! Plans, errors and holds in the words of runs and results.
 
+use super::Error;
 use crate::catalog::LocalId;
 use crate::plan::{
     Action, FieldChange, Hold, Plan, ProductPlan, Reason, check::Violation, render::hold_lines,
 };
-use crate::store::{ActionKind, Counts, Failure, Outcome, ResultRow};
+use crate::reason;
+use crate::store::{self, ActionKind, Counts, Failure, Outcome, ResultRow};
 use crate::stripe::{self, Obstacle};
-
-/// Stripe does not take the key, or not for this.
-pub(super) const STRIPE_UNAUTHORIZED: &str = "STRIPE_UNAUTHORIZED";
-/// The database cannot be reached, or used.
-pub(super) const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
-/// More would be archived than a run may.
-pub(super) const ARCHIVE_FUSE_BLOWN: &str = "ARCHIVE_FUSE_BLOWN";
 
 pub(super) fn kind(action: &Action) -> ActionKind {
     match action {
@@ -154,11 +149,11 @@ pub(super) fn result(product: &ProductPlan, outcome: Outcome, attempts: u32) -> 
 fn held(hold: &Hold) -> Failure {
     // What to do stands in each hold's own lines.
     let reason = match hold {
-        Hold::Lint { .. } => "LINT_ERROR",
-        Hold::Conflict { .. } => "CONFLICT",
-        Hold::Unreadable { .. } => "STRIPE_UNEXPECTED",
-        Hold::PriceJump { .. } => "PRICE_CHANGE_HELD",
-        Hold::SourceIncomplete { .. } | Hold::NotPushedHere => "SOURCE_INCOMPLETE",
+        Hold::Lint { .. } => reason::LINT_ERROR,
+        Hold::Conflict { .. } => reason::CONFLICT,
+        Hold::Unreadable { .. } => reason::STRIPE_UNEXPECTED,
+        Hold::PriceJump { .. } => reason::PRICE_CHANGE_HELD,
+        Hold::SourceIncomplete { .. } | Hold::NotPushedHere => reason::SOURCE_INCOMPLETE,
         Hold::Unsettled {
             message,
             request_id,
@@ -166,7 +161,7 @@ fn held(hold: &Hold) -> Failure {
             return Failure {
                 stripe_request_id: request_id.clone(),
                 ..failure(
-                    "WRITE_UNSETTLED",
+                    reason::WRITE_UNSETTLED,
                     message.clone(),
                     Some("nothing is lost: the write is settled at the next sync"),
                 )
@@ -188,37 +183,42 @@ pub(super) fn failure(reason: &str, message: impl Into<String>, hint: Option<&st
 /// An error of Stripe's or on the way there.
 pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
     let (reason, hint) = match error {
-        stripe::Error::Unavailable { .. } => ("STRIPE_UNREACHABLE", "nothing is lost: sync again"),
+        stripe::Error::Unavailable { .. } => {
+            (reason::STRIPE_UNREACHABLE, "nothing is lost: sync again")
+        }
         stripe::Error::Credentials { .. } => (
-            STRIPE_UNAUTHORIZED,
+            reason::STRIPE_UNAUTHORIZED,
             "check stripe.secret_key and its permissions",
         ),
         stripe::Error::InTheWay { obstacle, .. } => match obstacle {
             Obstacle::ProductExists => (
-                "CONFLICT",
+                reason::CONFLICT,
                 "a product with this id was created meanwhile: sync again; if Stripe shows none, it was deleted and its \
                  id is kept: give the product another id, or set another stripe.product_id_prefix",
             ),
-            Obstacle::LookupKeyTaken => {
-                ("CONFLICT", "another price holds the lookup key: sync again")
-            }
+            Obstacle::LookupKeyTaken => (
+                reason::CONFLICT,
+                "another price holds the lookup key: sync again",
+            ),
             Obstacle::IsDefaultPrice => (
-                "CONFLICT",
+                reason::CONFLICT,
                 "the default price was moved meanwhile: sync again",
             ),
         },
-        stripe::Error::NotFound { .. } => {
-            ("CONFLICT", "the object was deleted meanwhile: sync again")
-        }
+        stripe::Error::NotFound { .. } => (
+            reason::CONFLICT,
+            "the object was deleted meanwhile: sync again",
+        ),
         stripe::Error::Refused { .. } => (
-            "STRIPE_REFUSED",
+            reason::STRIPE_REFUSED,
             "mend the catalog's entry: Stripe's text says what is wrong",
         ),
-        stripe::Error::Unexpected { .. } => {
-            ("STRIPE_UNEXPECTED", "check stripe.api_base and stripe.mode")
-        }
+        stripe::Error::Unexpected { .. } => (
+            reason::STRIPE_UNEXPECTED,
+            "check stripe.api_base and stripe.mode",
+        ),
         stripe::Error::Garbled { .. } => (
-            "STRIPE_UNEXPECTED",
+            reason::STRIPE_UNEXPECTED,
             "what it did is settled at the next sync: sync again",
         ),
         stripe::Error::Unsure(inner) => {
@@ -227,7 +227,7 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
                 ..stripe_failure(inner)
             };
         }
-        stripe::Error::Cancelled(_) => ("CANCELLED", "sync again when it suits"),
+        stripe::Error::Cancelled(_) => (reason::CANCELLED, "sync again when it suits"),
     };
     Failure {
         stripe_request_id: error.request_id().map(str::to_owned),
@@ -238,32 +238,52 @@ pub(super) fn stripe_failure(error: &stripe::Error) -> Failure {
 /// A product that another process works on.
 pub(super) fn overtaken(local_id: &LocalId) -> Failure {
     failure(
-        "CONFLICT",
+        reason::CONFLICT,
         format!("another process changes {local_id} at the same time"),
         Some("see to it that one service works for the account, then sync again"),
     )
 }
 
-/// A request's error, as a run's.
-pub(super) fn run_failure(error: &super::Error) -> Failure {
-    match error {
-        super::Error::Stripe(error) => stripe_failure(error),
-        super::Error::Store(error) => failure(
-            STORE_UNAVAILABLE,
+impl From<&store::Error> for Failure {
+    fn from(error: &store::Error) -> Self {
+        failure(
+            reason::STORE_UNAVAILABLE,
             error.to_string(),
             Some("check database.url"),
-        ),
-        super::Error::Catalog(_) => failure(
-            "CATALOG_UNREADABLE",
-            error.to_string(),
-            Some("check catalog.root"),
-        ),
-        super::Error::UnknownProduct { .. }
-        | super::Error::RequestIdReused { .. }
-        | super::Error::Busy { .. }
-        | super::Error::RunNotFound { .. }
-        | super::Error::VersionMismatch { .. }
-        | super::Error::Internal(_) => failure("INTERNAL", error.to_string(), None),
+        )
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+/// A request's error, as a run's.
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Stripe(error) => stripe_failure(error),
+            Error::Store(error) => error.into(),
+            Error::Catalog(_) => failure(
+                reason::CATALOG_UNREADABLE,
+                error.to_string(),
+                Some("check catalog.root"),
+            ),
+            Error::UnknownProduct { .. }
+            | Error::RequestIdReused { .. }
+            | Error::Busy { .. }
+            | Error::RunNotFound { .. }
+            | Error::VersionMismatch { .. }
+            | Error::Internal(_) => failure(reason::INTERNAL, error.to_string(), None),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
     }
 }
 
@@ -271,14 +291,16 @@ pub(super) fn run_failure(error: &super::Error) -> Failure {
 pub(super) fn violation(violation: &Violation) -> Failure {
     match violation {
         Violation::ArchiveFuse { archives, .. } => failure(
-            ARCHIVE_FUSE_BLOWN,
+            reason::ARCHIVE_FUSE_BLOWN,
             violation.to_string(),
             Some(&format!(
                 "look at sync --dry-run; if the removal is meant, sync --max-archives {archives}"
             )),
         ),
-        Violation::Contradiction { .. } => {
-            failure("INTERNAL", violation.to_string(), Some("please report it"))
-        }
+        Violation::Contradiction { .. } => failure(
+            reason::INTERNAL,
+            violation.to_string(),
+            Some("please report it"),
+        ),
     }
 }

@@ -6,7 +6,7 @@ use super::execute::{Before, Executor, Pass};
 use super::fuse::archives_without;
 use super::journal::Journal;
 use super::observe::{self, Extra};
-use super::outcome::{self, run_failure};
+use super::outcome;
 use super::progress::Progress;
 use super::work::Active;
 use super::{Engine, Error};
@@ -87,8 +87,7 @@ impl Engine {
         (journal, fence): (&mut Journal, Fence),
     ) -> Result<(Plan, Known), Failure> {
         self.settle(call, at, |local_id| again.contains(local_id), journal)
-            .await
-            .map_err(|error| run_failure(&error))?;
+            .await?;
         let options = Options {
             scope: again.clone(),
             ..options.clone()
@@ -106,8 +105,7 @@ impl Engine {
         };
         let (plan, known) = self
             .look(call, at, catalog, &options, &extra, journal)
-            .await
-            .map_err(|error| run_failure(&error))?;
+            .await?;
         fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
         Ok((plan, known))
     }

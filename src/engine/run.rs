@@ -1,63 +1,45 @@
 //! What a run does, stage by stage.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::ending::{self, Ended, incomplete, source_notes};
 use super::events::Claimed;
 use super::execute::Before;
 use super::journal::Journal;
 use super::observe::Extra;
-use super::outcome::{self, failure, run_failure};
+use super::outcome::{self, failure};
 use super::progress::Progress;
 use super::work::Active;
 use super::{Engine, Error};
 use crate::catalog::{Catalog, LocalId};
 use crate::plan::check::{Earlier, Fuse};
 use crate::plan::{self, AccountRef, Action, Known, Options, Plan, render};
+use crate::reason;
 use crate::store::{
     DryRun, Failure, Outcome, Record, ResultFilter, Run, RunOptions, RunState, Stage, Validation,
 };
 use crate::stripe::Call;
 
 impl Engine {
+    /// What a run does, stage by stage.
     pub(super) async fn carry_out(
         &self,
         active: &Active,
         call: &Call,
         events: &mut OfEvents,
     ) -> Result<Ended, Failure> {
-        let log = &active.log;
-        let requested = log.run().options;
-        let before = self
-            .count_before(active)
-            .await
-            .map_err(|error| run_failure(&error))?;
+        let requested = active.log.run().options;
+        let before = self.count_before(active).await?;
         self.stage(active, Stage::Discover).await?;
-        // Whatever was changed before the catalog is read is seen by this run.
-        if !requested.dry_run && requested.product_ids.is_empty() && requested.plan_digest.is_none()
-        {
-            self.absorb(active)
-                .await
-                .map_err(|error| run_failure(&error))?;
-        }
-        let catalog = match &active.catalog {
-            Some(catalog) => catalog.clone(),
-            None => self.discover().await.map_err(|error| run_failure(&error))?,
-        };
-        log.update(|run| {
-            run.source_problems = source_notes(&catalog);
-            run.warnings = ending::warnings(&catalog, &requested);
-        });
+        let catalog = self.catalog_for(active, &requested).await?;
 
         self.stage(active, Stage::Observe).await?;
-        let at = self
-            .account(call)
-            .await
-            .map_err(|error| run_failure(&error))?;
-        log.update(|run| run.at = Some(at.clone()));
-        if !requested.dry_run {
-            self.work_for(active, &at).await?;
-        }
+        let at = self.account(call).await?;
+        active.log.update(|run| run.at = Some(at.clone()));
+        events.at = Some(at.clone());
+        let mut options = self.plan_options(&requested);
+        let mut journal = Journal::default();
         let mut extra = Extra {
             // What is to be repaired may stand anywhere in the account.
             list: requested.comprehensive
@@ -66,19 +48,12 @@ impl Engine {
             fence: Some(active.fence()),
             ..Extra::default()
         };
-        events.at = Some(at.clone());
         if !requested.dry_run {
-            events.claimed = Claimed::read(self, log.id(), &catalog, Some(&at))
-                .await
-                .map_err(|error| run_failure(&error))?;
-        }
-        let mut options = self.plan_options(&requested);
-        options.announced = events.announced();
-        let mut journal = Journal::default();
-        if !requested.dry_run {
+            self.work_for(active, &at).await?;
+            events.claimed = Claimed::read(self, active.log.id(), &catalog, Some(&at)).await?;
+            options.announced = events.announced();
             self.settle(call, &at, |id| options.covers(id), &mut journal)
-                .await
-                .map_err(|error| run_failure(&error))?;
+                .await?;
             extra.prices_of = journal.to_read();
             // What was to be archived last, a duplicate say, shows in a listing only.
             extra.list |= !extra.prices_of.is_empty();
@@ -86,57 +61,20 @@ impl Engine {
         let observe_time = self.now();
         let (plan, known) = self
             .look(call, &at, &catalog, &options, &extra, &journal)
-            .await
-            .map_err(|error| run_failure(&error))?;
+            .await?;
         if active.resumed {
-            journal.begun = self
-                .begun_before(active)
-                .await
-                .map_err(|error| run_failure(&error))?;
+            journal.begun = self.begun_before(active).await?;
         }
 
         self.stage(active, Stage::Plan).await?;
-        let steps_total = plan
-            .products
-            .iter()
-            .filter(|product| {
-                // What an earlier process began is told of, found done or not.
-                product.action != Action::InSync || journal.begun.contains_key(&product.local_id)
-            })
-            .count();
-        let steps_total = u32::try_from(steps_total).unwrap_or(u32::MAX);
-        log.update(|run| {
-            run.plan_digest = Some(plan.digest.clone());
-            run.warnings.extend(plan.warnings.iter().take(100).cloned());
-            run.steps_total = steps_total;
-        });
-        log.emit(Progress::PlanReady {
-            counts: outcome::counts(&plan),
-            digest: plan.digest.clone(),
-            steps_total,
-            writes: u32::try_from(plan.writes()).unwrap_or(u32::MAX),
-        });
+        tell_plan(active, &plan, &journal);
         if requested.dry_run {
             return self.end_dry_run(active, &catalog, &plan, &options).await;
         }
-        if requested
-            .plan_digest
-            .as_ref()
-            .is_some_and(|digest| *digest != plan.digest)
-        {
-            return Err(failure(
-                "STALE_PLAN",
-                format!(
-                    "the plan is {} now: the catalog or Stripe changed since the one asked for",
-                    plan.digest
-                ),
-                Some("look at a new dry run and apply its digest"),
-            ));
-        }
+        check_digest(&requested, &plan)?;
         let earlier = self
             .archived_before(active, &plan, &extra.prices_of)
-            .await
-            .map_err(|error| run_failure(&error))?;
+            .await?;
         let fuse = Fuse::new(&plan, catalog.products.is_empty(), &options, earlier);
         fuse.check(&plan).map_err(|v| outcome::violation(&v))?;
 
@@ -154,6 +92,7 @@ impl Engine {
         if events.claimed.is_some() {
             events.done.clone_from(&pass.done);
         }
+
         self.enter(active, Stage::Record).await?;
         let found = ending::validation_after(&catalog, &plan, &pass, observe_time, call);
         let kept = self
@@ -161,17 +100,36 @@ impl Engine {
             .await;
         // What ended the pass says more than what came of it.
         if pass.abort.is_none() {
-            kept.map_err(|error| run_failure(&error))?;
+            kept?;
         }
-        let ended = ending::of(
-            &log.run(),
-            pass.abort,
-            active.cancel.is_cancelled() || self.inner.stop.is_cancelled(),
-        );
+        let is_stopped = active.cancel.is_cancelled() || self.inner.stop.is_cancelled();
+        let ended = ending::of(&active.log.run(), pass.abort, is_stopped);
         if ended.state == RunState::Succeeded {
             self.synced_since(&catalog, &requested.product_ids);
         }
         Ok(ended)
+    }
+
+    /// The catalog that a run is made on, and what is to be said of it.
+    async fn catalog_for(
+        &self,
+        active: &Active,
+        requested: &RunOptions,
+    ) -> Result<Arc<Catalog>, Failure> {
+        // Whatever was changed before the catalog is read is seen by this run.
+        if !requested.dry_run && requested.product_ids.is_empty() && requested.plan_digest.is_none()
+        {
+            self.absorb(active).await?;
+        }
+        let catalog = match &active.catalog {
+            Some(catalog) => catalog.clone(),
+            None => self.discover().await?,
+        };
+        active.log.update(|run| {
+            run.source_problems = source_notes(&catalog);
+            run.warnings = ending::warnings(&catalog, requested);
+        });
+        Ok(catalog)
     }
 
     /// What a run found is a validation: of everything, or of a part.
@@ -199,7 +157,7 @@ impl Engine {
 
     async fn stage(&self, active: &Active, stage: Stage) -> Result<(), Failure> {
         if active.cancel.is_cancelled() {
-            return Err(failure("CANCELLED", "the run was cancelled", None));
+            return Err(failure(reason::CANCELLED, "the run was cancelled", None));
         }
         self.enter(active, stage).await
     }
@@ -212,8 +170,7 @@ impl Engine {
             run: Some(run),
             ..Record::default()
         };
-        let kept = self.record(active, record).await;
-        kept.map_err(|error| run_failure(&Error::Store(error)))
+        Ok(self.record(active, record).await?)
     }
 
     /// Sees to it that no other process works for the account that the run turned out
@@ -221,7 +178,7 @@ impl Engine {
     async fn work_for(&self, active: &Active, at: &AccountRef) -> Result<(), Failure> {
         let held = active.lease.borrow().clone();
         let lease = self.lease_of(at, &held).await;
-        match lease.map_err(|error| run_failure(&error))? {
+        match lease? {
             Some(lease) => {
                 active.lease.send_replace(lease);
                 Ok(())
@@ -230,7 +187,7 @@ impl Engine {
                 // It goes on with the run.
                 held.lose();
                 Err(failure(
-                    "CANCELLED",
+                    reason::CANCELLED,
                     format!("another process works for {} by now", at.account),
                     None,
                 ))
@@ -323,12 +280,8 @@ impl Engine {
             ..Record::default()
         };
         active.log.update(|run| run.counts = outcome::counts(plan));
-        let kept = async {
-            self.store().save_dry_run(&id, &text).await?;
-            self.record(active, record).await
-        };
-        kept.await
-            .map_err(|error| run_failure(&Error::Store(error)))?;
+        self.store().save_dry_run(&id, &text).await?;
+        self.record(active, record).await?;
         let is_empty = catalog.products.is_empty();
         let fuse = Fuse::new(plan, is_empty, options, Earlier::default());
         let blown = fuse.check(plan).err();
@@ -346,6 +299,45 @@ impl Engine {
                 error: Some(incomplete(&active.log.run())),
             },
         })
+    }
+}
+
+/// Says what the run is going to do.
+fn tell_plan(active: &Active, plan: &Plan, journal: &Journal) {
+    let steps_total = plan
+        .products
+        .iter()
+        .filter(|product| {
+            // What an earlier process began is told of, found done or not.
+            product.action != Action::InSync || journal.begun.contains_key(&product.local_id)
+        })
+        .count();
+    let steps_total = u32::try_from(steps_total).unwrap_or(u32::MAX);
+    active.log.update(|run| {
+        run.plan_digest = Some(plan.digest.clone());
+        run.warnings.extend(plan.warnings.iter().take(100).cloned());
+        run.steps_total = steps_total;
+    });
+    active.log.emit(Progress::PlanReady {
+        counts: outcome::counts(plan),
+        digest: plan.digest.clone(),
+        steps_total,
+        writes: u32::try_from(plan.writes()).unwrap_or(u32::MAX),
+    });
+}
+
+/// Nothing is carried out but the plan that was asked for, if one was.
+fn check_digest(requested: &RunOptions, plan: &Plan) -> Result<(), Failure> {
+    match &requested.plan_digest {
+        Some(digest) if *digest != plan.digest => Err(failure(
+            reason::STALE_PLAN,
+            format!(
+                "the plan is {} now: the catalog or Stripe changed since the one asked for",
+                plan.digest
+            ),
+            Some("look at a new dry run and apply its digest"),
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::lease::{Lease, LeftOver};
 use super::outcome::failure;
 use super::{Engine, Error};
+use crate::reason;
 use crate::store::{Run, RunState};
 
 impl Engine {
@@ -67,7 +68,7 @@ impl Engine {
         run.state = RunState::Failed;
         run.end_time = Some(self.now());
         run.error = Some(failure(
-            "INTERRUPTED",
+            reason::INTERRUPTED,
             "the process that ran it ended before the run did",
             Some("start a sync: it settles what was left open and does the rest"),
         ));

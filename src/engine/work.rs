@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::ending::Ended;
 use super::lease::{Lease, LeftOver};
-use super::outcome::STORE_UNAVAILABLE;
 use super::progress::RunLog;
 use super::queue::{Started, SyncRequest};
 use super::{Engine, Error};
 use crate::catalog::Catalog;
+use crate::reason;
 use crate::store::{self, Fence, Queued, Run, RunId, RunState};
 use crate::stripe::Permit;
 use crate::trace::Trace;
@@ -59,7 +59,7 @@ impl Active {
     /// may reach, or this one again.
     pub(super) fn is_cut_off(&self, ended: &Ended) -> bool {
         let reason = ended.error.as_ref().map(|error| error.reason.as_str());
-        reason == Some(STORE_UNAVAILABLE) && self.lease.borrow().runs_out()
+        reason == Some(reason::STORE_UNAVAILABLE) && self.lease.borrow().runs_out()
     }
 
     /// Returns once another process may work on the run.

@@ -11,6 +11,7 @@ use super::outcome;
 use super::progress::Progress;
 use crate::catalog::PriceKey;
 use crate::plan::{PriceId, ProductPlan, Step};
+use crate::reason;
 use crate::store::{Failure, Intent, IntentId, IntentOutcome, Record, WrittenBinding};
 use crate::stripe::{self, Call, IdempotencyKey, Receipt, RetryHook};
 
@@ -92,7 +93,7 @@ impl Executor<'_> {
                 delay_ms: u64::try_from(retry.delay.as_millis()).unwrap_or(u64::MAX),
                 error: Failure {
                     stripe_request_id: retry.request_id.clone(),
-                    ..outcome::failure("STRIPE_UNREACHABLE", retry.reason.clone(), None)
+                    ..outcome::failure(reason::STRIPE_UNREACHABLE, retry.reason.clone(), None)
                 },
             });
             // The next commit may be long in coming, and what is not kept is not told.
@@ -125,7 +126,7 @@ impl Executor<'_> {
         };
         let binding = bound(&product.local_id, bind, created).ok_or_else(|| {
             outcome::failure(
-                "INTERNAL",
+                reason::INTERNAL,
                 format!(
                     "{} is bound to a price that no step created",
                     product.local_id

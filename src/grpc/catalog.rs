@@ -120,7 +120,7 @@ impl CatalogService for Service {
             match found.get(id) {
                 Some(row) => response
                     .mappings
-                    .push(convert::mapping::mapping(row, links)),
+                    .push(convert::mapping::mapping(row, &at, links)),
                 None => response.not_found.push(id.to_string()),
             }
         }
@@ -149,7 +149,7 @@ impl CatalogService for Service {
         let (mappings, next_page_token) = asked.cut(
             found,
             |row| row.binding.local_id.to_string(),
-            |row| convert::mapping::mapping(&row, links),
+            |row| convert::mapping::mapping(&row, &at, links),
         );
         Ok(Response::new(v1::ListMappingsResponse {
             mappings,

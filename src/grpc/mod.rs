@@ -40,6 +40,7 @@ use crate::metrics::Rpc;
 use crate::plan::AccountRef;
 use crate::proto::v1;
 use crate::store::{self, Outcome, Page, ResultFilter, Run, RunId};
+use crate::stripe::Links;
 
 /// How many failed products a run shows.
 const MAX_FAILURES: u32 = 50;
@@ -111,11 +112,8 @@ impl Service {
         &self.rpc
     }
 
-    fn links<'a>(&self, at: Option<&'a AccountRef>) -> convert::Links<'a> {
-        convert::Links {
-            at,
-            sandbox: self.about.sandbox,
-        }
+    fn links<'a>(&self, at: Option<&'a AccountRef>) -> Links<'a> {
+        Links::new(at, self.about.sandbox)
     }
 
     /// A run with its first failures.

@@ -11,6 +11,7 @@ use super::page::{self, Asked};
 use super::{Service, actor, convert, detached, status, watch};
 use crate::proto::v1;
 use crate::proto::v1::product_sync_service_server::ProductSyncService;
+use crate::reason;
 use crate::store::{Page, ResultFilter, Run, RunId};
 
 /// Left for the answer's way back.
@@ -48,7 +49,11 @@ impl ProductSyncService for Service {
             }
             None => started.run,
         };
-        if let Some(error) = run.error.as_ref().filter(|e| e.reason == "STALE_PLAN") {
+        if let Some(error) = run
+            .error
+            .as_ref()
+            .filter(|e| e.reason == reason::STALE_PLAN)
+        {
             return Err(status::stale_plan(&run, error));
         }
         let mut response = Response::new(v1::SyncResponse {

@@ -3,7 +3,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `records`, `events`, `pushed`, `alerts`, `schedules`, `leases`, `retention` | what goes in and comes out |
+//! | `ids`, `runs`, `results`, `records`, `mappings`, `validations` | what goes in and comes out: of syncs |
+//! | `events`, `pushed`, `alerts`, `schedules`, `leases`, `retention` | and of what is around them |
 //! | `codes`, `rows`, `crm`, `fault` | what both engines make of a column, a row, an error |
 //! | `sqlite`, `postgres` | the engines, file by file alike |
 //! | `lock` | which process has the SQLite file |
@@ -13,15 +14,20 @@ mod codes;
 mod crm;
 mod events;
 mod fault;
+mod ids;
 mod leases;
 pub mod lock;
+mod mappings;
 pub mod postgres;
 mod pushed;
 mod records;
+mod results;
 mod retention;
 mod rows;
+mod runs;
 mod schedules;
 pub mod sqlite;
+mod validations;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,17 +39,20 @@ pub use events::{
     DueEvents, EventEnd, EventFilter, EventFlag, EventQueue, EventRow, EventSource, EventState,
     NewEvent, Subject,
 };
+pub use ids::{IntentId, Page, RememberedAccount, RunId, Timestamp};
 pub use leases::{Begun, Fence, Leased, Queued};
+pub use mappings::{MappingFilter, MappingRow, SyncStatus};
 pub use pushed::{Pushed, PushedChange, PushedProduct};
-pub use records::{
-    ActionKind, Basis, Counts, DryRun, Failure, Intent, IntentId, IntentOutcome, Listed, Listing,
-    MappingFilter, MappingRow, Outcome, Page, ProgressRow, Record, RememberedAccount, ResultFilter,
-    ResultRow, Run, RunFilter, RunId, RunOptions, RunState, SourceNote, Stage, SyncStatus,
-    Timestamp, Trigger, Validation, Whose, WrittenBinding,
-};
+pub use records::{Basis, Intent, IntentOutcome, Record, WrittenBinding};
+pub use results::{ActionKind, Outcome, ResultFilter, ResultRow};
 pub use retention::{Retention, Tidied};
+pub use runs::{
+    Counts, DryRun, Failure, ProgressRow, Run, RunFilter, RunOptions, RunState, SourceNote, Stage,
+    Trigger, Whose,
+};
 pub use schedules::{Claim, Job, Pause, ScheduleRow, SlotDone};
 use tokio::sync::watch;
+pub use validations::{Listed, Listing, Validation};
 
 use crate::access::{ApiKey, KeyId};
 use crate::catalog::LocalId;

@@ -2,6 +2,7 @@
 //! the adapter on async-stripe's types, [`transport`] what carries it.
 
 pub mod client;
+mod links;
 pub mod transport;
 pub mod webhook;
 
@@ -12,13 +13,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 pub(crate) use client::form_of;
+pub use links::Links;
 use tokio_util::sync::CancellationToken;
 pub use transport::STRIPE_VERSION;
 
 use crate::catalog::{Currency, PriceKey};
-use crate::plan::{
-    AccountRef, Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step, Unreadable,
-};
+use crate::plan::{Mode, ObservedPrice, ObservedProduct, PriceId, ProductId, Step, Unreadable};
 use crate::trace::Trace;
 
 /// One Stripe account in one mode.
@@ -423,43 +423,6 @@ impl Error {
             | Self::Refused { .. } => false,
         }
     }
-}
-
-/// The page of an object in Stripe's dashboard. With the account in it the link
-/// opens the right one whatever the browser showed last.
-pub fn dashboard_url(at: &AccountRef, product: &ProductId) -> String {
-    let product = segment(product.as_str());
-    format!("{}/{product}", dashboard_products_url(at))
-}
-
-/// An id as one part of an address: nobody's id leads elsewhere.
-fn segment(id: &str) -> String {
-    let mut out = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
-/// The page of a request in Stripe's log.
-pub fn request_url(at: &AccountRef, request: &str) -> String {
-    let products = dashboard_products_url(at);
-    let base = products.trim_end_matches("products");
-    format!("{base}logs/{}", segment(request))
-}
-
-/// The page of all products in Stripe's dashboard.
-pub fn dashboard_products_url(at: &AccountRef) -> String {
-    let test = match at.mode {
-        Mode::Test => "/test",
-        Mode::Live => "",
-    };
-    let account = segment(&at.account);
-    format!("https://dashboard.stripe.com/{account}{test}/products")
 }
 
 /// How a client is set up.

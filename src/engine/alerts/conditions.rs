@@ -7,11 +7,11 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use super::super::Engine;
-use super::super::outcome::STRIPE_UNAUTHORIZED;
 use super::book::Book;
 use super::judge::named;
 use super::{Alerter, Error, Tried, lock};
 use crate::catalog::LocalId;
+use crate::reason;
 use crate::store::{AlertKind, Claim, EventQueue, Job, Notice, Timestamp, Validation};
 
 /// A file that is being written is no news.
@@ -219,7 +219,7 @@ fn credentials(book: &mut Book, tried: Option<&Tried>) {
     match &tried.failed {
         None if is_of_a_run => {}
         None => book.close(AlertKind::CredentialsRefused),
-        Some(failed) if failed.reason == STRIPE_UNAUTHORIZED && !is_counted => {
+        Some(failed) if failed.reason == reason::STRIPE_UNAUTHORIZED && !is_counted => {
             let notice = Notice {
                 kind: AlertKind::CredentialsRefused,
                 message: failed.message.clone(),
@@ -240,7 +240,7 @@ fn validation(book: &mut Book, tried: Option<&Tried>, claim: &Claim) {
         return book.close(AlertKind::ValidationFailed);
     }
     let failed = tried.and_then(|tried| tried.failed.as_ref());
-    let is_refused = failed.is_some_and(|failed| failed.reason == STRIPE_UNAUTHORIZED);
+    let is_refused = failed.is_some_and(|failed| failed.reason == reason::STRIPE_UNAUTHORIZED);
     // Of a new slot's first attempts nobody knows how they end.
     if claim.attempt < ATTEMPTS || is_refused {
         return;

@@ -1,6 +1,6 @@
 //! What the end of a run means. PURE: a run and what failed in it go in.
 
-use super::super::outcome::{ARCHIVE_FUSE_BLOWN, STRIPE_UNAUTHORIZED};
+use crate::reason;
 use crate::store::{AlertKind, Failure, Notice, ResultRow, Run, RunState, Scope};
 
 /// Products that an alert names; more are counted.
@@ -47,20 +47,20 @@ pub(super) fn judge(run: &Run, failed: &[ResultRow]) -> Judgement {
     let error = run.error.as_ref().unwrap_or(&unexplained);
     // Whoever asked for exactly that plan was told; and what a process left behind at
     // its end is done by the run that follows.
-    if ["STALE_PLAN", "INTERRUPTED"].contains(&error.reason.as_str()) {
+    if [reason::STALE_PLAN, reason::INTERRUPTED].contains(&error.reason.as_str()) {
         return Judgement::Nothing;
     }
-    let is_refused = |row: &ResultRow| has_reason(row.error.as_ref(), STRIPE_UNAUTHORIZED);
+    let is_refused = |row: &ResultRow| has_reason(row.error.as_ref(), reason::STRIPE_UNAUTHORIZED);
     let refused = failed.iter().find(|row| is_refused(row));
-    let kind = if error.reason == ARCHIVE_FUSE_BLOWN {
+    let kind = if error.reason == reason::ARCHIVE_FUSE_BLOWN {
         AlertKind::FuseBlown
-    } else if error.reason == STRIPE_UNAUTHORIZED || refused.is_some() {
+    } else if error.reason == reason::STRIPE_UNAUTHORIZED || refused.is_some() {
         AlertKind::CredentialsRefused
     } else {
         AlertKind::RunFailed
     };
-    let is_by_product = error.reason == "PRODUCTS_FAILED" && !failed.is_empty();
-    let is_carried_out = is_by_product || error.reason == "SOURCE_INCOMPLETE";
+    let is_by_product = error.reason == reason::PRODUCTS_FAILED && !failed.is_empty();
+    let is_carried_out = is_by_product || error.reason == reason::SOURCE_INCOMPLETE;
     // What a product says is nearer to the cause than what the run makes of it.
     let of_a_product = refused.or_else(|| failed.first()).filter(|_| is_by_product);
     let hint = of_a_product.and_then(|row| row.error.as_ref()?.hint.as_ref());

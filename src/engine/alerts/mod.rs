@@ -142,7 +142,7 @@ impl Engine {
         let failed = match result {
             Ok(validated) if validated.from_cache => return,
             Ok(_) => None,
-            Err(error) => Some(super::outcome::run_failure(error)),
+            Err(error) => Some(error.into()),
         };
         let time = self.now();
         *lock(&self.inner.tried) = Some(Tried { time, failed });

@@ -10,6 +10,7 @@ use super::reach::Reach;
 use crate::catalog::LocalId;
 use crate::engine::lease::Lease;
 use crate::engine::{Engine, Error};
+use crate::reason;
 use crate::store::{
     ActionKind, EventEnd, EventFlag, EventRow, EventState, Fence, Outcome, ResultFilter, ResultRow,
     Run, RunState, Timestamp,
@@ -234,7 +235,9 @@ fn judge(reach: &Reach, left: &Left<'_>) -> Verdict {
 fn went_through(run: &Run) -> bool {
     match &run.error {
         None => true,
-        Some(error) => ["PRODUCTS_FAILED", "SOURCE_INCOMPLETE"].contains(&error.reason.as_str()),
+        Some(error) => {
+            [reason::PRODUCTS_FAILED, reason::SOURCE_INCOMPLETE].contains(&error.reason.as_str())
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Where products are in Stripe.
 
 use super::run::text;
-use super::{Links, catalog, fraction, mode, money, time};
+use super::{catalog, dashboard_url, fraction, mode, money, time};
 use crate::catalog::{PriceKey, Terms};
-use crate::plan::TargetPrice;
+use crate::plan::{AccountRef, TargetPrice};
 use crate::proto::v1;
 use crate::store::{MappingRow, SyncStatus};
+use crate::stripe::Links;
 
-pub(in crate::grpc) fn mapping(row: &MappingRow, links: Links<'_>) -> v1::Mapping {
+pub(in crate::grpc) fn mapping(row: &MappingRow, at: &AccountRef, links: Links<'_>) -> v1::Mapping {
     let binding = &row.binding;
     let active = binding.active && binding.applied.active;
     let terms = row.terms();
@@ -22,14 +23,8 @@ pub(in crate::grpc) fn mapping(row: &MappingRow, links: Links<'_>) -> v1::Mappin
     v1::Mapping {
         local_id: binding.local_id.to_string(),
         name: binding.applied.name.clone(),
-        account: links
-            .at
-            .map(|at| at.account.to_string())
-            .unwrap_or_default(),
-        mode: links
-            .at
-            .map_or(v1::Mode::Unspecified, |at| mode(at.mode))
-            .into(),
+        account: at.account.to_string(),
+        mode: mode(at.mode).into(),
         stripe_product_id: binding.product_id.to_string(),
         stripe_price_id: text(row.default_price()),
         amount: amount(terms),
@@ -39,7 +34,7 @@ pub(in crate::grpc) fn mapping(row: &MappingRow, links: Links<'_>) -> v1::Mappin
         last_sync_time: Some(time(row.last_sync_time)),
         prices,
         interval_count,
-        dashboard_url: links.product(Some(&binding.product_id)),
+        dashboard_url: dashboard_url(links, Some(&binding.product_id)),
     }
 }
 

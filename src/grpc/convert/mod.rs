@@ -16,30 +16,17 @@ pub(super) mod standing;
 use std::time::Duration;
 
 use crate::catalog::{Amount, Currency};
-use crate::plan::{AccountRef, Mode, ProductId};
+use crate::plan::{Mode, ProductId};
 use crate::proto::v1;
 use crate::store::{SourceNote, Timestamp};
-use crate::stripe;
+use crate::stripe::Links;
 
 /// How many source problems and warnings an answer shows.
 pub(super) const MAX_REMARKS: usize = 100;
 
-/// What makes links to Stripe's dashboard.
-#[derive(Clone, Copy)]
-pub(super) struct Links<'a> {
-    /// The account, where it is known.
-    pub(super) at: Option<&'a AccountRef>,
-    /// Nothing of the sandbox is in Stripe's dashboard.
-    pub(super) sandbox: bool,
-}
-
-impl Links<'_> {
-    fn product(&self, product: Option<&ProductId>) -> String {
-        match (self.at, product) {
-            (Some(at), Some(product)) if !self.sandbox => stripe::dashboard_url(at, product),
-            (_, _) => String::new(),
-        }
-    }
+/// The product's page in Stripe's dashboard, where it has one.
+fn dashboard_url(links: Links<'_>, product: Option<&ProductId>) -> String {
+    product.and_then(|id| links.product(id)).unwrap_or_default()
 }
 
 fn time(time: Timestamp) -> prost_types::Timestamp {
@@ -128,27 +115,5 @@ mod tests {
             let after = request::check::timestamp(&time(before)).unwrap();
             assert_eq!(after, before);
         }
-    }
-
-    #[test]
-    fn links_lead_only_to_objects_of_stripe() {
-        let at = AccountRef {
-            account: "acct_1".into(),
-            mode: Mode::Test,
-        };
-        let product = ProductId::new("prod_1");
-        let url = |at, sandbox, product| Links { at, sandbox }.product(product);
-        assert_eq!(
-            url(Some(&at), false, Some(&product)),
-            "https://dashboard.stripe.com/acct_1/test/products/prod_1"
-        );
-        let odd = ProductId::new("../a?b#c");
-        assert_eq!(
-            url(Some(&at), false, Some(&odd)),
-            "https://dashboard.stripe.com/acct_1/test/products/%2E%2E%2Fa%3Fb%23c"
-        );
-        assert_eq!(url(Some(&at), true, Some(&product)), "");
-        assert_eq!(url(None, false, Some(&product)), "");
-        assert_eq!(url(Some(&at), false, None), "");
     }
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::run::{action, counts, failure, options, result, state, trigger};
-use super::{Links, duration, int, time};
+use super::{duration, int, time};
 use crate::engine::progress::{Event, Progress};
 use crate::proto::v1;
 use crate::proto::v1::progress_event::Kind;
 use crate::proto::v1::watch_sync_progress_response::Payload;
 use crate::store::{RunId, Timestamp};
+use crate::stripe::Links;
 
 /// One message at this position of a run.
 pub(in crate::grpc) fn message(

@@ -1,10 +1,11 @@
 //! Runs and their results.
 
-use super::{Links, MAX_REMARKS, count, int, mode, money, source_problem, time};
+use super::{MAX_REMARKS, count, dashboard_url, int, mode, money, source_problem, time};
 use crate::proto::v1;
 use crate::store::{
     ActionKind, Counts, Failure, Outcome, ResultRow, Run, RunOptions, RunState, Stage, Trigger,
 };
+use crate::stripe::Links;
 
 /// How many of its products a run names in its options.
 const MAX_PRODUCT_IDS: usize = 100;
@@ -81,7 +82,7 @@ pub(in crate::grpc) fn result(row: &ResultRow, links: Links<'_>) -> v1::SyncResu
         changes: changes.collect(),
         stripe_product_id: text(row.product_id.as_ref()),
         stripe_price_id: text(row.price_id.as_ref()),
-        dashboard_url: links.product(row.product_id.as_ref()),
+        dashboard_url: dashboard_url(links, row.product_id.as_ref()),
         error: row.error.as_ref().map(failure),
         attempts: int(row.attempts),
         outcome: outcome(row.outcome).into(),

@@ -5,14 +5,14 @@ use chrono::SecondsFormat;
 use super::alert::alert;
 use super::run::text;
 use super::schedule::schedule;
-use super::{Links, MAX_REMARKS, catalog, count, int, mode, source_problem, time};
+use super::{MAX_REMARKS, catalog, count, dashboard_url, int, mode, source_problem, time};
 use crate::engine::{Broken, CatalogStatus, OnChange, Overall, Status, Validated};
 use crate::grpc::{About, page};
 use crate::plan::{Finding, FindingKind, Mode};
 use crate::proto::v1;
 use crate::proto::v1::get_status_response as status;
 use crate::store::{self, RunState, Timestamp, Validation};
-use crate::stripe;
+use crate::stripe::{self, Links};
 
 /// How many findings an answer shows.
 const MAX_FINDINGS: usize = 5000;
@@ -21,10 +21,7 @@ const MAX_FINDING_BYTES: usize = 3 * 1024 * 1024;
 
 pub(in crate::grpc) fn validated(validated: &Validated, sandbox: bool) -> v1::ValidateResponse {
     let validation = &validated.validation;
-    let links = Links {
-        at: Some(&validated.at),
-        sandbox,
-    };
+    let links = Links::new(Some(&validated.at), sandbox);
     // In the order of the plan within a product; lint comes last.
     let mut findings: Vec<&Finding> = validation.findings.iter().collect();
     findings.sort_by(|a, b| a.local_id.cmp(&b.local_id));
@@ -76,7 +73,7 @@ fn finding(finding: &Finding, links: Links<'_>) -> v1::Finding {
         name: finding.name.clone(),
         stripe_product_id: text(finding.product_id.as_ref()),
         stripe_price_id: text(finding.price_id.as_ref()),
-        dashboard_url: links.product(finding.product_id.as_ref()),
+        dashboard_url: dashboard_url(links, finding.product_id.as_ref()),
         origin: finding.origin.clone(),
     }
 }
@@ -237,10 +234,8 @@ fn message(now: &Status) -> String {
 
 fn of_stripe(now: &Status, about: &About, key_mode: Mode) -> status::Stripe {
     let (rate_limit, rate_budget_used) = (about.budget)();
-    let dashboard_url = match &now.at {
-        Some(at) if !about.sandbox => stripe::dashboard_products_url(at),
-        Some(_) | None => String::new(),
-    };
+    let links = Links::new(now.at.as_ref(), about.sandbox);
+    let dashboard_url = links.products().unwrap_or_default();
     status::Stripe {
         account: now
             .at

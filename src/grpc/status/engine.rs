@@ -6,6 +6,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use super::{Reply, internal, run_not_found};
+use crate::reason;
 use crate::{engine, store, stripe};
 
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -18,14 +19,18 @@ pub(in crate::grpc) fn engine(error: &engine::Error) -> Status {
             let what = format!(
                 "{local_id} is neither in the catalog nor mapped; ListProducts and ListMappings show the ids"
             );
-            Reply::new(Code::InvalidArgument, "INVALID_FIELD", error.to_string())
-                .with("local_id", local_id)
-                .violation("product_ids", what)
-                .into()
+            Reply::new(
+                Code::InvalidArgument,
+                reason::INVALID_FIELD,
+                error.to_string(),
+            )
+            .with("local_id", local_id)
+            .violation("product_ids", what)
+            .into()
         }
         engine::Error::RequestIdReused { request_id } => Reply::new(
             Code::InvalidArgument,
-            "REQUEST_ID_REUSED",
+            reason::REQUEST_ID_REUSED,
             format!("{error}; make a new id for another request"),
         )
         .with("request_id", request_id)
@@ -33,7 +38,7 @@ pub(in crate::grpc) fn engine(error: &engine::Error) -> Status {
         .into(),
         engine::Error::Busy { run } => Reply::new(
             Code::Aborted,
-            "RUN_IN_PROGRESS",
+            reason::RUN_IN_PROGRESS,
             format!("{error}; watch it, and ask again when it has ended"),
         )
         .with("run_id", run)
@@ -45,7 +50,7 @@ pub(in crate::grpc) fn engine(error: &engine::Error) -> Status {
         } => {
             let reply = Reply::new(
                 Code::Aborted,
-                "VERSION_MISMATCH",
+                reason::VERSION_MISMATCH,
                 format!("{error}; nothing was changed. Look at ListProducts and decide again"),
             )
             .with("expected_version", expected)
@@ -59,7 +64,12 @@ pub(in crate::grpc) fn engine(error: &engine::Error) -> Status {
         engine::Error::Catalog(source) => {
             tracing::warn!(error = %source, "the catalog cannot be read");
             let message = format!("{error}; check catalog.root and catalog.rules");
-            Reply::new(Code::FailedPrecondition, "CATALOG_UNREADABLE", message).into()
+            Reply::new(
+                Code::FailedPrecondition,
+                reason::CATALOG_UNREADABLE,
+                message,
+            )
+            .into()
         }
         engine::Error::Stripe(error) => of_stripe(error),
         engine::Error::Store(error) => store(error),
@@ -78,7 +88,7 @@ pub(in crate::grpc) fn store(error: &store::Error) -> Status {
             tracing::warn!("{error}{cause}");
             Reply::new(
                 Code::Unavailable,
-                "STORE_UNAVAILABLE",
+                reason::STORE_UNAVAILABLE,
                 "the database cannot be reached right now; call again",
             )
             .retry(STORE_RETRY)
@@ -90,7 +100,7 @@ pub(in crate::grpc) fn store(error: &store::Error) -> Status {
         | store::Error::LeaseLost { .. }
         | store::Error::Moved { .. } => Reply::new(
             Code::Unavailable,
-            "STORE_UNAVAILABLE",
+            reason::STORE_UNAVAILABLE,
             "another request was first; call again",
         )
         .retry(STORE_RETRY)
@@ -113,26 +123,28 @@ fn of_stripe(error: &stripe::Error) -> Status {
     };
     match error {
         stripe::Error::Unavailable { .. } | stripe::Error::Cancelled(_) => {
-            reply(Code::Unavailable, "STRIPE_UNREACHABLE", "")
+            reply(Code::Unavailable, reason::STRIPE_UNREACHABLE, "")
                 .retry(STRIPE_RETRY)
                 .into()
         }
         stripe::Error::Credentials { .. } => reply(
             Code::FailedPrecondition,
-            "STRIPE_UNAUTHORIZED",
+            reason::STRIPE_UNAUTHORIZED,
             "; check stripe.secret_key and its permissions",
         )
         .into(),
         stripe::Error::Unexpected { .. } | stripe::Error::Garbled { .. } => reply(
             Code::FailedPrecondition,
-            "STRIPE_UNEXPECTED",
+            reason::STRIPE_UNEXPECTED,
             "; check stripe.api_base and stripe.mode",
         )
         .into(),
         stripe::Error::InTheWay { .. }
         | stripe::Error::NotFound { .. }
         | stripe::Error::Refused { .. }
-        | stripe::Error::Unsure(_) => reply(Code::FailedPrecondition, "STRIPE_REFUSED", "").into(),
+        | stripe::Error::Unsure(_) => {
+            reply(Code::FailedPrecondition, reason::STRIPE_REFUSED, "").into()
+        }
     }
 }
 

@@ -4,21 +4,22 @@ use tonic::{Code, Status};
 
 use super::Reply;
 use crate::gate::Refusal;
+use crate::reason;
 
 /// The gate's refusal.
 pub(in crate::grpc) fn refused(refusal: &Refusal) -> Status {
     let (code, reason) = match refusal {
-        Refusal::NoKey => (Code::Unauthenticated, "API_KEY_MISSING"),
-        Refusal::Scheme | Refusal::Token(_) => (Code::Unauthenticated, "API_KEY_MALFORMED"),
-        Refusal::Unknown => (Code::Unauthenticated, "API_KEY_UNKNOWN"),
-        Refusal::Expired { .. } => (Code::Unauthenticated, "API_KEY_EXPIRED"),
-        Refusal::Revoked { .. } => (Code::Unauthenticated, "API_KEY_REVOKED"),
-        Refusal::Role { .. } => (Code::PermissionDenied, "ROLE_TOO_LOW"),
-        Refusal::Rate { .. } => (Code::ResourceExhausted, "RATE_LIMITED"),
-        Refusal::OwnCalls { .. } => (Code::ResourceExhausted, "TOO_MANY_CALLS"),
-        Refusal::OwnWatches { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHES"),
-        Refusal::Overloaded => (Code::Unavailable, "OVERLOADED"),
-        Refusal::NoKeyring => (Code::Unavailable, "KEYS_UNAVAILABLE"),
+        Refusal::NoKey => (Code::Unauthenticated, reason::API_KEY_MISSING),
+        Refusal::Scheme | Refusal::Token(_) => (Code::Unauthenticated, reason::API_KEY_MALFORMED),
+        Refusal::Unknown => (Code::Unauthenticated, reason::API_KEY_UNKNOWN),
+        Refusal::Expired { .. } => (Code::Unauthenticated, reason::API_KEY_EXPIRED),
+        Refusal::Revoked { .. } => (Code::Unauthenticated, reason::API_KEY_REVOKED),
+        Refusal::Role { .. } => (Code::PermissionDenied, reason::ROLE_TOO_LOW),
+        Refusal::Rate { .. } => (Code::ResourceExhausted, reason::RATE_LIMITED),
+        Refusal::OwnCalls { .. } => (Code::ResourceExhausted, reason::TOO_MANY_CALLS),
+        Refusal::OwnWatches { .. } => (Code::ResourceExhausted, reason::TOO_MANY_WATCHES),
+        Refusal::Overloaded => (Code::Unavailable, reason::OVERLOADED),
+        Refusal::NoKeyring => (Code::Unavailable, reason::KEYS_UNAVAILABLE),
     };
     let mut reply = Reply::new(code, reason, refusal.to_string());
     match refusal {

@@ -16,6 +16,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 pub(super) use self::engine::{engine, store};
 pub(super) use self::gate::refused;
 use crate::catalog::quoted;
+use crate::reason;
 use crate::store;
 
 /// Domain of every `ErrorInfo`.
@@ -73,7 +74,7 @@ impl From<Violations> for Status {
             .map(|violation| format!("{}: {}", violation.field, violation.description))
             .collect::<Vec<_>>()
             .join("; ");
-        Reply::new(Code::InvalidArgument, "INVALID_FIELD", message)
+        Reply::new(Code::InvalidArgument, reason::INVALID_FIELD, message)
             .violations(violations.0)
             .into()
     }
@@ -151,7 +152,7 @@ fn short(message: &str) -> String {
 pub(super) fn run_not_found(run: &str) -> Status {
     let mut reply = Reply::new(
         Code::NotFound,
-        "RUN_NOT_FOUND",
+        reason::RUN_NOT_FOUND,
         format!("there is no run {run}; ListSyncRuns shows the runs that are kept"),
     )
     .with("run_id", &run);
@@ -165,7 +166,7 @@ pub(super) fn run_not_found(run: &str) -> Status {
 pub(super) fn invalid_page_token() -> Status {
     Reply::new(
         Code::InvalidArgument,
-        "INVALID_PAGE_TOKEN",
+        reason::INVALID_PAGE_TOKEN,
         "page_token is not one of this list with these filters; begin with an empty one",
     )
     .violation(
@@ -184,7 +185,7 @@ pub(super) fn stale_plan(run: &store::Run, error: &store::Failure) -> Status {
         .unwrap_or_default();
     Reply::new(
         Code::FailedPrecondition,
-        "STALE_PLAN",
+        reason::STALE_PLAN,
         format!("{}{hint}", error.message),
     )
     .with("run_id", &run.id)
@@ -198,7 +199,7 @@ pub(super) fn stale_plan(run: &store::Run, error: &store::Failure) -> Status {
 /// The process ends: call again, another one answers.
 pub(super) fn shutting_down(run: Option<&store::RunId>, sequence: i64) -> Status {
     stream_end(
-        "SHUTTING_DOWN",
+        reason::SHUTTING_DOWN,
         "the service is shutting down; call again with this position",
         run,
         sequence,
@@ -208,7 +209,7 @@ pub(super) fn shutting_down(run: Option<&store::RunId>, sequence: i64) -> Status
 /// The stream was open long enough.
 pub(super) fn stream_max_age(run: Option<&store::RunId>, sequence: i64) -> Status {
     stream_end(
-        "STREAM_MAX_AGE",
+        reason::STREAM_MAX_AGE,
         "the stream was open for an hour; call again with this position",
         run,
         sequence,
@@ -218,7 +219,7 @@ pub(super) fn stream_max_age(run: Option<&store::RunId>, sequence: i64) -> Statu
 /// The client took nothing of it for too long.
 pub(super) fn stream_stalled() -> Status {
     stream_end(
-        "STREAM_STALLED",
+        reason::STREAM_STALLED,
         "the stream was not read for a minute; call again with the last position",
         None,
         0,
@@ -242,7 +243,7 @@ fn stream_end(
 pub(super) fn deadline_exceeded() -> Status {
     Reply::new(
         Code::DeadlineExceeded,
-        "DEADLINE_EXCEEDED",
+        reason::DEADLINE_EXCEEDED,
         "the call's deadline passed; what it started goes on",
     )
     .into()
@@ -253,7 +254,7 @@ pub(super) fn internal(cause: &str) -> Status {
     tracing::error!(cause, "a request failed by a fault of the service");
     Reply::new(
         Code::Internal,
-        "INTERNAL",
+        reason::INTERNAL,
         "a fault of the service; its log has the cause",
     )
     .into()
@@ -268,7 +269,7 @@ pub(super) fn complete(status: Status) -> Status {
     match status.code() {
         Code::Unimplemented => Reply::new(
             Code::Unimplemented,
-            "NOT_IMPLEMENTED",
+            reason::NOT_IMPLEMENTED,
             if message.is_empty() {
                 "there is no such RPC"
             } else {
@@ -277,17 +278,17 @@ pub(super) fn complete(status: Status) -> Status {
         )
         .into(),
         // tonic's code for a message beyond the limit; grpc-go's is RESOURCE_EXHAUSTED.
-        Code::OutOfRange => Reply::new(Code::OutOfRange, "MESSAGE_TOO_LARGE", message).into(),
+        Code::OutOfRange => Reply::new(Code::OutOfRange, reason::MESSAGE_TOO_LARGE, message).into(),
         // And the one for a message beyond the limit once it is unpacked.
         Code::ResourceExhausted if message.contains("decompressing") => {
-            Reply::new(Code::OutOfRange, "MESSAGE_TOO_LARGE", message).into()
+            Reply::new(Code::OutOfRange, reason::MESSAGE_TOO_LARGE, message).into()
         }
-        Code::Cancelled => Reply::new(Code::Cancelled, "CANCELLED", message).into(),
+        Code::Cancelled => Reply::new(Code::Cancelled, reason::CANCELLED, message).into(),
         // tonic answers INTERNAL to bytes that are no message of that type.
         Code::Internal if message.contains("decode") || message.contains("decompressing") => {
             Reply::new(
                 Code::InvalidArgument,
-                "MALFORMED_MESSAGE",
+                reason::MALFORMED_MESSAGE,
                 "the request is not a message of this RPC's type",
             )
             .into()

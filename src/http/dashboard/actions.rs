@@ -19,6 +19,7 @@ use crate::catalog::LocalId;
 use crate::engine::{self, IfBusy, SyncRequest, detached};
 use crate::gate::Refusal;
 use crate::http::App;
+use crate::reason;
 use crate::store::{Job, Run, RunId, RunOptions, Trigger};
 
 /// How long an apply is watched for being no plan of now any more.
@@ -199,7 +200,7 @@ pub(in crate::http) async fn apply(
         let is_stale = seen
             .error
             .as_ref()
-            .is_some_and(|error| error.reason == "STALE_PLAN");
+            .is_some_and(|error| error.reason == reason::STALE_PLAN);
         Ok(match is_stale {
             true => to(&format!("/preview?stale={run}")),
             false => to(&format!("/runs/{run}")),

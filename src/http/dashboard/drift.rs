@@ -13,7 +13,7 @@ use super::shell::{self, Reader, Whose};
 use super::view::drift::{Culprit, DriftPage, FindingGroup, FindingView};
 use super::view::parts::{Empty, Icon, Named as _, Tab};
 use super::view::shell::Page as Nav;
-use super::words::{self, Links};
+use super::words::{self, Ids};
 use crate::catalog::Severity;
 use crate::http::App;
 use crate::plan::{Finding, FindingKind};
@@ -135,7 +135,7 @@ fn groups(
     culprits: &Culprits,
     now: Timestamp,
 ) -> Vec<FindingGroup> {
-    let links = whose.links();
+    let ids = whose.ids();
     let mut groups: BTreeMap<&str, FindingGroup> = BTreeMap::new();
     for finding in found {
         let group = groups
@@ -143,11 +143,11 @@ fn groups(
             .or_insert_with(|| FindingGroup {
                 local_id: finding.local_id.clone(),
                 name: finding.name.clone(),
-                stripe_product: finding.product_id.as_ref().map(|id| links.product(id)),
+                stripe_product: finding.product_id.as_ref().map(|id| ids.product(id)),
                 origin: finding.origin.clone(),
                 findings: Vec::new(),
             });
-        group.findings.push(view(finding, culprits, links, now));
+        group.findings.push(view(finding, culprits, ids, now));
     }
     groups.into_values().collect()
 }
@@ -155,7 +155,7 @@ fn groups(
 pub(super) fn view(
     finding: &Finding,
     culprits: &Culprits,
-    links: Links<'_>,
+    ids: Ids<'_>,
     now: Timestamp,
 ) -> FindingView {
     FindingView {
@@ -169,7 +169,7 @@ pub(super) fn view(
         expected: finding.expected.clone(),
         actual: finding.actual.clone(),
         message: finding.message.clone(),
-        culprit: culprits.of(finding, links, now),
+        culprit: culprits.of(finding, ids, now),
     }
 }
 
@@ -190,7 +190,7 @@ impl Culprits {
     }
 
     /// The newest change of this product's, or of this field of it if one was told.
-    fn of(&self, finding: &Finding, links: Links<'_>, now: Timestamp) -> Option<Culprit> {
+    fn of(&self, finding: &Finding, ids: Ids<'_>, now: Timestamp) -> Option<Culprit> {
         if !finding.is_error {
             return None;
         }
@@ -215,7 +215,7 @@ impl Culprits {
         let row = of_product().find(tells).or_else(|| of_product().next())?;
         let request = Some(row.event.user_id.as_str()).filter(|id| !id.is_empty());
         Some(Culprit {
-            request: request.map(|id| links.request(id)),
+            request: request.map(|id| ids.request(id)),
             at: words::moment(row.event.occur_time, now),
             note: match request {
                 Some(_) => "not by this service".to_owned(),

@@ -171,7 +171,7 @@ impl OfRun {
         let parts = async {
             let whose = shell::whose(&self.app).await?;
             let results = run::results(engine, run, &whose, &self.asked).await?;
-            let problem = run::problem(run, whose.links());
+            let problem = run::problem(run, whose.ids());
             Ok::<_, Failed>((results, problem))
         };
         teller.part("facts", &run::facts(run, engine.now())).await?;

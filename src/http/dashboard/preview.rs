@@ -15,6 +15,7 @@ use super::view::shell::Page as Nav;
 use super::words;
 use crate::engine::progress::Progress;
 use crate::http::App;
+use crate::reason;
 use crate::store::{
     ActionKind, Failure, Outcome, Page, ResultFilter, ResultRow, Run, RunId, RunState,
 };
@@ -87,8 +88,8 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<PreviewPage, 
 }
 
 fn stale(run: &Run, whose: &Whose) -> PreviewState {
-    let found = problem(run, whose.links()).unwrap_or_else(|| Problem {
-        reason: "STALE_PLAN".to_owned(),
+    let found = problem(run, whose.ids()).unwrap_or_else(|| Problem {
+        reason: reason::STALE_PLAN.to_owned(),
         message: "The plan is another one by now.".to_owned(),
         hint: String::new(),
         stripe_request: None,
@@ -110,9 +111,9 @@ async fn state(app: &App, run: &Run, whose: &Whose) -> Result<PreviewState, Fail
     let is_held = run
         .error
         .as_ref()
-        .is_some_and(|error| error.reason == "ARCHIVE_FUSE_BLOWN");
+        .is_some_and(|error| error.reason == reason::ARCHIVE_FUSE_BLOWN);
     let (Some(digest), false) = (&run.plan_digest, is_unplanned(run, is_held)) else {
-        let failed = problem(run, whose.links()).unwrap_or_else(|| Problem {
+        let failed = problem(run, whose.ids()).unwrap_or_else(|| Problem {
             reason: String::new(),
             message: "The dry run was stopped before it had a plan.".to_owned(),
             hint: String::new(),
@@ -146,7 +147,7 @@ async fn state(app: &App, run: &Run, whose: &Whose) -> Result<PreviewState, Fail
     let more = u64::from(total).saturating_sub(rows.len() as u64);
     // What holds back is read first.
     rows.sort_by_key(|row| row.action != ActionKind::Block);
-    let links = whose.links();
+    let ids = whose.ids();
     let writes = writes(app, run).await?;
     Ok(PreviewState::Plan(Box::new(PlanView {
         run_id: run.id.to_string(),
@@ -157,7 +158,7 @@ async fn state(app: &App, run: &Run, whose: &Whose) -> Result<PreviewState, Fail
         writes,
         estimate: estimate(app, writes),
         checks: checks(run, &held),
-        items: rows.iter().map(|row| item(row, links)).collect(),
+        items: rows.iter().map(|row| item(row, ids)).collect(),
         more,
         blocked: match (&run.error, is_held, writes) {
             (_, true, _) => {
@@ -248,13 +249,13 @@ fn checks(run: &Run, held: &[ResultRow]) -> Vec<Check> {
     if let Some(error) = run
         .error
         .as_ref()
-        .filter(|error| error.reason == "ARCHIVE_FUSE_BLOWN")
+        .filter(|error| error.reason == reason::ARCHIVE_FUSE_BLOWN)
     {
         checks.push(fuse(run, error));
     }
     let jumps = held
         .iter()
-        .filter(|row| reason(row) == Some("PRICE_CHANGE_HELD"));
+        .filter(|row| reason(row) == Some(reason::PRICE_CHANGE_HELD));
     let jumps: Vec<String> = jumps.map(|row| row.local_id.to_string()).collect();
     if !jumps.is_empty() {
         let title = match jumps.len() {
@@ -297,7 +298,7 @@ fn fuse(run: &Run, error: &Failure) -> Check {
     }
 }
 
-fn item(row: &ResultRow, links: words::Links<'_>) -> PlanItem {
+fn item(row: &ResultRow, ids: words::Ids<'_>) -> PlanItem {
     PlanItem {
         local_id: row.local_id.to_string(),
         name: row.name.clone(),
@@ -310,13 +311,13 @@ fn item(row: &ResultRow, links: words::Links<'_>) -> PlanItem {
             }
             (_, _) => Vec::new(),
         },
-        stripe_product: row.product_id.as_ref().map(|id| links.product(id)),
+        stripe_product: row.product_id.as_ref().map(|id| ids.product(id)),
         origin: row.origin.clone(),
         hold: match row.outcome {
             Outcome::Failed | Outcome::Planned => row
                 .error
                 .as_ref()
-                .map(|error| links.problem(error, Tone::Warn)),
+                .map(|error| ids.problem(error, Tone::Warn)),
             Outcome::Done | Outcome::Skipped => None,
         },
     }

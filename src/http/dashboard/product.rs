@@ -11,7 +11,7 @@ use super::shell::{self, Reader, Whose};
 use super::view::parts::Id;
 use super::view::product::{LintView, PriceRow, ProductPage, ProductRun};
 use super::view::shell::Page as Nav;
-use super::words::{self, Links};
+use super::words::{self, Ids};
 use crate::catalog::{Entry, LocalId, Price, Product};
 use crate::http::App;
 use crate::store::{EventFilter, MappingRow, Page, ResultFilter, Run, RunFilter, Whose as Of};
@@ -57,7 +57,7 @@ async fn fill(app: &App, reader: &Reader, local_id: &str) -> Result<ProductPage,
         return Err(not_found());
     }
     let now = app.engine.now();
-    let links = whose.links();
+    let ids = whose.ids();
     let product = entry.map(|entry| &entry.product);
     let title = known.name().to_owned();
     let findings = match &whose.at {
@@ -85,18 +85,18 @@ async fn fill(app: &App, reader: &Reader, local_id: &str) -> Result<ProductPage,
         metadata: product
             .map(|is| is.metadata.clone().into_iter().collect())
             .unwrap_or_default(),
-        prices: prices(entry, mapping.as_deref(), links),
+        prices: prices(entry, mapping.as_deref(), ids),
         origin: known.origin(),
         rule: product.map(|is| is.origin.rule.clone()).unwrap_or_default(),
         stripe_product: mapping
             .as_ref()
-            .map(|row| links.product(&row.binding.product_id)),
+            .map(|row| ids.product(&row.binding.product_id)),
         synced: mapping
             .as_ref()
             .map(|row| words::moment(row.last_sync_time, now)),
         lint: entry.map(lint).unwrap_or_default(),
         findings: findings
-            .map(|finding| view(finding, &culprits, links, now))
+            .map(|finding| view(finding, &culprits, ids, now))
             .collect(),
         events: events_of(app, product, &local_id).await?,
         runs: runs_of(app, &whose, &local_id).await?,
@@ -130,7 +130,7 @@ fn fields(product: &Product) -> Vec<(String, String)> {
 }
 
 /// Current ones first; of those that were superseded only the id is kept.
-fn prices(entry: Option<&Entry>, mapping: Option<&MappingRow>, links: Links<'_>) -> Vec<PriceRow> {
+fn prices(entry: Option<&Entry>, mapping: Option<&MappingRow>, ids: Ids<'_>) -> Vec<PriceRow> {
     let of_catalog = entry.into_iter().flat_map(|entry| entry.product.prices());
     let current = of_catalog.map(|price| PriceRow {
         key: price.key.to_string(),
@@ -138,7 +138,7 @@ fn prices(entry: Option<&Entry>, mapping: Option<&MappingRow>, links: Links<'_>)
         details: details(price),
         stripe_price: mapping
             .and_then(|row| row.binding.prices.get(&price.key))
-            .map(|id| links.price(id)),
+            .map(|id| ids.price(id)),
         current: true,
     });
     let old = mapping
@@ -148,7 +148,7 @@ fn prices(entry: Option<&Entry>, mapping: Option<&MappingRow>, links: Links<'_>)
         key: String::new(),
         price: None,
         details: Vec::new(),
-        stripe_price: Some(links.price(id)),
+        stripe_price: Some(ids.price(id)),
         current: false,
     });
     current.chain(old).collect()

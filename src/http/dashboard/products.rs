@@ -14,7 +14,7 @@ use super::shell::{self, Reader, Whose};
 use super::view::parts::{Choice, Empty, Icon, Named as _, Pager};
 use super::view::product::{ProductRow, ProductsPage, SyncStatus as View};
 use super::view::shell::Page as Nav;
-use super::words::{self, Links};
+use super::words::{self, Ids};
 use crate::catalog::{Catalog, Entry, LocalId};
 use crate::http::App;
 use crate::store::{MappingFilter, MappingRow, Page, SourceNote, SyncStatus};
@@ -72,7 +72,7 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<ProductsPage,
         .with("status", &asked.status);
     let last = shown.last().filter(|_| has_more);
     let filtered = !address.is_plain();
-    let links = whose.links();
+    let ids = whose.ids();
     Ok(ProductsPage {
         shell: shell::shell(&app.engine, &whose, reader, "Products", Nav::Products).await?,
         query: asked.q.clone(),
@@ -89,7 +89,7 @@ async fn fill(app: &App, reader: &Reader, asked: &Asked) -> Result<ProductsPage,
             .take(PROBLEMS)
             .map(|problem| source_problem(&SourceNote::of(problem)))
             .collect(),
-        rows: shown.iter().map(|known| known.row(links)).collect(),
+        rows: shown.iter().map(|known| known.row(ids)).collect(),
         empty: empty(filtered),
         pager: Pager {
             first: (!asked.after.is_empty()).then(|| address.to_string()),
@@ -240,7 +240,7 @@ impl Known<'_> {
             .unwrap_or_default()
     }
 
-    fn row(&self, links: Links<'_>) -> ProductRow {
+    fn row(&self, ids: Ids<'_>) -> ProductRow {
         let mapping = self.mapping;
         ProductRow {
             local_id: self.local_id.to_string(),
@@ -250,8 +250,8 @@ impl Known<'_> {
                 .entry
                 .map_or(0, |entry| entry.product.more_prices.len()) as u64,
             status: self.status(),
-            stripe_product: mapping.map(|row| links.product(&row.binding.product_id)),
-            stripe_price: mapping.and_then(|row| Some(links.price(row.default_price()?))),
+            stripe_product: mapping.map(|row| ids.product(&row.binding.product_id)),
+            stripe_price: mapping.and_then(|row| Some(ids.price(row.default_price()?))),
             origin: self.origin(),
             lint: self.entry.map_or(0, |entry| entry.lint.len()) as u64,
         }

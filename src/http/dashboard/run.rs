@@ -12,10 +12,11 @@ use super::shell::{self, Reader, Whose};
 use super::view::parts::{Empty, Icon, Id, Pager, Problem, Tab, Tone};
 use super::view::run::{ResultRow as Row, RunActions, RunFacts, RunPage, RunProgress, RunResults};
 use super::view::shell::Page as Nav;
-use super::words::{self, Links};
+use super::words::{self, Ids};
 use crate::access::Role;
 use crate::engine::Engine;
 use crate::http::{App, Facts};
+use crate::reason;
 use crate::store::{
     ActionKind, Outcome, Page, ResultFilter, ResultRow, Run, RunId, RunState, SourceNote, Stage,
     Timestamp,
@@ -47,7 +48,7 @@ async fn fill(app: &App, reader: &Reader, id: &RunId, asked: &Asked) -> Result<R
     let whose = shell::whose(app).await?;
     let run = app.engine.run(id).await?;
     let now = app.engine.now();
-    let links = whose.links();
+    let ids = whose.ids();
     let kind = kind(&run);
     Ok(RunPage {
         shell: shell::shell(&app.engine, &whose, reader, kind, Nav::Runs).await?,
@@ -60,7 +61,7 @@ async fn fill(app: &App, reader: &Reader, id: &RunId, asked: &Asked) -> Result<R
         facts: facts(&run, now),
         progress: progress(&run),
         actions: actions(&run, reader),
-        error: problem(&run, links),
+        error: problem(&run, ids),
         source_problems: run.source_problems.iter().map(source_problem).collect(),
         warnings: run.warnings.clone(),
         results: results(&app.engine, &run, &whose, asked).await?,
@@ -180,7 +181,7 @@ pub(super) fn actions(run: &Run, reader: &Reader) -> RunActions {
     }
 }
 
-pub(super) fn problem(run: &Run, links: Links<'_>) -> Option<Problem> {
+pub(super) fn problem(run: &Run, ids: Ids<'_>) -> Option<Problem> {
     let tone = match run.state {
         RunState::PartiallyFailed => Tone::Warn,
         RunState::Pending
@@ -189,14 +190,14 @@ pub(super) fn problem(run: &Run, links: Links<'_>) -> Option<Problem> {
         | RunState::Failed
         | RunState::Cancelled => Tone::Bad,
     };
-    run.error.as_ref().map(|error| links.problem(error, tone))
+    run.error.as_ref().map(|error| ids.problem(error, tone))
 }
 
 pub(super) fn source_problem(note: &SourceNote) -> Problem {
     let rule = Some(note.rule.clone()).filter(|rule| !rule.is_empty());
     let rule = rule.map(|rule| format!("rule {rule}"));
     Problem {
-        reason: "SOURCE_INCOMPLETE".to_owned(),
+        reason: reason::SOURCE_INCOMPLETE.to_owned(),
         message: note.message.clone(),
         hint: rule
             .into_iter()
@@ -262,7 +263,7 @@ pub(super) async fn results(
             .with("after", row.local_id.as_str())
             .to_string()
     });
-    let links = whose.links();
+    let ids = whose.ids();
     let tab = |label: &str, to: Show, count: Option<u64>| Tab {
         href: Address::new(&path).with("show", to.name()).to_string(),
         label: label.to_owned(),
@@ -287,7 +288,7 @@ pub(super) async fn results(
     };
     Ok(RunResults {
         filters,
-        rows: rows.iter().map(|row| result(row, links)).collect(),
+        rows: rows.iter().map(|row| result(row, ids)).collect(),
         empty: empty(run, show),
         pager: Pager {
             first: (!is_first).then(|| address.to_string()),
@@ -346,7 +347,7 @@ fn empty(run: &Run, show: Show) -> Empty {
     }
 }
 
-pub(super) fn result(row: &ResultRow, links: Links<'_>) -> Row {
+pub(super) fn result(row: &ResultRow, ids: Ids<'_>) -> Row {
     let tone = match row.action {
         ActionKind::Block => Tone::Warn,
         ActionKind::InSync
@@ -367,9 +368,9 @@ pub(super) fn result(row: &ResultRow, links: Links<'_>) -> Row {
         price: row
             .amount
             .map(|(currency, amount)| words::money(currency, amount, None)),
-        stripe_product: row.product_id.as_ref().map(|id| links.product(id)),
-        stripe_price: row.price_id.as_ref().map(|id| links.price(id)),
-        error: row.error.as_ref().map(|error| links.problem(error, tone)),
+        stripe_product: row.product_id.as_ref().map(|id| ids.product(id)),
+        stripe_price: row.price_id.as_ref().map(|id| ids.price(id)),
+        error: row.error.as_ref().map(|error| ids.problem(error, tone)),
         attempts: row.attempts.into(),
         origin: row.origin.clone(),
     }

@@ -8,12 +8,12 @@ use axum::http::request::Parts;
 use super::page::Failed;
 use super::session::Session;
 use super::view::shell::{Account, Confirm, Gate, Mode as View, Page, Shell, User};
-use super::words::Links;
+use super::words::Ids;
 use crate::access::{Principal, Role};
 use crate::engine::Engine;
 use crate::http::App;
 use crate::plan::{AccountRef, Mode};
-use crate::stripe;
+use crate::stripe::Links;
 
 /// Who looks at a page.
 #[derive(Clone)]
@@ -112,11 +112,8 @@ pub(super) struct Whose {
 }
 
 impl Whose {
-    pub(super) fn links(&self) -> Links<'_> {
-        Links {
-            at: self.at.as_ref(),
-            sandbox: self.sandbox,
-        }
+    pub(super) fn ids(&self) -> Ids<'_> {
+        Ids(Links::new(self.at.as_ref(), self.sandbox))
     }
 
     /// What has to be typed before a write, in live mode.
@@ -161,10 +158,7 @@ pub(super) async fn whose(app: &App) -> Result<Whose, Failed> {
             Mode::Test => View::Test,
             Mode::Live => View::Live,
         },
-        href: at
-            .as_ref()
-            .filter(|_| !sandbox)
-            .map(stripe::dashboard_products_url),
+        href: Links::new(at.as_ref(), sandbox).products(),
         id,
     };
     Ok(Whose {

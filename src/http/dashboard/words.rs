@@ -4,7 +4,7 @@ use chrono::{SecondsFormat, TimeDelta};
 
 use super::view::parts::{Change, Id, Moment, Money, Problem, Tone};
 use crate::catalog::{Amount, Currency, Recurring, Terms};
-use crate::plan::{AccountRef, FieldChange, PriceId, ProductId};
+use crate::plan::{FieldChange, PriceId, ProductId};
 use crate::store::{Failure, Timestamp};
 use crate::stripe;
 
@@ -102,20 +102,14 @@ fn interval(recurring: &Recurring) -> String {
 
 /// Ids with their pages in Stripe's dashboard, where there are any.
 #[derive(Clone, Copy)]
-pub(super) struct Links<'a> {
-    /// The account, where it is known.
-    pub(super) at: Option<&'a AccountRef>,
-    /// Nothing of the sandbox is in Stripe's dashboard.
-    pub(super) sandbox: bool,
-}
+pub(super) struct Ids<'a>(pub(super) stripe::Links<'a>);
 
-impl Links<'_> {
+impl Ids<'_> {
     pub(super) fn product(self, id: &ProductId) -> Id {
-        let at = self.at.filter(|_| !self.sandbox);
         Id {
             value: id.to_string(),
             what: "Stripe product id",
-            href: at.map(|at| stripe::dashboard_url(at, id)),
+            href: self.0.product(id),
         }
     }
 
@@ -129,11 +123,10 @@ impl Links<'_> {
     }
 
     pub(super) fn request(self, id: &str) -> Id {
-        let at = self.at.filter(|_| !self.sandbox);
         Id {
             value: id.to_owned(),
             what: "Stripe request id",
-            href: at.map(|at| stripe::request_url(at, id)),
+            href: self.0.request(id),
         }
     }
 
