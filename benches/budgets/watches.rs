@@ -1,7 +1,7 @@
 //! Ten thousand open watches of one run, against a broadcast of the same messages at the
 //! same moments to as many streams: the server's CPU for each message delivered.
 
-use std::time::{Duration, SystemTime};
+use std::time::Instant;
 
 use stripe_product_sync::proto::v1;
 use stripe_product_sync::proto::v1::product_sync_service_client::ProductSyncServiceClient;
@@ -120,13 +120,13 @@ async fn read(mut watches: Vec<Watch>) -> Told {
     }
 }
 
+/// With the moments at which they came: what the service tells apart, because it is
+/// durable one after the other, the broadcast has to send apart, too.
 async fn in_full(mut watch: Watch) -> Vec<Timed> {
-    let (mut messages, mut begun, mut after) = (Vec::new(), None, Duration::ZERO);
+    let (mut messages, mut begun) = (Vec::new(), None);
     while let Some(message) = watch.message().await.unwrap() {
-        if let Some(time) = happened(&message) {
-            // What has no time of its own follows what came before it.
-            after = time.saturating_sub(*begun.get_or_insert(time));
-        }
+        let now = Instant::now();
+        let after = now - *begun.get_or_insert(now);
         let is_last = is_last(&message);
         messages.push(Timed { after, message });
         if is_last {
@@ -138,13 +138,4 @@ async fn in_full(mut watch: Watch) -> Vec<Timed> {
 
 fn is_last(message: &v1::WatchSyncProgressResponse) -> bool {
     matches!(message.payload, Some(Payload::Finished(_)))
-}
-
-/// When, by the server's clock.
-fn happened(message: &v1::WatchSyncProgressResponse) -> Option<Duration> {
-    let Some(Payload::Event(event)) = &message.payload else {
-        return None;
-    };
-    let time = SystemTime::try_from(event.time?).ok()?;
-    time.duration_since(SystemTime::UNIX_EPOCH).ok()
 }
