@@ -45,13 +45,15 @@ impl Answers {
     }
 }
 
+const GIVEN_UP: u64 = u64::MAX;
+
 /// One answer, as far as its reader's life goes.
 pub(super) struct Pulse {
     dog: Arc<Inner>,
     peer: Option<Peer>,
-    /// When its body was last asked, in milliseconds since the dog's beginning.
+    /// When its body was last asked, in milliseconds since the dog's beginning;
+    /// [`GIVEN_UP`]: not for too long.
     asked: AtomicU64,
-    /// `None`: it was not asked for too long.
     slot: Mutex<Option<Slot>>,
 }
 
@@ -95,7 +97,8 @@ impl Watchdog {
         // By their connections.
         let mut stalled: HashMap<u64, (&Peer, usize)> = HashMap::new();
         for pulse in &open {
-            if now.saturating_sub(pulse.asked.load(Ordering::Relaxed)) <= patience {
+            let asked = pulse.asked.load(Ordering::Relaxed);
+            if asked != GIVEN_UP && now.saturating_sub(asked) <= patience {
                 continue;
             }
             pulse.give_up();
@@ -125,18 +128,15 @@ impl Inner {
 impl Pulse {
     /// Its body is asked for more; whether it may go on.
     pub(super) fn beat(&self) -> bool {
-        self.asked.store(self.dog.now(), Ordering::Relaxed);
-        self.slot().is_some()
+        self.asked.fetch_max(self.dog.now(), Ordering::Relaxed) != GIVEN_UP
     }
 
     fn give_up(&self) {
-        if self.slot().take().is_some() {
+        self.asked.store(GIVEN_UP, Ordering::Relaxed);
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.take().is_some() {
             tracing::info!("an answer is not read by its client any more");
         }
-    }
-
-    fn slot(&self) -> MutexGuard<'_, Option<Slot>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,8 +15,12 @@ use crate::store::{ProgressRow, Run, RunId};
 const BATCH: u32 = 500;
 
 /// What a look at the source brought.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made to be taken at once: a box is dearer"
+)]
 pub(super) enum Look {
-    Tell(Box<Payload>),
+    Tell(Payload),
     /// Look again.
     Again,
     /// Nothing new.
@@ -26,13 +30,8 @@ pub(super) enum Look {
 impl Watcher {
     /// What comes next from the source.
     pub(super) async fn look(&mut self) -> Result<Look, Status> {
-        if let Some(event) = self.events.next() {
-            self.position = event.sequence;
-            self.learn_account(&event.progress);
-            let links = self.service.links(self.at.as_ref());
-            return Ok(Look::Tell(Box::new(convert::progress::event(
-                &event, links,
-            ))));
+        if let Some(payload) = self.next_event() {
+            return Ok(Look::Tell(payload));
         }
         match &mut self.source {
             Source::Next { begun, before } => {
@@ -52,10 +51,19 @@ impl Watcher {
             Source::Ended(run) => {
                 let finished = self.service.ended(run).await?;
                 self.source = Source::Nothing;
-                Ok(Look::Tell(Box::new(convert::progress::finished(finished))))
+                Ok(Look::Tell(convert::progress::finished(finished)))
             }
             Source::Nothing => Ok(Look::Wait),
         }
+    }
+
+    /// Of those that were read.
+    fn next_event(&mut self) -> Option<Payload> {
+        let event = self.events.next()?;
+        self.position = event.sequence;
+        self.learn_account(&event.progress);
+        let links = self.service.links(self.at.as_ref());
+        Some(convert::progress::event(&event, links))
     }
 
     async fn look_at_memory(&mut self, log: &RunLog) -> Result<Look, Status> {
@@ -68,7 +76,7 @@ impl Watcher {
             Next::Events(events) if !events.is_empty() => {
                 self.is_resuming = false;
                 self.events = events.into_iter();
-                Ok(Look::Again)
+                Ok(self.next_event().map_or(Look::Again, Look::Tell))
             }
             Next::Events(_) if is_over => {
                 self.source = Source::Ended(Box::new(log.run()));
@@ -161,9 +169,7 @@ impl Watcher {
         self.is_resuming = false;
         self.position = run.last_sequence;
         self.at.clone_from(&run.at);
-        Ok(Look::Tell(Box::new(convert::progress::snapshot(
-            whole, reset,
-        ))))
+        Ok(Look::Tell(convert::progress::snapshot(whole, reset)))
     }
 
     /// Only results have links, and by then the run knows its account.

@@ -141,18 +141,19 @@ impl Watcher {
             if matches!(self.source, Source::Nothing) {
                 return None;
             }
-            if let Some(end) = self.is_due() {
+            let now = Instant::now();
+            if let Some(end) = self.is_due(now) {
                 return Some(self.fail(end));
             }
-            if let Err(end) = self.is_still_admitted().await {
+            if let Err(end) = self.is_still_admitted(now).await {
                 return Some(self.fail(end));
             }
             match self.look().await {
-                Ok(Look::Tell(payload)) => return Some(Ok(self.tell(*payload))),
+                Ok(Look::Tell(payload)) => return Some(Ok(self.tell(payload, now))),
                 Ok(Look::Again) => {}
-                Ok(Look::Wait) if self.told.elapsed() >= HEARTBEAT => {
+                Ok(Look::Wait) if now - self.told >= HEARTBEAT => {
                     let heartbeat = convert::progress::heartbeat(self.service.engine.now());
-                    return Some(Ok(self.tell(heartbeat)));
+                    return Some(Ok(self.tell(heartbeat, now)));
                 }
                 Ok(Look::Wait) => self.wait().await,
                 Err(error) => return Some(self.fail(error)),
@@ -160,8 +161,8 @@ impl Watcher {
         }
     }
 
-    fn tell(&mut self, payload: Payload) -> WatchSyncProgressResponse {
-        self.told = Instant::now();
+    fn tell(&mut self, payload: Payload, now: Instant) -> WatchSyncProgressResponse {
+        self.told = now;
         convert::progress::message(self.run.as_ref(), self.position, payload)
     }
 
@@ -171,11 +172,11 @@ impl Watcher {
     }
 
     /// Why the stream has to end now, if it has.
-    fn is_due(&self) -> Option<Status> {
+    fn is_due(&self, now: Instant) -> Option<Status> {
         if self.service.shutdown.is_cancelled() {
             return Some(status::shutting_down(self.run.as_ref(), self.position));
         }
-        if self.opened.elapsed() >= MAX_AGE {
+        if now - self.opened >= MAX_AGE {
             return Some(status::stream_max_age(self.run.as_ref(), self.position));
         }
         self.deadline
@@ -184,14 +185,14 @@ impl Watcher {
     }
 
     /// A key that ends, ends its watches.
-    async fn is_still_admitted(&mut self) -> Result<(), Status> {
+    async fn is_still_admitted(&mut self, now: Instant) -> Result<(), Status> {
         let Some(principal) = &self.principal else {
             return Ok(());
         };
-        if self.admitted.elapsed() < HEARTBEAT {
+        if now - self.admitted < HEARTBEAT {
             return Ok(());
         }
-        self.admitted = Instant::now();
+        self.admitted = now;
         let admitted = self.service.gate.is_still_admitted(principal).await;
         admitted.map_err(|refusal| status::refused(&refusal))
     }
@@ -211,10 +212,11 @@ impl Watcher {
         let alarm = self.alarm.as_mut();
         match &mut self.source {
             // The shutdown rings here, too: with ten thousand watchers, each thing that
-            // they wait for counts.
+            // they wait for counts, and each that is looked at before what woke them.
             Source::Live { changed, .. } => tokio::select! {
-                () = alarm => {}
+                biased;
                 () = of(changed.changed()) => {}
+                () = alarm => {}
             },
             Source::Next { begun, .. } => tokio::select! {
                 () = alarm => {}

@@ -33,4 +33,5 @@ for (const check of (await import(`./${checks}.mjs`)).default) {
     if (error.rawType) console.error(error.raw);
   }
 }
-process.exitCode = failed > 0 ? 1 : 0;
+// The SDK leaves the timer of a reply that was cut, 80 seconds, and Node would wait for it.
+process.exit(failed > 0 ? 1 : 0);
