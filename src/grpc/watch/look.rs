@@ -15,12 +15,8 @@ use crate::store::{ProgressRow, Run, RunId};
 const BATCH: u32 = 500;
 
 /// What a look at the source brought.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "made to be taken at once: a box is dearer"
-)]
 pub(super) enum Look {
-    Tell(Payload),
+    Tell(Box<Payload>),
     /// Look again.
     Again,
     /// Nothing new.
@@ -51,19 +47,19 @@ impl Watcher {
             Source::Ended(run) => {
                 let finished = self.service.ended(run).await?;
                 self.source = Source::Nothing;
-                Ok(Look::Tell(convert::progress::finished(finished)))
+                Ok(Look::Tell(Box::new(convert::progress::finished(finished))))
             }
             Source::Nothing => Ok(Look::Wait),
         }
     }
 
     /// Of those that were read.
-    fn next_event(&mut self) -> Option<Payload> {
+    fn next_event(&mut self) -> Option<Box<Payload>> {
         let event = self.events.next()?;
         self.position = event.sequence;
         self.learn_account(&event.progress);
         let links = self.service.links(self.at.as_ref());
-        Some(convert::progress::event(&event, links))
+        Some(Box::new(convert::progress::event(&event, links)))
     }
 
     async fn look_at_memory(&mut self, log: &RunLog) -> Result<Look, Status> {
@@ -169,7 +165,8 @@ impl Watcher {
         self.is_resuming = false;
         self.position = run.last_sequence;
         self.at.clone_from(&run.at);
-        Ok(Look::Tell(convert::progress::snapshot(whole, reset)))
+        let snapshot = convert::progress::snapshot(whole, reset);
+        Ok(Look::Tell(Box::new(snapshot)))
     }
 
     /// Only results have links, and by then the run knows its account.

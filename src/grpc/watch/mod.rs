@@ -149,7 +149,7 @@ impl Watcher {
                 return Some(self.fail(end));
             }
             match self.look().await {
-                Ok(Look::Tell(payload)) => return Some(Ok(self.tell(payload, now))),
+                Ok(Look::Tell(payload)) => return Some(Ok(self.tell(*payload, now))),
                 Ok(Look::Again) => {}
                 Ok(Look::Wait) if now - self.told >= HEARTBEAT => {
                     let heartbeat = convert::progress::heartbeat(self.service.engine.now());
