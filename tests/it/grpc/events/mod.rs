@@ -96,6 +96,9 @@ impl Served {
         let settled = async {
             let mut current = self.app.engine.begun();
             loop {
+                // Looked at before the events are: a run that ends in between has settled them.
+                let run = current.borrow_and_update().clone();
+                let run = run.filter(|run| !run.is_over());
                 let all = self.list(v1::ListChangeEventsRequest {
                     page_size: 1000,
                     ..v1::ListChangeEventsRequest::default()
@@ -111,8 +114,7 @@ impl Served {
                     return by_id.collect();
                 }
                 // Its run, or the next one.
-                let run = current.borrow_and_update().clone();
-                if let Some(run) = run.filter(|run| !run.is_over()) {
+                if let Some(run) = run {
                     self.app.engine.wait(run.id(), PATIENCE).await.unwrap();
                 } else {
                     current.changed().await.unwrap();
