@@ -46,6 +46,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use doubt::OpenWrite;
 pub use findings::{Finding, FindingKind, findings};
+pub(crate) use ids::text_id;
 pub use ids::{AccountRef, Mode, PriceId, ProductId};
 pub use known::{Binding, Known, OthersBinding};
 pub use observed::{Observed, ObservedPrice, ObservedProduct, Unreadable};

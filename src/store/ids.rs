@@ -1,9 +1,6 @@
 //! What all of them are told apart by: ids, times, places in a list.
 
-use std::fmt;
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
+use crate::plan::text_id;
 
 /// A point in time. Databases keep microseconds.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
@@ -17,40 +14,15 @@ pub struct RememberedAccount {
     pub display_name: Option<String>,
 }
 
-macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(Arc<str>);
-
-        impl $name {
-            /// Takes the id as it was made.
-            pub fn new(id: impl AsRef<str>) -> Self {
-                Self(id.as_ref().into())
-            }
-
-            /// The id as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-    };
-}
-
 text_id!(
     /// A run; ids made later sort later (UUID version 7).
+    #[derive(Debug)]
     RunId
 );
 
 text_id!(
     /// A write that was decided; part of its idempotency key.
+    #[derive(Debug)]
     IntentId
 );
 

@@ -45,15 +45,13 @@ impl Answers {
     }
 }
 
-const GIVEN_UP: u64 = u64::MAX;
-
 /// One answer, as far as its reader's life goes.
 pub(super) struct Pulse {
     dog: Arc<Inner>,
     peer: Option<Peer>,
-    /// When its body was last asked, in milliseconds since the dog's beginning;
-    /// [`GIVEN_UP`]: not for too long.
+    /// When its body was last asked, in milliseconds since the dog's beginning.
     asked: AtomicU64,
+    /// `None`: it was not asked for too long.
     slot: Mutex<Option<Slot>>,
 }
 
@@ -97,8 +95,7 @@ impl Watchdog {
         // By their connections.
         let mut stalled: HashMap<u64, (&Peer, usize)> = HashMap::new();
         for pulse in &open {
-            let asked = pulse.asked.load(Ordering::Relaxed);
-            if asked != GIVEN_UP && now.saturating_sub(asked) <= patience {
+            if now.saturating_sub(pulse.asked.load(Ordering::Relaxed)) <= patience {
                 continue;
             }
             pulse.give_up();
@@ -128,15 +125,18 @@ impl Inner {
 impl Pulse {
     /// Its body is asked for more; whether it may go on.
     pub(super) fn beat(&self) -> bool {
-        self.asked.fetch_max(self.dog.now(), Ordering::Relaxed) != GIVEN_UP
+        self.asked.store(self.dog.now(), Ordering::Relaxed);
+        self.slot().is_some()
     }
 
     fn give_up(&self) {
-        self.asked.store(GIVEN_UP, Ordering::Relaxed);
-        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.take().is_some() {
+        if self.slot().take().is_some() {
             tracing::info!("an answer is not read by its client any more");
         }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Slot>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

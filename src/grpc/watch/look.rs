@@ -26,8 +26,13 @@ pub(super) enum Look {
 impl Watcher {
     /// What comes next from the source.
     pub(super) async fn look(&mut self) -> Result<Look, Status> {
-        if let Some(payload) = self.next_event() {
-            return Ok(Look::Tell(payload));
+        if let Some(event) = self.events.next() {
+            self.position = event.sequence;
+            self.learn_account(&event.progress);
+            let links = self.service.links(self.at.as_ref());
+            return Ok(Look::Tell(Box::new(convert::progress::event(
+                &event, links,
+            ))));
         }
         match &mut self.source {
             Source::Next { begun, before } => {
@@ -53,15 +58,6 @@ impl Watcher {
         }
     }
 
-    /// Of those that were read.
-    fn next_event(&mut self) -> Option<Box<Payload>> {
-        let event = self.events.next()?;
-        self.position = event.sequence;
-        self.learn_account(&event.progress);
-        let links = self.service.links(self.at.as_ref());
-        Some(Box::new(convert::progress::event(&event, links)))
-    }
-
     async fn look_at_memory(&mut self, log: &RunLog) -> Result<Look, Status> {
         if self.is_new {
             return self.snapshot(&log.snapshot(), false).await;
@@ -72,7 +68,7 @@ impl Watcher {
             Next::Events(events) if !events.is_empty() => {
                 self.is_resuming = false;
                 self.events = events.into_iter();
-                Ok(self.next_event().map_or(Look::Again, Look::Tell))
+                Ok(Look::Again)
             }
             Next::Events(_) if is_over => {
                 self.source = Source::Ended(Box::new(log.run()));
@@ -165,8 +161,9 @@ impl Watcher {
         self.is_resuming = false;
         self.position = run.last_sequence;
         self.at.clone_from(&run.at);
-        let snapshot = convert::progress::snapshot(whole, reset);
-        Ok(Look::Tell(Box::new(snapshot)))
+        Ok(Look::Tell(Box::new(convert::progress::snapshot(
+            whole, reset,
+        ))))
     }
 
     /// Only results have links, and by then the run knows its account.

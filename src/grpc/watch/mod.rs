@@ -141,19 +141,18 @@ impl Watcher {
             if matches!(self.source, Source::Nothing) {
                 return None;
             }
-            let now = Instant::now();
-            if let Some(end) = self.is_due(now) {
+            if let Some(end) = self.is_due() {
                 return Some(self.fail(end));
             }
-            if let Err(end) = self.is_still_admitted(now).await {
+            if let Err(end) = self.is_still_admitted().await {
                 return Some(self.fail(end));
             }
             match self.look().await {
-                Ok(Look::Tell(payload)) => return Some(Ok(self.tell(*payload, now))),
+                Ok(Look::Tell(payload)) => return Some(Ok(self.tell(*payload))),
                 Ok(Look::Again) => {}
-                Ok(Look::Wait) if now - self.told >= HEARTBEAT => {
+                Ok(Look::Wait) if self.told.elapsed() >= HEARTBEAT => {
                     let heartbeat = convert::progress::heartbeat(self.service.engine.now());
-                    return Some(Ok(self.tell(heartbeat, now)));
+                    return Some(Ok(self.tell(heartbeat)));
                 }
                 Ok(Look::Wait) => self.wait().await,
                 Err(error) => return Some(self.fail(error)),
@@ -161,8 +160,8 @@ impl Watcher {
         }
     }
 
-    fn tell(&mut self, payload: Payload, now: Instant) -> WatchSyncProgressResponse {
-        self.told = now;
+    fn tell(&mut self, payload: Payload) -> WatchSyncProgressResponse {
+        self.told = Instant::now();
         convert::progress::message(self.run.as_ref(), self.position, payload)
     }
 
@@ -172,11 +171,11 @@ impl Watcher {
     }
 
     /// Why the stream has to end now, if it has.
-    fn is_due(&self, now: Instant) -> Option<Status> {
+    fn is_due(&self) -> Option<Status> {
         if self.service.shutdown.is_cancelled() {
             return Some(status::shutting_down(self.run.as_ref(), self.position));
         }
-        if now - self.opened >= MAX_AGE {
+        if self.opened.elapsed() >= MAX_AGE {
             return Some(status::stream_max_age(self.run.as_ref(), self.position));
         }
         self.deadline
@@ -185,14 +184,14 @@ impl Watcher {
     }
 
     /// A key that ends, ends its watches.
-    async fn is_still_admitted(&mut self, now: Instant) -> Result<(), Status> {
+    async fn is_still_admitted(&mut self) -> Result<(), Status> {
         let Some(principal) = &self.principal else {
             return Ok(());
         };
-        if now - self.admitted < HEARTBEAT {
+        if self.admitted.elapsed() < HEARTBEAT {
             return Ok(());
         }
-        self.admitted = now;
+        self.admitted = Instant::now();
         let admitted = self.service.gate.is_still_admitted(principal).await;
         admitted.map_err(|refusal| status::refused(&refusal))
     }
@@ -209,23 +208,10 @@ impl Watcher {
         if self.alarm.is_elapsed() || self.alarm.deadline() > due {
             self.alarm.as_mut().reset(due);
         }
-        let alarm = self.alarm.as_mut();
-        match &mut self.source {
-            // The shutdown rings here, too: with ten thousand watchers, each thing that
-            // they wait for counts, and each that is looked at before what woke them.
-            Source::Live { changed, .. } => tokio::select! {
-                biased;
-                () = of(changed.changed()) => {}
-                () = alarm => {}
-            },
-            Source::Next { begun, .. } => tokio::select! {
-                () = alarm => {}
-                () = of(begun.changed()) => {}
-            },
-            Source::Stored | Source::Ended(_) | Source::Nothing => tokio::select! {
-                () = self.service.shutdown.cancelled() => {}
-                () = alarm => {}
-            },
+        tokio::select! {
+            () = self.service.shutdown.cancelled() => {}
+            () = self.alarm.as_mut() => {}
+            () = news(&mut self.source) => {}
         }
     }
 
@@ -240,9 +226,15 @@ impl Watcher {
     }
 }
 
-/// Something new; never once the engine is gone, for the alarm goes on.
-async fn of(changed: impl Future<Output = Result<(), watch::error::RecvError>>) {
-    if changed.await.is_err() {
+/// Ready when the source may have something new; never for the database.
+async fn news(source: &mut Source) {
+    let changed = match source {
+        Source::Live { changed, .. } => changed.changed().await,
+        Source::Next { begun, .. } => begun.changed().await,
+        Source::Stored | Source::Ended(_) | Source::Nothing => std::future::pending().await,
+    };
+    if changed.is_err() {
+        // The engine is gone: nothing comes any more, the alarm goes on.
         std::future::pending::<()>().await;
     }
 }
