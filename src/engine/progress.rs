@@ -112,7 +112,7 @@ pub struct RunLog {
     state: Mutex<State>,
     changed: watch::Sender<()>,
     /// Apart from the other changes: there may be ten thousand watchers, and each wakes.
-    told: watch::Sender<i64>,
+    told: watch::Sender<()>,
 }
 
 struct State {
@@ -200,7 +200,7 @@ pub enum Next {
 impl RunLog {
     pub(super) fn new(run: Run, trace: Trace, clock: Clock) -> Arc<Self> {
         let (changed, _) = watch::channel(());
-        let (told, _) = watch::channel(run.last_sequence);
+        let (told, _) = watch::channel(());
         let id = run.id.clone();
         Arc::new(Self {
             id,
@@ -272,7 +272,7 @@ impl RunLog {
         drop(state);
         // A commit that overtook an earlier one tells nothing yet.
         if told > before {
-            self.wake(told);
+            self.wake();
         }
     }
 
@@ -309,7 +309,7 @@ impl RunLog {
         let sequence = state.run.last_sequence;
         state.tell_to(sequence);
         drop(state);
-        self.wake(sequence);
+        self.wake();
     }
 
     /// Goes on with a run that another process had begun: its events are numbered
@@ -329,7 +329,7 @@ impl RunLog {
         }
         state.told = newest;
         drop(state);
-        self.wake(newest);
+        self.wake();
     }
 
     /// Lets go of a run that this process works on no longer: what was not told is
@@ -367,7 +367,7 @@ impl RunLog {
         state.run = run;
         state.run.last_sequence = state.run.last_sequence.max(told);
         drop(state);
-        self.wake(told);
+        self.wake();
     }
 
     /// Events that no commit has taken yet.
@@ -395,7 +395,7 @@ impl RunLog {
     }
 
     /// Wakes when something is told; subscribe before the first [`RunLog::next`].
-    pub fn subscribe(&self) -> watch::Receiver<i64> {
+    pub fn subscribe(&self) -> watch::Receiver<()> {
         self.told.subscribe()
     }
 
@@ -406,11 +406,11 @@ impl RunLog {
 
     /// Has all watchers look again, though nothing new is told.
     pub(super) fn ring(&self) {
-        self.told.send_modify(|_| ());
+        self.told.send_replace(());
     }
 
-    fn wake(&self, told: i64) {
-        self.told.send_replace(told);
+    fn wake(&self) {
+        self.told.send_replace(());
         self.changed.send_replace(());
     }
 

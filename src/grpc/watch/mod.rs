@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures_util::{Stream, stream};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use self::look::Look;
@@ -96,7 +97,7 @@ enum Source {
     /// A run that this process works on or follows.
     Live {
         log: Arc<RunLog>,
-        changed: watch::Receiver<i64>,
+        changed: watch::Receiver<()>,
     },
     /// A run of the past.
     Stored,
@@ -209,9 +210,8 @@ impl Watcher {
             self.alarm.as_mut().reset(due);
         }
         tokio::select! {
-            () = self.service.shutdown.cancelled() => {}
             () = self.alarm.as_mut() => {}
-            () = news(&mut self.source) => {}
+            () = news(&mut self.source, &self.service.shutdown) => {}
         }
     }
 
@@ -226,12 +226,14 @@ impl Watcher {
     }
 }
 
-/// Ready when the source may have something new; never for the database.
-async fn news(source: &mut Source) {
+/// Ready when the source may have something new, or the service ends: a run rings then
+/// ([`crate::engine::Engine::ring`]), for with ten thousand watchers each thing that they
+/// wait for counts.
+async fn news(source: &mut Source, shutdown: &CancellationToken) {
     let changed = match source {
         Source::Live { changed, .. } => changed.changed().await,
         Source::Next { begun, .. } => begun.changed().await,
-        Source::Stored | Source::Ended(_) | Source::Nothing => std::future::pending().await,
+        Source::Stored | Source::Ended(_) | Source::Nothing => return shutdown.cancelled().await,
     };
     if changed.is_err() {
         // The engine is gone: nothing comes any more, the alarm goes on.
